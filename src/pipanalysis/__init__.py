@@ -1,0 +1,1 @@
+"""Analysis of a randomised controlled trial from raw visit files to result tables."""
