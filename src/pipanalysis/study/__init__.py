@@ -1,0 +1,1 @@
+"""The study as configuration: pydantic models of everything under ``config/``."""

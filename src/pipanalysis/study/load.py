@@ -1,0 +1,235 @@
+"""Reads a study folder's configuration: every problem of every file in one pass."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from pipanalysis.errors import ConfigError, Problem
+from pipanalysis.study.base import Model
+from pipanalysis.study.displays import Displays
+from pipanalysis.study.instrument import Instrument, Score
+from pipanalysis.study.layout import Layout
+from pipanalysis.study.plan import Analysis, Outcome, Plan
+from pipanalysis.study.simulation import Simulation
+from pipanalysis.study.study import Arm, StudyConfig, Variable, Visit
+from pipanalysis.study.yaml_file import Location, YamlFile, key_path
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study folder's configuration, checked.
+
+    Attributes:
+        layout: where its files are.
+        config: ``study.yaml``.
+        instruments: by name.
+        plan: ``analysis.yaml``; None where the study has no analysis.
+        displays: ``displays.yaml``; None where the study has no analysis.
+        simulation: ``simulation.yaml``; None for real data.
+    """
+
+    layout: Layout
+    config: StudyConfig
+    instruments: dict[str, Instrument]
+    plan: Plan
+    displays: Displays
+    simulation: Simulation | None
+
+    @property
+    def masked(self) -> bool:
+        """Whether a dummy allocation stands in for the real one."""
+        return self.config.study.blinding == "masked"
+
+    @cached_property
+    def visits(self) -> dict[str, Visit]:
+        """Visits by name, in time order."""
+        return {visit.name: visit for visit in sorted(self.config.visits, key=lambda visit: visit.months)}
+
+    @cached_property
+    def baseline_visit(self) -> Visit | None:
+        """The pre-randomisation visit."""
+        return next((visit for visit in self.visits.values() if visit.baseline), None)
+
+    @cached_property
+    def arms(self) -> dict[str, Arm]:
+        """Arms by name, the reference first."""
+        return {arm.name: arm for arm in sorted(self.config.arms, key=lambda arm: not arm.reference)}
+
+    @cached_property
+    def reference_arm(self) -> Arm:
+        """The arm that others are compared with."""
+        return next(iter(self.arms.values()))
+
+    @cached_property
+    def variables(self) -> dict[str, Variable]:
+        """Variables of study.yaml by name (event tables' own are in their table)."""
+        return {variable.name: variable for variable in self.config.variables}
+
+    def variable_with_role(self, role: str) -> Variable | None:
+        """Return the variable that has a part of its own in the workflow."""
+        return next((variable for variable in self.config.variables if variable.role == role), None)
+
+    @cached_property
+    def scores(self) -> dict[str, Score]:
+        """Scores by ``instrument.score``."""
+        return {f"{i.name}.{name}": score for i in self.instruments.values() for name, score in i.scores.items()}
+
+    @cached_property
+    def outcomes(self) -> dict[str, Outcome]:
+        """Outcomes by name, in the plan's order."""
+        return {outcome.name: outcome for outcome in self.plan.outcomes}
+
+    def instrument_visits(self, instrument: str) -> list[str]:
+        """Return the names of the visits at which an instrument is given, in time order."""
+        given = self.instruments[instrument].visits
+        return [name for name in self.visits if given == "all" or name in given]
+
+    def outcome_visits(self, outcome: str) -> list[str]:
+        """Return the names of the visits at which an outcome is analysed, in time order."""
+        chosen = self.outcomes[outcome]
+        given = self.instrument_visits(chosen.score.partition(".")[0])
+        return [name for name in given if chosen.visits == "all" or name in chosen.visits]
+
+    def analysis_outcomes(self, analysis: Analysis) -> list[Outcome]:
+        """Return the outcomes that an analysis applies to, in the plan's order."""
+        return [o for o in self.plan.outcomes if analysis.outcomes == "all" or o.name in analysis.outcomes]
+
+
+def load_study(folder: Path) -> Study:
+    """Read and cross-check a study folder's configuration.
+
+    Raises:
+        ConfigError: every problem found, with file, line, key path, what was found, what is allowed, nearest name.
+    """
+    from pipanalysis.study.crosscheck import crosscheck
+
+    layout = Layout(folder)
+    problems: list[Problem] = []
+    files: dict[str, YamlFile] = {}
+
+    def read[M: Model](model: type[M], name: str) -> M | None:
+        try:
+            files[name] = YamlFile(layout.config / name, f"config/{name}")
+            return model.model_validate(files[name].content)
+        except ConfigError as error:
+            problems.extend(error.problems)
+        except ValidationError as error:
+            problems.extend(validation_problems(error, model, files[name]))
+        return None
+
+    config = read(StudyConfig, "study.yaml")
+    plan = read(Plan, "analysis.yaml")
+    displays = read(Displays, "displays.yaml")
+    simulation = None
+    if (layout.config / "simulation.yaml").exists():
+        simulation = read(Simulation, "simulation.yaml")
+    instruments: dict[str, Instrument] = {}
+    for path in sorted((layout.config / "instruments").glob("*.yaml")):
+        instrument = read(Instrument, f"instruments/{path.name}")
+        if instrument is not None:
+            instruments[instrument.name] = instrument
+            if instrument.name != path.stem:
+                where = files[f"instruments/{path.name}"].where(("name",))
+                problems.append(Problem(where, repr(instrument.name), f"the file's own name, {path.stem!r}"))
+    if problems or config is None or plan is None or displays is None:
+        raise ConfigError(problems)
+    study = Study(layout, config, instruments, plan, displays, simulation)
+    if found := crosscheck(study, files):
+        raise ConfigError(found)
+    return study
+
+
+def validation_problems(error: ValidationError, model: type[BaseModel], file: YamlFile) -> list[Problem]:
+    """Turn pydantic's errors into problems that name the file, line, key, what was found and what is allowed."""
+    problems = []
+    for detail in error.errors():
+        location = tuple(part for part in detail["loc"] if _in_file(part, detail["loc"], file))
+        problems.append(_problem(detail, location, model, file))
+    return list(dict.fromkeys(problems))
+
+
+def _in_file(part: str | int, location: Location, file: YamlFile) -> bool:
+    """Tell a key of the file from the tags that pydantic adds for the branches of a union."""
+    if isinstance(part, int) or part == location[-1]:
+        return True
+    return "[" not in part and any(part in known for known in file.lines)
+
+
+def _problem(detail: ErrorDetails, location: Location, model: type[BaseModel], file: YamlFile) -> Problem:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        fields = _fields_at(model, location[:-1])
+        hint = nearest(str(location[-1]), fields)
+        return Problem(file.where(location), f"unknown key {location[-1]!r}", ", ".join(fields), hint)
+    if kind == "missing":
+        return Problem(file.where(location[:-1]), f"{location[-1]!r} is missing", "this key must be given")
+    found = repr(detail["input"])
+    found = found if len(found) <= 120 else found[:117] + "..."
+    if kind in ("literal_error", "enum"):
+        allowed = str(context.get("expected", ""))
+        options = [option.strip(" '") for option in allowed.replace(" or ", ",").split(",")]
+        return Problem(file.where(location), found, allowed, nearest(str(detail["input"]), options))
+    if kind == "string_pattern_mismatch":
+        described = _description_at(model, location)
+        return Problem(file.where(location), found, described or f"text that matches {context.get('pattern')}")
+    return Problem(file.where(location), found, detail["msg"].removeprefix("Value error, "))
+
+
+def nearest(name: str, allowed: typing.Iterable[str]) -> str:
+    """Return ``did you mean ...?`` for the valid name nearest to a wrong one, or nothing."""
+    close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if typing.get_origin(annotation) is not None or isinstance(annotation, types.UnionType):
+        return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+    return []
+
+
+def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the keys allowed at a location of a model."""
+    here = [model]
+    for part in location:
+        if isinstance(part, str) and any(part in m.model_fields for m in here):
+            here = [sub for m in here if part in m.model_fields for sub in _models_in(m.model_fields[part].annotation)]
+    return [name for m in here for name in m.model_fields]
+
+
+def _description_at(model: type[BaseModel], location: Location) -> str | None:
+    """Return what is said of the values at a location (the description of its constrained string type)."""
+    schema: Any = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+
+    def descend(node: Any, rest: Location) -> str | None:
+        if "$ref" in node:
+            node = definitions[node["$ref"].rpartition("/")[2]]
+        for option in node.get("anyOf", []):
+            if (text := descend(option, rest)) is not None:
+                return text
+        if not rest:
+            return cast("str | None", node.get("description")) if "pattern" in node else None
+        if isinstance(rest[0], int) and isinstance(node.get("items"), dict):
+            return descend(node["items"], rest[1:])
+        properties = node.get("properties", {})
+        if rest[0] in properties:
+            return descend(properties[cast("str", rest[0])], rest[1:])
+        if isinstance(node.get("additionalProperties"), dict):
+            return descend(node["additionalProperties"], rest[1:])
+        return None
+
+    return descend(schema, location)
+
+
+__all__ = ["Study", "key_path", "load_study", "nearest", "validation_problems"]
