@@ -41,6 +41,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
 
 
 def _one_of(names: Iterable[object]) -> str:
+    """Return the allowed names as a sentence."""
     return "one of: " + (", ".join(str(name) for name in names) or "(none is defined)")
 
 
@@ -181,6 +182,8 @@ def _raw_files(study: Study) -> Iterator[Finding]:
                 yield "study.yaml", (*at, "instrument"), repr(instrument.instrument), _one_of(study.instruments)
                 continue
             given = instrument.visit or file.visit
+            if instrument.visit and instrument.visit not in study.visits:
+                yield "study.yaml", (*at, "visit"), repr(instrument.visit), _one_of(study.visits)
             if given in study.visits and given not in study.instrument_visits(instrument.instrument):
                 allowed = _one_of(study.instrument_visits(instrument.instrument))
                 yield "study.yaml", at, f"{instrument.instrument} at {given!r}", allowed

@@ -18,7 +18,7 @@ from pipanalysis.study.base import Model
 from pipanalysis.study.displays import Displays
 from pipanalysis.study.instrument import Instrument, Score
 from pipanalysis.study.layout import Layout
-from pipanalysis.study.plan import Analysis, Outcome, Plan
+from pipanalysis.study.plan import FAMILIES, Analysis, Outcome, Plan
 from pipanalysis.study.simulation import Simulation
 from pipanalysis.study.study import Arm, StudyConfig, Variable, Visit
 from pipanalysis.study.yaml_file import Location, YamlFile, key_path
@@ -102,6 +102,22 @@ class Study:
     def analysis_outcomes(self, analysis: Analysis) -> list[Outcome]:
         """Return the outcomes that an analysis applies to, in the plan's order."""
         return [o for o in self.plan.outcomes if analysis.outcomes == "all" or o.name in analysis.outcomes]
+
+    def families(self) -> list[str]:
+        """Return the method families that the plan's analyses need."""
+        return [family for family in FAMILIES if self.family_analyses(family)]
+
+    def family_analyses(self, family: str) -> list[Analysis]:
+        """Return the analyses of a method family, in the plan's order."""
+        return [analysis for analysis in self.plan.analyses if analysis.method in FAMILIES[family]]
+
+    def family_parts(self, family: str) -> tuple[object, ...]:
+        """Return the parts of the configuration that a family's results depend on."""
+        config, plan = self.config, self.plan
+        chosen = self.family_analyses(family)
+        described = plan.baseline_characteristics if any(a.method == "baseline" for a in chosen) else []
+        common = (config.arms, config.visits, config.variables, config.sites, config.randomisation, self.instruments)
+        return (chosen, plan.outcomes, plan.domains, plan.conf_level, described, plan.analysis_sets, *common)
 
 
 def load_study(folder: Path) -> Study:

@@ -66,6 +66,15 @@ class Estimand(Sourced):
     """the population-level summary measure, as difference in means"""
 
 
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "describe": ("descriptives", "baseline", "effect_size"),
+    "mixed_model": ("mixed_model",),
+    "ancova": ("ancova",),
+    "mmrm": ("mmrm", "clda"),
+}
+"""Methods by family: one step of the workflow carries out all analyses of a family."""
+
+
 class Analysis(Model):
     """One analysis of the plan: a method applied to outcomes, in an analysis set, for an estimand.
 

@@ -1,0 +1,171 @@
+# The map of the whole analysis: which file is made from which.
+#
+# `snakemake --cores 2` analyses the study in this folder; `snakemake --cores 2 --directory examples/NAME` another one.
+# Each rule is one verb of the command line, which can be typed by hand. What a rule depends on beside its input files is
+# in its params: the source that its verb can import, and the parts of the configuration that it reads.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from pipanalysis.errors import PipError
+from pipanalysis.reproduce.fingerprint import part_fingerprint, source_fingerprint
+from pipanalysis.simulate.guard import refuse_foreign_raw_files
+from pipanalysis.study.load import load_study
+
+min_version("9.20")
+
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+try:
+    study = load_study(Path())
+    refuse_foreign_raw_files(study)
+except PipError as error:
+    raise WorkflowError(str(error)) from None
+
+at, config_, plan = study.layout, study.config, study.plan
+open_files = [file for file in config_.files if not file.closed and (file.required or (at.raw / file.path).exists())]
+closed_files = [file for file in config_.files if file.closed and (file.required or (at.raw / file.path).exists())]
+families = study.families()
+data_parts = (config_.visits, config_.sites, config_.variables, config_.files, study.instruments)
+set_parts = (plan.analysis_sets, plan.outcomes)
+
+
+rule all:
+    input:
+        at.estimates_csv,
+        [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
+
+
+if config_.study.data == "synthetic":
+
+    rule simulate:
+        output:
+            [at.raw / file.path for file in config_.files],
+            at.raw / config_.allocation.path,
+            at.truth,
+            at.faults,
+        params:
+            source=source_fingerprint("simulate.step"),
+            parts=part_fingerprint(config_, study.instruments, study.simulation),
+        shell:
+            "pipanalysis simulate --quiet"
+
+
+rule intake:
+    input:
+        [at.raw / file.path for file in open_files],
+    output:
+        at.checked_participants,
+        at.checked_visits,
+        [at.checked_events(file.events.name) for file in open_files if file.events],
+        at.queries,
+        at.intake_record,
+    params:
+        source=source_fingerprint("intake.step"),
+        parts=part_fingerprint(*data_parts),
+    shell:
+        "pipanalysis intake --quiet"
+
+
+rule derive:
+    input:
+        at.checked_participants,
+        at.checked_visits,
+    output:
+        at.participants,
+        at.assessments,
+        at.scores,
+        at.derive_counts,
+    params:
+        source=source_fingerprint("derive.step"),
+        parts=part_fingerprint(*data_parts, *set_parts),
+    shell:
+        "pipanalysis derive --quiet"
+
+
+if closed_files:
+
+    rule intake_closed:
+        input:
+            [at.raw / file.path for file in closed_files],
+            at.checked_participants,
+        output:
+            [at.closed_events(file.events.name) for file in closed_files if file.events],
+            at.closed_queries,
+            at.closed_record,
+        params:
+            source=source_fingerprint("intake.step"),
+            parts=part_fingerprint(*data_parts),
+        shell:
+            "pipanalysis intake --closed --quiet"
+
+
+rule allocate:
+    input:
+        at.participants,
+        [] if study.masked else at.raw / config_.allocation.path,
+        [] if study.masked or not config_.sessions else at.closed_events(config_.sessions.table),
+    output:
+        at.analysis_participants,
+        at.allocation_record,
+    params:
+        source=source_fingerprint("derive.allocation"),
+        parts=part_fingerprint(
+            config_.arms,
+            config_.randomisation,
+            config_.allocation,
+            config_.sessions,
+            config_.study.blinding,
+            config_.study.seed,
+            *set_parts,
+        ),
+    shell:
+        "pipanalysis allocate"
+
+
+for family in families:
+
+    rule:
+        name:
+            family
+        input:
+            at.analysis_participants,
+            at.scores,
+        output:
+            at.family(family),
+        params:
+            source=source_fingerprint("estimate.step"),
+            parts=part_fingerprint(*study.family_parts(family)),
+            family=family,
+        shell:
+            "pipanalysis estimate {params.family} --quiet"
+
+
+rule collect:
+    input:
+        [at.family(family) for family in families],
+    output:
+        at.estimates,
+        at.estimates_csv,
+    params:
+        source=source_fingerprint("estimate.step"),
+        parts=part_fingerprint(families),
+    shell:
+        "pipanalysis collect"
+
+
+rule tables:
+    input:
+        at.estimates,
+        at.allocation_record,
+    output:
+        [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
+    params:
+        source=source_fingerprint("display.step"),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays),
+    shell:
+        "pipanalysis tables"

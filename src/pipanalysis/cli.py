@@ -1,0 +1,148 @@
+"""The command line: one verb a step of the workflow. Heavy imports sit inside the verb that needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipanalysis.errors import PipError
+from pipanalysis.mmrm.command import register as register_mmrm
+
+if TYPE_CHECKING:
+    from pipanalysis.study.load import Study
+
+# Small matrices are slower on several BLAS threads; must be set before numpy is imported.
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+app = typer.Typer(
+    help="Analysis of a randomised controlled trial: from the raw visit files to the tables of the paper.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyFolder = Annotated[Path, typer.Option("--study", help="The study folder: config/, data/, results/.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars: for logs.")]
+HERE = Path()
+
+
+def _load(folder: Path) -> Study:
+    from pipanalysis.study.load import load_study
+
+    return load_study(folder)
+
+
+@app.command()
+def check(study: StudyFolder = HERE) -> None:
+    """Validate a study folder's configuration without running anything."""
+    loaded = _load(study)
+    about = loaded.config.study
+    typer.echo(
+        f"{about.id}: valid. {len(loaded.arms)} arms, {len(loaded.visits)} visits, {len(loaded.instruments)} "
+        f"instruments, {len(loaded.scores)} scores, {len(loaded.outcomes)} outcomes, "
+        f"{len(loaded.plan.analyses)} analyses, "
+        f"{len(loaded.displays.tables)} tables; {about.data} data, {about.blinding} allocation."
+    )
+
+
+@app.command()
+def schema(study: StudyFolder = HERE) -> None:
+    """Write the JSON Schemas of the configuration files to config/schema/, for editors."""
+    from pipanalysis.study.layout import Layout
+    from pipanalysis.study.schema import write_schemas
+
+    write_schemas(Layout(study).config / "schema")
+
+
+@app.command()
+def simulate(
+    study: StudyFolder = HERE,
+    units: Annotated[int | None, typer.Option(min=4, help="Units to randomise (default: the configuration's).")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the configuration's).")] = None,
+    clean: Annotated[bool, typer.Option("--clean", help="Without the faults of real files.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the raw files of a synthetic trial with a known truth (synthetic studies only)."""
+    from pipanalysis.simulate.step import simulate as step
+
+    step(_load(study), units=units, seed=seed, clean=clean, progress=not quiet)
+
+
+@app.command()
+def intake(
+    study: StudyFolder = HERE,
+    closed: Annotated[bool, typer.Option("--closed", help="Only the files that may reveal the arm.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read and check the raw files; list every problem as a data query."""
+    from pipanalysis.intake.step import intake as step
+
+    step(_load(study), closed=closed, progress=not quiet)
+
+
+@app.command()
+def derive(study: StudyFolder = HERE, quiet: Quiet = False) -> None:
+    """Make participants, assessments, scores and analysis sets from the checked tables."""
+    from pipanalysis.derive.step import derive as step
+
+    step(_load(study), progress=not quiet)
+
+
+@app.command()
+def allocate(study: StudyFolder = HERE) -> None:
+    """Join the arm (or a masked dummy) to the participants: the one step that reads the allocation."""
+    from pipanalysis.derive.allocation import allocate as step
+
+    step(_load(study))
+
+
+@app.command()
+def estimate(
+    family: Annotated[str, typer.Argument(help="Method family: describe, mixed_model, ancova or mmrm.")],
+    study: StudyFolder = HERE,
+    quiet: Quiet = False,
+) -> None:
+    """Carry out the plan's analyses of one method family."""
+    from pipanalysis.estimate.step import estimate as step
+
+    step(_load(study), family, progress=not quiet)
+
+
+@app.command()
+def collect(study: StudyFolder = HERE) -> None:
+    """Put the results of all families into one dataset: every number that any display shows."""
+    from pipanalysis.estimate.step import collect as step
+
+    step(_load(study))
+
+
+@app.command()
+def tables(study: StudyFolder = HERE) -> None:
+    """Render the result tables from the collected results."""
+    from pipanalysis.display.step import tables as step
+
+    step(_load(study))
+
+
+register_mmrm(app)
+
+
+def main() -> None:
+    """Run the command line; a user's error is printed without a traceback and gives its own exit status."""
+    try:
+        app()
+    except PipError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        sys.exit(141)
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        sys.stderr.write(f"file system: {error.strerror or error}{place}\n")
+        sys.exit(15)

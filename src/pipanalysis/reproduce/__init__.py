@@ -1,0 +1,1 @@
+"""What makes a result reproducible: what was made from what."""

@@ -1,0 +1,106 @@
+"""Checksums that tell the workflow what a step depends on.
+
+Snakemake does not see edits to an imported package, and takes a whole configuration file for changed when one line of
+it is. So each rule carries two parameters: a checksum of the package's source that its verb can import, and one of the
+parts of the configuration that it reads.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def source_fingerprint(*modules: str) -> str:
+    """Return a checksum of the package's modules that the given ones import, directly or not, and of themselves.
+
+    Imports inside functions count. The text is compared without comments, docstrings or layout, so that only a change
+    of meaning changes it.
+
+    Args:
+        modules: dotted names below the package, as ``intake.step``.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_closure(modules)):
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n{_meaning(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def part_fingerprint(*parts: Any) -> str:
+    """Return a checksum of parts of the configuration: models, or lists and dicts of them."""
+    return hashlib.sha256(json.dumps([_plain(part) for part in parts], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, BaseModel):
+        return part.model_dump(mode="json")
+    if isinstance(part, dict):
+        return {str(key): _plain(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_plain(value) for value in part]
+    return part
+
+
+def _closure(modules: Iterable[str]) -> set[Path]:
+    waiting = [path for module in modules for path in _files(module.split("."))]
+    if missing := [module for module in modules if not _files(module.split("."))]:
+        raise ModuleNotFoundError(f"no module {missing[0]!r} in the package")
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting.extend(_imported(path))
+    return seen
+
+
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for name in _names(node):
+            found.extend(_files(name.split(".")[1:]))
+    return tuple(found)
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Yield the absolute names of this package's modules that an import statement may load."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE.name)
+    elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _files(parts: list[str]) -> list[Path]:
+    """Return the file of a module and the ``__init__`` of every package above it; nothing where there is none."""
+    base = PACKAGE.joinpath(*parts)
+    own = next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+    if own is None:
+        return []
+    above = [PACKAGE.joinpath(*parts[:depth]) / "__init__.py" for depth in range(len(parts))]
+    return [path for path in above if path.is_file()] + [own]
+
+
+@cache
+def _meaning(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            del body[0]
+    return ast.dump(tree)

@@ -1,0 +1,42 @@
+"""Fixtures that several parts of the tests use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository, which is the PIP study's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference data and answers kept beside the repository; tests that need them skip elsewhere."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "reference" / "README.md").is_file():
+        pytest.skip("the reference data (a folder `shared` beside the repository) are not here")
+    return folder
+
+
+@pytest.fixture
+def study_folder(tmp_path: Path, root: Path) -> Callable[..., Path]:
+    """Make a copy of a study's configuration that a test may change."""
+
+    def make(source: Path = root, name: str = "study") -> Path:
+        folder = tmp_path / name
+        shutil.copytree(source / "config", folder / "config")
+        return folder
+
+    return make
