@@ -1,0 +1,1 @@
+"""Synthetic trials with a known truth."""

@@ -1,0 +1,128 @@
+"""The PIP study from nothing to its tables, and what happens when something changes."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipanalysis.files import sha256
+from workflow.conftest import Workflow
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def finished(root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pip")
+    shutil.copytree(root / "config", folder / "config")
+    run = workflow(folder)
+    assert run.status == 0, run.said
+    assert sum(run.jobs.values()) <= 15
+    return folder
+
+
+@pytest.fixture
+def folder(finished: Path) -> Path:
+    """The finished study; a test that edits its configuration finds it as it was."""
+    shutil.rmtree(finished / "config.kept", ignore_errors=True)
+    shutil.copytree(finished / "config", finished / "config.kept")
+    yield finished
+    shutil.rmtree(finished / "config")
+    (finished / "config.kept").rename(finished / "config")
+
+
+def made(folder: Path, *below: str) -> dict[str, str]:
+    files = (path for part in below for path in (folder / part).rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def test_the_three_tables_are_there(finished: Path) -> None:
+    for name in ("baseline", "outcomes", "effects"):
+        page = (finished / "results" / "tables" / f"{name}.html").read_text(encoding="utf-8")
+        assert "synthetic" in page.lower()
+        assert len(pd.read_csv(finished / "results" / "tables" / f"{name}.csv")) > 5
+
+
+def test_nothing_changed_nothing_done(folder: Path, workflow: Workflow) -> None:
+    before = made(folder, "data", "results")
+    run = workflow(folder)
+    assert run.status == 0, run.said
+    assert "Nothing to be done" in run.said
+    assert made(folder, "data", "results") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rerun"),
+    [
+        ("analysis.yaml", "# The statistical analysis plan.", "# The plan.", set()),
+        ("displays.yaml", "Outcomes by arm and visit", "Outcomes by arm", {"tables"}),
+        (
+            "analysis.yaml",
+            "label: Analysis of covariance at each visit",
+            "label: ANCOVA",
+            {"ancova", "collect", "tables"},
+        ),
+        ("study.yaml", "seed: 20160302", "seed: 20160303", {"simulate", "allocate"}),
+        ("instruments/cesd.yaml", "max_missing: 4", "max_missing: 3", {"simulate", "derive"}),
+    ],
+)
+def test_a_changed_configuration_reruns_what_depends_on_it(
+    folder: Path, workflow: Workflow, file: str, old: str, new: str, rerun: set[str]
+) -> None:
+    edit(folder / "config" / file, old, new)
+    jobs = set(workflow(folder, "--dry-run").jobs) - {"all"}
+    if "simulate" in rerun:
+        assert rerun <= jobs
+    else:
+        assert jobs == rerun
+
+
+def test_a_mistake_in_the_configuration_stops_the_workflow_with_its_place(folder: Path, workflow: Workflow) -> None:
+    edit(folder / "config" / "analysis.yaml", "score: cesd.total", "score: cesd.totl")
+    run = workflow(folder)
+    assert run.status != 0
+    assert "did you mean 'cesd.total'?" in run.said
+    assert "Traceback" not in run.said
+
+
+def test_steps_on_the_way_to_blinded_displays_do_not_depend_on_the_allocation(folder: Path, workflow: Workflow) -> None:
+    run = workflow(folder, "--dry-run", "--forceall", "--printshellcmds", "data/derived/scores.parquet")
+    assert set(run.jobs) == {"simulate", "intake", "derive"}
+    inputs = [line for line in run.said.splitlines() if line.strip().startswith("input:")]
+    assert inputs
+    assert not any(word in line for line in inputs for word in ("allocation", "sessions", "closed"))
+
+
+def test_masked_analysis_reads_no_file_that_reveals_the_arm(folder: Path, workflow: Workflow) -> None:
+    edit(folder / "config" / "study.yaml", "blinding: open", "blinding: masked")
+    run = workflow(folder, "--dry-run", "--forceall")
+    assert "intake_closed" not in run.jobs
+    inputs = [line for line in run.said.splitlines() if line.strip().startswith("input:")]
+    assert not any("allocation.csv" in line or "sessions" in line or "closed" in line for line in inputs)
+
+
+def test_results_hold_no_participant(finished: Path) -> None:
+    units = set(pd.read_parquet(finished / "data" / "derived" / "participants.parquet")["unit"])
+    assert len(units) >= 76
+    for path in (finished / "results").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not [unit for unit in units if unit.encode() in content], path
+
+
+def test_raw_files_of_another_hand_are_not_overwritten(folder: Path, workflow: Workflow) -> None:
+    raw = folder / "data" / "raw" / "participants.csv"
+    kept = raw.read_bytes()
+    raw.write_bytes(kept + b"\n")
+    try:
+        run = workflow(folder)
+        assert run.status != 0
+        assert "a file that `simulate` did not write" in run.said
+        assert raw.read_bytes() == kept + b"\n"
+    finally:
+        raw.write_bytes(kept)
