@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.errors import DataError, Problem
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -53,6 +55,25 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """Write ``frame`` as Parquet; the same frame gives the same bytes."""
     with whole_file(path) as aside:
         frame.to_parquet(aside, index=False, engine="pyarrow", compression="zstd")
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet file that an earlier step wrote.
+
+    Raises:
+        DataError: the file is missing, damaged, or lacks one of ``columns``.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    if not path.is_file():
+        raise DataError(Problem(str(path), "no such file", "the output of an earlier step of the workflow"))
+    try:
+        return pd.read_parquet(path, columns=columns, engine="pyarrow")
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        found = str(error).partition("\n")[0]
+        hint = "remove it and run the workflow again"
+        raise DataError(Problem(str(path), f"cannot be read: {found}", "a whole Parquet file", hint)) from None
 
 
 def sha256(path: Path) -> str:

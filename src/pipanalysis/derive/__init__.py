@@ -1,0 +1,1 @@
+"""From checked tables to participants, assessments, scores and analysis sets; the arm joins last."""
