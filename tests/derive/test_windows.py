@@ -3,7 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipanalysis.derive.windows import STATES, assessments, target_dates
+from pipanalysis.derive.windows import STATES, assessments
+from pipanalysis.schedule import target_dates
 from pipanalysis.study.load import Study, load_study
 from pipanalysis.study.study import Visit
 

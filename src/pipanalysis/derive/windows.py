@@ -7,22 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pipanalysis.schedule import target_dates
+
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
-    from pipanalysis.study.study import Visit
 
 STATES = ("in_window", "out_of_window", "undated", "withdrawn", "not_done")
-
-
-def target_dates(randomised_on: pd.Series, visit: Visit) -> pd.Series:
-    """Return the day a visit is due: so many calendar months after randomisation.
-
-    Where the month is too short the last day counts (31 August + 6 months = 28 or 29 February). A part of a month is
-    taken as that part of 30.4375 days.
-    """
-    whole = int(visit.months)
-    days = round((visit.months - whole) * 30.4375)
-    return randomised_on + pd.DateOffset(months=whole) + pd.Timedelta(days=days)
 
 
 def assessments(study: Study, participants: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:

@@ -194,11 +194,34 @@ def _raw_files(study: Study) -> Iterator[Finding]:
         if file.events and file.events.unique:
             for name in set(file.events.unique) - set(own) - {c.variable for c in file.columns} - {"visit", "unit"}:
                 yield "study.yaml", (*where, "events", "unique"), repr(name), _one_of([*own, "visit", "unit"])
+    yield from _held_twice(study)
     for v, planned in enumerate(study.config.visits):
         if planned.name not in held:
             yield "study.yaml", ("visits", v), f"no file holds visit {planned.name!r}", "a file with this visit"
     for _, path in _repeated([file.path for file in study.config.files]):
         yield "study.yaml", ("files",), f"{path!r} is read twice", "each file once"
+
+
+def _held_twice(study: Study) -> Iterator[Finding]:
+    """Find a value that two files (or two columns of one) would give."""
+    seen: dict[tuple[str, str | None], str] = {}
+    for f, file in enumerate(study.config.files):
+        if file.events:
+            continue
+        given: list[tuple[Location, str, str | None]] = []
+        for c, column in enumerate(file.columns):
+            variable = study.variables.get(column.variable)
+            visit = None if variable is None or variable.level == "participant" else column.visit or file.visit
+            given.append((("files", f, "columns", c), column.variable, visit))
+        for c, instrument in enumerate(file.instruments):
+            given.append((("files", f, "instruments", c), instrument.instrument, instrument.visit or file.visit))
+        for location, name, visit in given:
+            if (name, visit) in seen:
+                again = (
+                    f"{name!r}" + (f" at {visit}" if visit else "") + f", which file {seen[name, visit]!r} gives too"
+                )
+                yield "study.yaml", location, again, "each value from one place"
+            seen[name, visit] = file.name
 
 
 def _allocation_alone(study: Study) -> Iterator[Finding]:

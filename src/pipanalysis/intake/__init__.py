@@ -1,0 +1,1 @@
+"""Raw files in, checked tables and a list of data queries out."""
