@@ -10,7 +10,8 @@ The package knows of no trial and of no file: data frames in, result objects out
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipanalysis.mmrm.fit import MMRM, MMRMFit
+    from pipanalysis.mmrm.fit import MMRMFit
+    from pipanalysis.mmrm.model import MMRM
 
 __all__ = ["MMRM", "MMRMFit"]
 
@@ -18,7 +19,7 @@ __all__ = ["MMRM", "MMRMFit"]
 def __getattr__(name: str) -> Any:
     """Import the classes when they are first asked for: the import of the package alone costs nothing."""
     if name in __all__:
-        from pipanalysis.mmrm import fit
+        from pipanalysis.mmrm import fit, model
 
-        return getattr(fit, name)
+        return getattr(model if name == "MMRM" else fit, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

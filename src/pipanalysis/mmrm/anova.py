@@ -13,9 +13,10 @@ from itertools import product
 
 import numpy as np
 
-from pipanalysis.mmrm.columns import BoolArray, Column, IntArray
+from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
+from pipanalysis.mmrm.columns import Column
 from pipanalysis.mmrm.design import Design, Encoding
-from pipanalysis.mmrm.formula import Expression, FloatArray
+from pipanalysis.mmrm.formula import Expression
 from pipanalysis.mmrm.problems import OptionError
 
 
@@ -49,7 +50,10 @@ def type_three_contrasts(design: Design, numeric_means: dict[str, FloatArray] | 
         k = encoding.contrasts.shape[0]
         return list(np.vstack([np.eye(k - 1), -np.ones(k - 1)])[codes(expression)].T)
 
-    transform = np.linalg.lstsq(design.assemble(n, sum_to_zero), design.assemble(n, as_fitted), rcond=None)[0]
+    ours, theirs = np.empty((2, n, len(design.names)))
+    design.assemble(ours, sum_to_zero)
+    design.assemble(theirs, as_fitted)
+    transform = np.linalg.lstsq(ours, theirs, rcond=None)[0]
     transform[np.abs(transform) < 1e-12] = 0.0
     return [transform[design.term_columns(i)] for i in range(len(design.terms))]
 

@@ -52,7 +52,8 @@ def with_baseline_rows(
         raise ModelDataError(f"{visit} has no level {baseline_visit!r}; the levels are {', '.join(visits.levels)}")
     labels = [visits.levels[c] if c >= 0 else None for c in visits.codes]
     later = [v for v in visits.levels if v != baseline_visit]
-    stacked = data.assign(**{visit: labels})
+    stacked = data.copy()
+    stacked[visit] = labels
     if baseline is not None:
         if present:
             raise ModelDataError(f"{visit} already has the level {baseline_visit!r}; give baseline_visit= another name")
@@ -62,7 +63,9 @@ def with_baseline_rows(
             raise ModelDataError(f"{baseline} changes within {subject} {', '.join(changing[:5])}")
         # the first row with a value: a subject's baseline may be filled in on some of its rows only
         first = data.sort_values(baseline, kind="stable", na_position="last").drop_duplicates(subject).sort_index()
-        rows = first.assign(**{visit: baseline_visit, str(formula.response.column): first[baseline]})
+        rows = first.copy()
+        rows[visit] = baseline_visit
+        rows[str(formula.response.column)] = first[baseline]
         stacked = pd.concat([rows, stacked], ignore_index=True)
     stacked[visit] = pd.Categorical(stacked[visit], [baseline_visit, *later])
     return stacked

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipanalysis.mmrm.formula import FloatArray
+from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
-
-type IntArray = np.ndarray[Any, np.dtype[np.intp]]
-type BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Numeric:
         """Rows without a value."""
         return np.isnan(self.values)
 
-    def take(self, rows: IntArray | BoolArray) -> "Numeric":
+    def take(self, rows: "IntArray | BoolArray | slice[int, int, None]") -> "Numeric":
         """The column at `rows`."""
         return Numeric(self.values[rows])
 
@@ -44,7 +41,7 @@ class Categorical:
         """Rows without a value."""
         return self.codes < 0
 
-    def take(self, rows: IntArray | BoolArray) -> "Categorical":
+    def take(self, rows: "IntArray | BoolArray | slice[int, int, None]") -> "Categorical":
         """The column at `rows`, with all levels."""
         return Categorical(self.codes[rows], self.levels)
 

@@ -8,18 +8,21 @@ from left to right and reported as aliased.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from pipanalysis.mmrm.columns import BoolArray, Categorical, Column, IntArray, Numeric
-from pipanalysis.mmrm.formula import Expression, FloatArray, ModelFormula, Term
+from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
+from pipanalysis.mmrm.columns import Categorical, Column, Numeric
+from pipanalysis.mmrm.formula import Expression, ModelFormula, Term
 from pipanalysis.mmrm.problems import DesignError
 
 # A factor of a term in one coding: its position in the term, and whether it is coded by contrasts.
 type ScopedFactor = tuple[int, bool]
 
+_ROWS_AT_ONCE = 4096  # rows whose columns stay in the processor's cache while they are written side by side
 _RANK_TOLERANCE = 1e-7  # R's lm: a column is aliased if what earlier columns leave of its norm is below this share
 
 
@@ -95,18 +98,22 @@ class Design:
 
     def matrix(self, columns: Mapping[str, Column], n: int) -> FloatArray:
         """Design matrix of `n` rows, shape (n, p), C-ordered."""
-        numbers = {k: c.values for k, c in columns.items() if isinstance(c, Numeric)}
-        return self.assemble(n, lambda expression, coding: self._factor_columns(expression, coding, columns, numbers))
+        X = np.empty((n, len(self.names)))
+        for start in range(0, n, _ROWS_AT_ONCE):
+            rows = slice(start, min(start + _ROWS_AT_ONCE, n))
+            block = {name: column.take(rows) for name, column in columns.items()} if n > _ROWS_AT_ONCE else columns
+            numbers = {k: c.values for k, c in block.items() if isinstance(c, Numeric)}
+            self.assemble(X[rows], partial(self._factor_columns, columns=block, numbers=numbers))
+        return X
 
     def assemble(
-        self, n: int, factor_columns: Callable[[Expression, Encoding], list[FloatArray | BoolArray]]
-    ) -> FloatArray:
-        """Multiply the columns of the factors into the columns of the design, shape (n, p)."""
-        X = np.empty((n, len(self.names)))
+        self, X: FloatArray, factor_columns: Callable[[Expression, Encoding], list[FloatArray | BoolArray]]
+    ) -> None:
+        """Multiply the columns of the factors into the columns of the design X, shape (n, p)."""
         cache: dict[tuple[str, bool], list[FloatArray | BoolArray]] = {}
         at = 0
         for block in self.blocks:
-            products: list[FloatArray | BoolArray] = [np.ones(n, dtype=bool)] if not block else []
+            products: list[FloatArray | BoolArray] = [np.ones(len(X), dtype=bool)] if not block else []
             for expression, encoding in block:
                 key = (expression.source, encoding.is_full)
                 if key not in cache:
@@ -117,7 +124,6 @@ class Design:
             for product in products:
                 X[:, at] = product
                 at += 1
-        return X
 
     def _factor_columns(
         self,

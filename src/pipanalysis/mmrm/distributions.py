@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipanalysis.mmrm.formula import FloatArray
+from pipanalysis.mmrm.arrays import FloatArray
 
 type FloatLike = float | FloatArray
 

@@ -10,15 +10,16 @@ A numeric covariate with two values stays numeric (emmeans treats it as a factor
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pipanalysis.mmrm.columns import Categorical, Column, IntArray, Numeric, label
+from pipanalysis.mmrm.arrays import FloatArray, IntArray
+from pipanalysis.mmrm.columns import Categorical, Column, Numeric, label
 from pipanalysis.mmrm.design import Design
 from pipanalysis.mmrm.distributions import t_quantile, t_two_sided
-from pipanalysis.mmrm.formula import FloatArray
 from pipanalysis.mmrm.frame import ModelFrame
+from pipanalysis.mmrm.linear import LinearFunctions
 from pipanalysis.mmrm.multiplicity import adjust_p, interval_level
 from pipanalysis.mmrm.problems import OptionError
 
@@ -27,69 +28,6 @@ if TYPE_CHECKING:
 
 type Weights = Literal["equal", "proportional", "counterfactual"]
 type Over = Literal["rows", "subjects"]
-
-_ESTIMABLE = 1e-8  # as R's estimability: relative size of what lies outside the row space
-
-
-class Covariance(Protocol):
-    """What inference on linear functions needs: a covariance of the coefficients and degrees of freedom."""
-
-    @property
-    def vcov(self) -> FloatArray:
-        """Covariance of the estimated coefficients, shape (p, p)."""
-
-    def dfs(self, L: FloatArray) -> FloatArray:
-        """Degrees of freedom of each row of L."""
-
-
-@dataclass(frozen=True)
-class LinearFunctions:
-    """Linear functions of the coefficients, with what is needed for their inference.
-
-    contrasts: over all columns of the design, shape (m, columns). kept, null: see `find_aliased`. extra: covariance
-    of the functions beyond that of the coefficients (of the covariates that were averaged over), shape (m, m).
-    """
-
-    contrasts: FloatArray
-    beta: FloatArray
-    covariance: Covariance
-    kept: IntArray
-    null: FloatArray
-    extra: FloatArray | None = None
-
-    def combine(self, weights: FloatArray) -> "LinearFunctions":
-        """Linear combinations of the functions: `weights` has one row per result."""
-        extra = None if self.extra is None else weights @ self.extra @ weights.T
-        return LinearFunctions(weights @ self.contrasts, self.beta, self.covariance, self.kept, self.null, extra)
-
-    @property
-    def estimable(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which functions the data determine."""
-        if not self.null.shape[1]:
-            return np.ones(len(self.contrasts), dtype=bool)
-        size = np.linalg.norm(self.contrasts, axis=1)
-        basis, _ = np.linalg.qr(self.null)
-        outside = np.abs(self.contrasts @ basis).max(axis=1)
-        return np.asarray(outside <= _ESTIMABLE * np.maximum(size, 1e-300), dtype=bool)
-
-    def estimates(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Estimates, standard errors and degrees of freedom; NaN where not estimable."""
-        L = self.contrasts[:, self.kept]
-        estimable = self.estimable
-        estimate, se, df = (np.full(len(L), np.nan) for _ in range(3))
-        if estimable.any():
-            L = L[estimable]
-            variance = np.einsum("ij,jk,ik->i", L, self.covariance.vcov, L)
-            freedom = np.asarray(self.covariance.dfs(L), dtype=float)
-            if self.extra is not None:
-                more = np.diag(self.extra)[estimable]
-                # Satterthwaite: the added part is known, so the numerator grows and the denominator does not
-                freedom = freedom * ((variance + more) / variance) ** 2
-                variance = variance + more
-            estimate[estimable] = L @ self.beta
-            se[estimable] = np.sqrt(variance)
-            df[estimable] = freedom
-        return estimate, se, df
 
 
 @dataclass(frozen=True)
@@ -262,11 +200,9 @@ def mean_contrasts(
     if covariates_at not in ("rows", "subjects"):
         raise OptionError(f"covariates_at {covariates_at!r} is not known; it is rows or subjects")
     if weights == "counterfactual":
-        columns = frame.columns
-        if covariates_at == "subjects":
-            first = np.unique(frame.subject, return_index=True)[1]
-            columns = {name: column.take(first) for name, column in columns.items()}
-        return np.vstack([X.mean(axis=0) for X in counterfactual_designs(design, columns, target)])
+        rows = slice(None) if covariates_at == "rows" else np.unique(frame.subject, return_index=True)[1]
+        observed = {name: column.take(rows) for name, column in frame.columns.items()}
+        return np.vstack([X.mean(axis=0) for X in counterfactual_designs(design, observed, target)])
     if weights not in ("equal", "proportional"):
         raise OptionError(f"weights {weights!r} are not known; they are equal, proportional, counterfactual")
     averaged = [n for n in design.levels if n not in target.values and n not in target.fixed]
@@ -279,13 +215,8 @@ def mean_contrasts(
         elif name in averaged:
             values = np.repeat(combinations[averaged.index(name)], m)
         else:
-            covariate = frame.columns[name]
-            if name in target.fixed:
-                value = target.fixed[name]
-            else:
-                assert isinstance(covariate, Numeric)
-                value = _covariate_mean(covariate.values, frame, covariates_at)
-            values = np.full(m * k, value)
+            value = target.fixed.get(name)
+            values = np.full(m * k, _covariate_mean(frame, name, covariates_at) if value is None else value)
         columns[name] = _column(design, name, values)
     grid = design.matrix(columns, m * k).reshape(k, m, -1)
     return np.asarray(np.tensordot(share, grid, axes=1))
@@ -297,11 +228,13 @@ def _column(design: Design, name: str, values: np.ndarray[Any, Any]) -> Column:
     return Numeric(values.astype(float))
 
 
-def _covariate_mean(values: FloatArray, frame: ModelFrame, over: Over) -> float:
+def _covariate_mean(frame: ModelFrame, name: str, over: Over) -> float:
+    column = frame.columns[name]
+    assert isinstance(column, Numeric)
     if over == "rows":
-        return float(values.mean())
+        return float(column.values.mean())
     counts = np.bincount(frame.subject)
-    return float((np.bincount(frame.subject, weights=values) / counts).mean())
+    return float((np.bincount(frame.subject, weights=column.values) / counts).mean())
 
 
 def _averaged_over(

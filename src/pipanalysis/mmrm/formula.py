@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from pipanalysis.mmrm.arrays import FloatArray
 from pipanalysis.mmrm.problems import FormulaError
-
-type FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 ELEMENTWISE = {
     "log": np.log,

@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipanalysis.mmrm.columns import (
-    BoolArray,
-    Categorical,
-    Column,
-    IntArray,
-    Numeric,
-    label,
-    read_column,
-    read_identifier,
-)
-from pipanalysis.mmrm.formula import FloatArray, ModelFormula
+from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
+from pipanalysis.mmrm.columns import Categorical, Column, Numeric, label, read_column, read_identifier
+from pipanalysis.mmrm.formula import ModelFormula
 from pipanalysis.mmrm.problems import ModelDataError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipanalysis.mmrm.columns import Categorical, Column, IntArray
+from pipanalysis.mmrm.arrays import FloatArray, IntArray
+from pipanalysis.mmrm.columns import Categorical, Column
 from pipanalysis.mmrm.design import Design
 from pipanalysis.mmrm.emmeans import Target, counterfactual_designs
-from pipanalysis.mmrm.formula import FloatArray
 from pipanalysis.mmrm.frame import ModelFrame
 from pipanalysis.mmrm.problems import OptionError
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipanalysis.mmrm.formula import FloatArray
+from pipanalysis.mmrm.arrays import FloatArray
 from pipanalysis.mmrm.problems import OptionError
 
 type Adjustment = Literal["none", "bonferroni", "sidak", "holm", "hochberg"]

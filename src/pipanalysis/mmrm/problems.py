@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from pipanalysis.mmrm.errors import MMRMError
 
-class ModelInputError(ValueError):
+
+class ModelInputError(MMRMError, ValueError):
     """A model that cannot be set up; `problems` lists everything that was found, one sentence each."""
 
     def __init__(self, problems: str | Sequence[str]) -> None:
