@@ -1,0 +1,192 @@
+"""One pass over the data: cross-products by pattern of observed visits.
+
+With z = (x, y) stacked, everything that the likelihood and its derivatives need of the subjects with one pattern of
+observed visits is C[j, k] = sum_i z_ij z_ik', for the pairs of visits j <= k. Patterns with few subjects are cheaper
+as rows: their z stay as they are, padded with zeros at unobserved visits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray, packing
+from pipanalysis.mmrm.errors import InvalidArrays
+
+CHUNK_ROWS = 1 << 15  # rows gathered at once, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the observations of each subject are.
+
+    order: rows sorted by subject and visit, or None where they already are. starts: (n + 1,) position in that order of
+    each subject's first row. subjects: the subjects' codes. pattern: (n,) pattern of each subject. observed: (P, t)
+    visits of each pattern. group: (P,) group of each pattern; patterns are sorted by group.
+    """
+
+    order: IntArray | None
+    starts: IntArray
+    subjects: IntArray
+    visits: IntArray
+    pattern: IntArray
+    observed: BoolArray
+    group: IntArray
+    counts: IntArray
+
+    @property
+    def n_subjects(self) -> int:
+        """Subjects with at least one row."""
+        return self.subjects.size
+
+    def rows(self, positions: IntArray) -> IntArray:
+        """Rows of the data of subjects of one pattern, given by position: (len(positions), m)."""
+        m = int(self.starts[positions[0] + 1] - self.starts[positions[0]])
+        at = self.starts[positions][:, None] + np.arange(m)
+        return at if self.order is None else self.order[at]
+
+    def subject_rows(self, position: int) -> IntArray:
+        """Rows of the data of one subject, in the order of visits."""
+        at = np.arange(self.starts[position], self.starts[position + 1])
+        return at if self.order is None else self.order[at]
+
+
+def lay_out(subject: IntArray, visit: IntArray, n_visits: int, group: IntArray | None) -> Layout:
+    """Find subjects and patterns.
+
+    subject, visit, group: (n,) codes. Raises InvalidArrays where a subject has two rows for one visit or two groups.
+    """
+    key = subject * n_visits + visit
+    step = key[1:] - key[:-1]
+    order = None
+    if step.size and step.min() < 0:
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        step = key[1:] - key[:-1]
+    if step.size and step.min() == 0:
+        at = int(np.argmin(step))
+        raise InvalidArrays([f"subject {key[at] // n_visits} has more than one row for visit {key[at] % n_visits}"])
+    sorted_subject = key // n_visits
+    sorted_visit = key - sorted_subject * n_visits
+    first = np.flatnonzero(sorted_subject[1:] != sorted_subject[:-1]) + 1
+    starts = np.concatenate([[0], first, [key.size]])
+    subjects = sorted_subject[starts[:-1]]
+    subject_group = _group_of_subjects(group, order, starts, subjects)
+    if n_visits + int(subject_group.max()).bit_length() <= 62:
+        bits = np.add.reduceat(np.left_shift(1, sorted_visit), starts[:-1])
+        codes, pattern, counts = np.unique(bits + (subject_group << n_visits), return_inverse=True, return_counts=True)
+        observed = (codes[:, None] >> np.arange(n_visits)) & 1 > 0
+        return Layout(order, starts, subjects, sorted_visit, pattern, observed, codes >> n_visits, counts)
+    table = np.zeros((subjects.size, n_visits + 1), dtype=np.intp)
+    table[:, 0] = subject_group
+    table[np.repeat(np.arange(subjects.size), np.diff(starts)), sorted_visit + 1] = 1
+    unique, pattern, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
+    return Layout(order, starts, subjects, sorted_visit, pattern.reshape(-1), unique[:, 1:] > 0, unique[:, 0], counts)
+
+
+def _group_of_subjects(
+    group: IntArray | None, order: IntArray | None, starts: IntArray, subjects: IntArray
+) -> IntArray:
+    if group is None:
+        return np.zeros(subjects.size, dtype=np.intp)
+    by_row = group if order is None else group[order]
+    of_subject = by_row[starts[:-1]]
+    if np.any(np.repeat(of_subject, np.diff(starts)) != by_row):
+        at = int(np.argmax(np.repeat(of_subject, np.diff(starts)) != by_row))
+        who = subjects[np.searchsorted(starts, at, side="right") - 1]
+        raise InvalidArrays([f"subject {who} belongs to more than one group"])
+    return of_subject
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Subjects of small patterns: z (n, t, q), zero where unobserved; their pattern (n,), sorted; bounds by pattern."""
+
+    z: FloatArray
+    pattern: IntArray
+    patterns: IntArray
+    bounds: IntArray
+
+
+@dataclass(frozen=True)
+class CrossProducts:
+    """The data as the likelihood needs them.
+
+    observed (P, t), counts (P,) and group (P,) of each pattern. large: patterns held as cross-products; products:
+    (len(large), t (t + 1) / 2, q (q + 1) / 2), both triangles packed. rows: the others, or None.
+    """
+
+    n_visits: int
+    n_columns: int
+    observed: BoolArray
+    counts: FloatArray
+    group: IntArray
+    large: IntArray
+    products: FloatArray
+    rows: Rows | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows of the data and how they become z: (X transform, y - X offset) root of the weight; y is divided by scale."""
+
+    X: FloatArray
+    y: FloatArray
+    root_weight: FloatArray | None
+    transform: FloatArray
+    offset: FloatArray
+    scale: float
+
+    def z(self, rows: IntArray) -> FloatArray:
+        """Give z for rows of any shape: (..., p + 1)."""
+        X = self.X[rows]
+        z = np.empty((*rows.shape, X.shape[-1] + 1))
+        np.matmul(X, self.transform, out=z[..., :-1])
+        z[..., -1] = (self.y[rows] - X @ self.offset) / self.scale
+        if self.root_weight is not None:
+            z *= self.root_weight[rows][..., None]
+        return z
+
+
+def accumulate(layout: Layout, source: Source) -> CrossProducts:
+    """Make the pass over the data."""
+    n_visits, n_columns = layout.observed.shape[1], source.X.shape[1] + 1
+    pairs, triangle = packing(n_visits), packing(n_columns)
+    # m visits of q columns: n subjects cost n m (m + q) q as rows, m^2 q^2 as cross-products
+    sizes = layout.observed.sum(1)
+    as_rows = layout.counts * (sizes + n_columns) <= 2 * sizes * n_columns
+    large, small = np.flatnonzero(~as_rows), np.flatnonzero(as_rows)
+    products = np.zeros((large.size, pairs.row.size, triangle.row.size))
+    by_pattern = np.argsort(layout.pattern, kind="stable")
+    ends = np.cumsum(layout.counts)
+    for position, p in enumerate(large):
+        members = by_pattern[ends[p] - layout.counts[p] : ends[p]]
+        visits = np.flatnonzero(layout.observed[p])
+        width = visits.size * n_columns
+        total = np.zeros((width, width))
+        size = max(1, CHUNK_ROWS // visits.size)
+        for begin in range(0, members.size, size):
+            z = source.z(layout.rows(members[begin : begin + size])).reshape(-1, width)
+            total += z.T @ z
+        blocks = total.reshape(visits.size, n_columns, visits.size, n_columns)
+        j, k = packing(visits.size).row, packing(visits.size).column
+        chosen = blocks[j, :, k, :]
+        chosen = 0.5 * (chosen + chosen.transpose(0, 2, 1))
+        products[position, pairs.full[visits[j], visits[k]]] = triangle.pack(chosen)
+    rows = None
+    if small.size:
+        members = np.concatenate([by_pattern[ends[p] - layout.counts[p] : ends[p]] for p in small])
+        rows = _pad(layout, source, members, small, n_visits, n_columns)
+    return CrossProducts(
+        n_visits, n_columns, layout.observed, layout.counts.astype(float), layout.group, large, products, rows
+    )
+
+
+def _pad(layout: Layout, source: Source, members: IntArray, small: IntArray, n_visits: int, n_columns: int) -> Rows:
+    lengths = layout.starts[members + 1] - layout.starts[members]
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    owner = np.repeat(np.arange(members.size), lengths)
+    at = np.arange(bounds[-1]) - bounds[owner] + layout.starts[members][owner]
+    z = np.zeros((members.size, n_visits, n_columns))
+    z[owner, layout.visits[at]] = source.z(at if layout.order is None else layout.order[at])
+    starts = np.concatenate([[0], np.cumsum(layout.counts[small])[:-1]])
+    return Rows(z, np.repeat(small, layout.counts[small]), small, starts)

@@ -1,0 +1,474 @@
+"""Fit a mixed model for repeated measures from arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from scipy.linalg import lapack
+
+from pipanalysis.mmrm.arrays import FloatArray, IntArray
+from pipanalysis.mmrm.covariance import CovarianceStructure, SpatialStructure
+from pipanalysis.mmrm.crossproducts import Layout, Source, accumulate, lay_out
+from pipanalysis.mmrm.errors import InvalidArrays, NonConvergence, SingularData, UnavailableMethod
+from pipanalysis.mmrm.inference import METHODS, ROBUST, Inference, by_contrasts, by_smallest
+from pipanalysis.mmrm.kenward_roger import adjusted_covariance, scaled_f
+from pipanalysis.mmrm.likelihood import Likelihood, PatternLikelihood, State
+from pipanalysis.mmrm.optimise import Control, Outcome, maximise
+from pipanalysis.mmrm.satterthwaite import contrast_df
+
+LOG_2PI = float(np.log(2.0 * np.pi))
+NEARLY_SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix, or of an information matrix scaled to one
+
+
+@dataclass(frozen=True)
+class EngineFit:
+    """A fit.
+
+    beta (p,) and beta_vcov (p, p) = (X' V^-1 X)^-1. theta (k,) and theta_vcov (k, k): working parameters of the
+    covariance, stacked by group, with the inverse of the observed information. covariances: a (t, t) matrix per group
+    (spatial: (2, 2), for two observations at distance 1). neg2_loglik: minus twice the (restricted) log-likelihood with
+    every constant, as SAS prints it. status: converged, singular or not converged; `message` explains the others.
+    """
+
+    beta: FloatArray
+    beta_vcov: FloatArray
+    theta: FloatArray
+    theta_vcov: FloatArray
+    covariances: list[FloatArray]
+    neg2_loglik: float
+    reml: bool
+    converged: bool
+    status: Literal["converged", "singular", "not converged"]
+    message: str
+    iterations: int
+    optimiser: str
+    n_subjects: int
+    n_obs: int
+    n_theta: int
+    structure: CovarianceStructure | SpatialStructure
+    n_groups: int
+    problem: "Problem" = field(repr=False)
+    state: State = field(repr=False)
+    _cache: dict[str, Inference] = field(default_factory=dict, repr=False)
+
+    # ---- criteria
+
+    @property
+    def loglik(self) -> float:
+        """The (restricted) log-likelihood."""
+        return -0.5 * self.neg2_loglik
+
+    @property
+    def _n_parameters(self) -> int:
+        """Covariance parameters only under REML, as SAS and R mmrm count; under ML R mmrm counts these alone too."""
+        return self.n_theta
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion with the covariance parameters counted."""
+        return self.neg2_loglik + 2.0 * self._n_parameters
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion corrected for small samples; the sample size is n_obs - p under REML, n_obs under ML."""
+        n = self.n_obs - (self.beta.size if self.reml else 0)
+        n = max(n, self._n_parameters + 2)
+        return self.neg2_loglik + 2.0 * self._n_parameters * n / (n - self._n_parameters - 1)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion with the number of subjects as sample size."""
+        return self.neg2_loglik + float(np.log(self.n_subjects)) * self._n_parameters
+
+    # ---- subjects
+
+    def subject_covariance(self, subject: int) -> FloatArray:
+        """Covariance matrix of the observations of the subject with this code, in the order of its visits."""
+        return self.problem.subject_covariance(self, subject)
+
+    def covariance_at(self, times: FloatArray, group: int = 0) -> FloatArray:
+        """Covariance matrix of observations at coordinates `times` (m, d), for a spatial structure."""
+        if not isinstance(self.structure, SpatialStructure):
+            raise UnavailableMethod(f"covariance structure {self.structure.name!r} has no coordinates")
+        own = self.theta[2 * group : 2 * group + 2]
+        return self.structure.matrix(own, distances(np.asarray(times, dtype=float)))
+
+    # ---- inference
+
+    @cached_property
+    def _information_derivatives(self) -> FloatArray:
+        return self.problem.likelihood.phi_derivatives(self.state)
+
+    @property
+    def _contrast_scale(self) -> FloatArray:
+        """(p, p) matrix that takes a contrast of beta to one of the engine's own coefficients."""
+        return self.problem.source.transform * self.problem.source.scale
+
+    def _satterthwaite(self, L: FloatArray) -> FloatArray:
+        return contrast_df(
+            L @ self._contrast_scale, self.state.solution.phi, self._information_derivatives, self.theta_vcov
+        )
+
+    def inference(self, df: str = "kenward-roger") -> Inference:
+        """Covariance of the coefficients and degrees of freedom by one of `inference.METHODS`.
+
+        kenward-roger: second derivatives by the elements of the covariance or SAS's parameters (SAS DDFM=KR).
+        kenward-roger-linear: without them. kenward-roger-mmrm: by R mmrm's parameters. Raises UnavailableMethod for
+        other names, and for Kenward-Roger under maximum likelihood.
+        """
+        if df not in METHODS:
+            raise UnavailableMethod(f"no method {df!r} for degrees of freedom; there are {', '.join(METHODS)}")
+        if df not in self._cache:
+            self._cache[df] = self._make_inference(df)
+        return self._cache[df]
+
+    def _make_inference(self, df: str) -> Inference:
+        if df == "satterthwaite":
+            return by_contrasts(df, self.beta, self.beta_vcov, self._satterthwaite)
+        if not df.startswith("kenward-roger"):
+            return self._by_counting(df, df, self.beta_vcov)
+        if not self.reml:
+            raise UnavailableMethod("Kenward-Roger is defined for REML only; with maximum likelihood use Satterthwaite")
+        coordinates: Any = {"kenward-roger": "natural", "kenward-roger-mmrm": "mmrm"}.get(df)
+        P, w, phi = self._information_derivatives, self.theta_vcov, self.state.solution.phi
+        adjusted = adjusted_covariance(self.problem.likelihood, self.state, P, w, coordinates)
+        transform = self._contrast_scale
+        gamma = np.linalg.solve(transform, self.beta)
+        return Inference(
+            df,
+            transform @ adjusted @ transform.T,
+            self._satterthwaite,
+            lambda L: scaled_f(L @ transform, gamma, phi, adjusted, P, w),
+        )
+
+    def _by_counting(self, method: str, df: str, vcov: FloatArray) -> Inference:
+        if df == "between-within":
+            return by_smallest(method, self.beta, vcov, self.problem.between_within.contrast_df)
+        value = np.inf if df == "asymptotic" else float(self.n_obs - self.beta.size)
+        return by_smallest(method, self.beta, vcov, lambda L: np.full(len(L), value))
+
+    def robust(self, kind: str = "empirical", df: str = "satterthwaite") -> Inference:
+        """Sandwich covariance by subject: empirical (CR0), empirical-bias-reduced (CR2), empirical-jackknife (CR3).
+
+        df: satterthwaite (Bell and McCaffrey 2002, from the working model), between-within, residual or asymptotic.
+        """
+        from pipanalysis.mmrm.robust import sandwich
+
+        kind = {v.lower(): k for k, v in ROBUST.items()}.get(kind.lower(), kind)
+        if kind not in ROBUST:
+            raise UnavailableMethod(f"no robust covariance {kind!r}; there are {', '.join(ROBUST)}")
+        if df not in METHODS or df.startswith("kenward"):
+            raise UnavailableMethod(
+                f"robust covariance goes with satterthwaite, between-within or residual, not {df!r}"
+            )
+        name = f"{kind}+{df}"
+        if name not in self._cache:
+            result = sandwich(self, kind)
+            if df == "satterthwaite":
+                self._cache[name] = by_contrasts(name, self.beta, result.vcov, result.contrast_df)
+            else:
+                self._cache[name] = self._by_counting(name, df, result.vcov)
+        return self._cache[name]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The data as given and as laid out, and their likelihood in the engine's own units."""
+
+    X: FloatArray
+    y: FloatArray
+    root_weight: FloatArray | None
+    times: FloatArray | None
+    layout: Layout
+    source: Source
+    likelihood: Likelihood
+
+    @cached_property
+    def between_within(self) -> Any:
+        """Division of the coefficients for between-within degrees of freedom."""
+        from pipanalysis.mmrm.between_within import between_within
+
+        layout = self.layout
+        begin = np.repeat(layout.starts[:-1], np.diff(layout.starts))
+        if layout.order is None:
+            first_row = begin
+        else:
+            first_row = np.empty_like(begin)
+            first_row[layout.order] = layout.order[begin]
+        return between_within(self.X, first_row, layout.n_subjects)
+
+    def subject_covariance(self, fit: EngineFit, subject: int) -> FloatArray:
+        """Covariance matrix of one subject's observations."""
+        layout = self.layout
+        position = int(np.searchsorted(layout.subjects, subject))
+        if position == layout.n_subjects or layout.subjects[position] != subject:
+            raise InvalidArrays([f"no subject with code {subject}"])
+        rows = layout.subject_rows(position)
+        pattern = layout.pattern[position]
+        group = int(layout.group[pattern])
+        if self.times is not None and isinstance(fit.structure, SpatialStructure):
+            sigma = fit.covariance_at(self.times[rows], group)
+        else:
+            visits = np.flatnonzero(layout.observed[pattern])
+            sigma = fit.covariances[group][np.ix_(visits, visits)]
+        if self.root_weight is None:
+            return sigma
+        root = self.root_weight[rows]
+        return sigma / np.multiply.outer(root, root)
+
+
+def distances(times: FloatArray) -> FloatArray:
+    """Euclidean distances between the rows of (..., m, d) coordinates."""
+    gaps = times[..., :, None, :] - times[..., None, :, :]
+    return np.sqrt((gaps * gaps).sum(-1))
+
+
+def fit_arrays(
+    X: FloatArray,
+    y: FloatArray,
+    subject: IntArray,
+    visit: IntArray,
+    *,
+    n_visits: int,
+    structure: CovarianceStructure | SpatialStructure,
+    group: IntArray | None = None,
+    n_groups: int = 1,
+    weights: FloatArray | None = None,
+    reml: bool = True,
+    times: FloatArray | None = None,
+    start: FloatArray | None = None,
+    control: Control | None = None,
+) -> EngineFit:
+    """Fit y = X beta + e by (restricted) maximum likelihood, with e correlated within subjects.
+
+    X (n, p) of full column rank; y (n,); subject (n,) codes; visit (n,) codes 0..n_visits-1, no two rows of a subject
+    alike; group (n,) codes 0..n_groups-1, constant within subjects; weights (n,) positive, the variance being divided by
+    them; times (n, d) coordinates for a spatial structure. start: working parameters. Raises InvalidArrays,
+    SingularData, or NonConvergence where not even a start has a likelihood; otherwise see `EngineFit.status`.
+    """
+    control = Control() if control is None else control
+    X, y, subject, visit, group, weights, times = _check(
+        X, y, subject, visit, n_visits, structure, group, n_groups, weights, times
+    )
+    n, p = X.shape
+    layout = lay_out(subject, visit, n_visits, group)
+    root = None if weights is None else np.sqrt(weights)
+    source, log_det = _standardise(X, y, root)
+    constant = (n - p if reml else n) * (LOG_2PI + 2.0 * np.log(source.scale)) - (2.0 * log_det if reml else 0.0)
+    if weights is not None:
+        constant -= float(np.log(weights).sum())
+    likelihood: Any
+    if isinstance(structure, SpatialStructure):
+        from pipanalysis.mmrm.spatial_likelihood import SpatialLikelihood
+
+        assert times is not None
+        likelihood = SpatialLikelihood(layout, source, times, structure, n_groups, reml=reml, constant=constant)
+    else:
+        _check_coverage(layout, structure, n_groups)
+        data = accumulate(layout, source)
+        likelihood = PatternLikelihood(data, structure, n_groups, reml=reml, constant=constant)
+    starts = _starts(likelihood, start, source.scale)
+    outcome = maximise(likelihood, starts, control)
+    if outcome is None:
+        raise NonConvergence("the likelihood cannot be evaluated at any start: the data are singular or nearly so")
+    problem = Problem(X, y, root, times, layout, source, likelihood)
+    return _finish(problem, outcome, structure, n_groups)
+
+
+def _check(
+    X: FloatArray,
+    y: FloatArray,
+    subject: IntArray,
+    visit: IntArray,
+    n_visits: int,
+    structure: CovarianceStructure | SpatialStructure,
+    group: IntArray | None,
+    n_groups: int,
+    weights: FloatArray | None,
+    times: FloatArray | None,
+) -> tuple[Any, ...]:
+    problems = []
+    X = np.asarray(X, dtype=float)
+    if X.ndim != 2:
+        raise InvalidArrays([f"X has {X.ndim} dimensions, not 2"])
+    n, p = X.shape
+
+    def column(name: str, values: Any, dtype: type, codes: int | None = None) -> Any:
+        array = np.asarray(values)
+        if array.shape != (n,):
+            problems.append(f"{name} has shape {array.shape}, not ({n},)")
+            return None
+        if dtype is float:
+            array = array.astype(float, copy=False)
+            if not np.isfinite(array).all():
+                problems.append(f"{name} has missing or infinite values")
+        else:
+            if not np.issubdtype(array.dtype, np.integer):
+                problems.append(f"{name} has {array.dtype} values, not integer codes")
+                return None
+            array = array.astype(np.intp, copy=False)
+            if n and (array.min() < 0 or (codes is not None and array.max() >= codes)):
+                upper = "" if codes is None else f" to {codes - 1}"
+                problems.append(f"{name} has codes outside 0{upper}")
+        return array
+
+    y = column("y", y, float)
+    subject = column("subject", subject, int)
+    visit = column("visit", visit, int, n_visits)
+    if group is not None:
+        group = column("group", group, int, n_groups)
+    if weights is not None:
+        weights = column("weights", weights, float)
+        if weights is not None and np.any(weights <= 0.0):
+            problems.append("weights must be positive")
+    if not np.isfinite(X).all():
+        problems.append("X has missing or infinite values")
+    if n <= p:
+        problems.append(f"{n} rows are too few for {p} coefficients")
+    if p == 0:
+        problems.append("X has no columns")
+    if isinstance(structure, SpatialStructure):
+        if times is None:
+            problems.append(f"{structure.name} needs times, the coordinates of the rows")
+        else:
+            times = np.asarray(times, dtype=float).reshape(n, -1)
+            if not np.isfinite(times).all():
+                problems.append("times has missing or infinite values")
+    elif structure.n_visits != n_visits:
+        problems.append(f"the covariance structure is for {structure.n_visits} visits, the data have {n_visits}")
+    if problems:
+        raise InvalidArrays(problems)
+    return X, y, subject, visit, group, weights, times
+
+
+def _standardise(X: FloatArray, y: FloatArray, root: FloatArray | None) -> tuple[Source, float]:
+    """Columns made orthonormal, response to its least squares residual over its root mean square.
+
+    Returns the transformation and the log determinant of the one of X. The likelihood is then well scaled whatever the
+    units, and the digits that a large mean would cost are kept.
+    """
+    n, p = X.shape
+    gram = X.T @ X
+    norms = np.sqrt(np.diagonal(gram))
+    if not norms.all():
+        raise SingularData(f"column {int(np.argmin(norms))} of the design matrix is zero")
+    gram = gram / np.multiply.outer(norms, norms)
+    factor, info = lapack.dpotrf(gram, lower=0, clean=1)
+    if info or factor.diagonal().min() < 1e-5:  # squaring the condition would cost too many digits
+        factor = np.linalg.qr(X / norms, mode="r")
+        factor *= np.where(factor.diagonal() < 0.0, -1.0, 1.0)[:, None]
+        if factor.diagonal().min() < 1e-11:
+            raise SingularData(
+                f"column {int(np.argmin(factor.diagonal()))} of the design matrix is a combination of earlier ones"
+            )
+    inverse, _ = lapack.dtrtri(factor, lower=0)
+    transform = inverse * (np.sqrt(n) / norms)[:, None]
+    offset = np.zeros(p)
+    residual = y
+    for _ in range(2):
+        offset = offset + transform @ (transform.T @ (X.T @ residual)) / n
+        residual = y - X @ offset
+    weighted = residual if root is None else residual * root
+    size = float(np.abs(y).max())
+    scale = float(np.sqrt(weighted @ weighted / n))
+    if not scale > 0.0 or float(np.abs(residual).max()) <= 1e-12 * size:
+        raise SingularData("the fixed effects fit the response without error: there is no variance to estimate")
+    return Source(X, y, root, transform, offset, scale), float(np.log(transform.diagonal()).sum())
+
+
+def _check_coverage(layout: Layout, structure: CovarianceStructure, n_groups: int) -> None:
+    """Refuse visits, and for us pairs of visits, that no subject has."""
+    if not structure.needs_all_visits:
+        return
+    for g in range(n_groups):
+        observed = layout.observed[layout.group == g].astype(float)
+        together = observed.T @ observed
+        where = f" in group {g}" if n_groups > 1 else ""
+        absent = np.flatnonzero(np.diagonal(together) == 0.0)
+        if absent.size:
+            raise SingularData(f"no observation at visit {_list(absent)}{where}: its variance cannot be estimated")
+        if structure.name == "us":
+            j, k = np.nonzero(np.triu(together == 0.0, 1))
+            if j.size:
+                pairs = _list([f"{a} and {b}" for a, b in zip(j, k, strict=True)])
+                raise SingularData(
+                    f"no subject{where} was observed at both visits {pairs}: with an unstructured covariance their "
+                    "covariance cannot be estimated"
+                )
+
+
+def _list(items: Sequence[Any] | IntArray) -> str:
+    return ", ".join(str(item) for item in items)
+
+
+def _starts(likelihood: Any, start: FloatArray | None, scale: float) -> list[FloatArray]:
+    structure: CovarianceStructure | SpatialStructure = likelihood.structure
+    starts = likelihood.starts()
+    if start is not None:
+        start = np.asarray(start, dtype=float)
+        if start.shape != (likelihood.n_theta,):
+            raise InvalidArrays([f"start has shape {start.shape}, not ({likelihood.n_theta},)"])
+        own = [structure.rescaled(part, -np.log(scale)) for part in likelihood.split(start)]
+        starts.insert(0, np.concatenate(own))
+    return starts
+
+
+def _finish(
+    problem: Problem, outcome: Outcome, structure: CovarianceStructure | SpatialStructure, n_groups: int
+) -> EngineFit:
+    likelihood: Any = problem.likelihood
+    state, source = outcome.state, problem.source
+    solution = state.solution
+    transform = source.transform * source.scale
+    status: Any = "converged" if outcome.converged else "not converged"
+    message = outcome.message
+    theta_vcov = np.full((likelihood.n_theta, likelihood.n_theta), np.nan)
+    inverse, info = lapack.dpotrf(outcome.derivatives.hessian, lower=1)
+    if info == 0:
+        inverse, info = lapack.dpotri(inverse, lower=1)
+        theta_vcov = 2.0 * (np.tril(inverse) + np.tril(inverse, -1).T)
+    elif outcome.converged:
+        status, message = "singular", "the observed information of the covariance parameters is singular"
+    theta = np.concatenate([structure.rescaled(part, np.log(source.scale)) for part in likelihood.split(state.theta)])
+    covariances = likelihood.covariances(theta)
+    if status == "converged":
+        message = _singularity(outcome.derivatives.hessian, covariances)
+        status = "singular" if message else status
+    return EngineFit(
+        beta=source.offset + transform @ solution.gamma,
+        beta_vcov=transform @ solution.phi @ transform.T,
+        theta=theta,
+        theta_vcov=theta_vcov,
+        covariances=covariances,
+        neg2_loglik=float(state.value),
+        reml=likelihood.reml,
+        converged=status == "converged",
+        status=status,
+        message=message,
+        iterations=outcome.iterations,
+        optimiser=outcome.optimiser,
+        n_subjects=problem.layout.n_subjects,
+        n_obs=problem.X.shape[0],
+        n_theta=likelihood.n_theta,
+        structure=structure,
+        n_groups=n_groups,
+        problem=problem,
+        state=state,
+    )
+
+
+def _singularity(hessian: FloatArray, covariances: list[FloatArray]) -> str:
+    """Say what is nearly singular, or nothing."""
+    root = np.sqrt(np.diagonal(hessian))
+    if np.linalg.eigvalsh(hessian / np.multiply.outer(root, root))[0] < NEARLY_SINGULAR:
+        return "the information of the covariance parameters is nearly singular: the data hardly determine them"
+    for sigma in covariances:
+        sd = np.sqrt(np.diagonal(sigma))
+        if np.linalg.eigvalsh(sigma / np.multiply.outer(sd, sd))[0] < NEARLY_SINGULAR:
+            return "the estimated covariance matrix is nearly singular: some visits are combinations of others"
+    return ""
+
+
+__all__ = ["Control", "EngineFit", "Inference", "fit_arrays"]

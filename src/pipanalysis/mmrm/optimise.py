@@ -1,0 +1,130 @@
+"""Maximise the likelihood: Newton steps with exact derivatives, and what to do where they fail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import lapack
+
+from pipanalysis.mmrm.arrays import FloatArray
+from pipanalysis.mmrm.likelihood import Derivatives, Likelihood
+
+
+@dataclass(frozen=True)
+class Control:
+    """How to fit.
+
+    tolerance: squared Newton decrement of minus twice the log-likelihood at which a fit has converged; 1e-10 leaves
+    the covariance parameters within 1e-5 of their standard errors. max_iterations: Newton steps from each start.
+    optimisers: tried in turn until one converges, out of newton, bfgs, l-bfgs-b and nelder-mead; the result of the
+    others is finished by Newton steps.
+    """
+
+    tolerance: float = 1e-10
+    max_iterations: int = 100
+    optimisers: tuple[str, ...] = ("newton", "bfgs", "l-bfgs-b", "nelder-mead")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the optimiser ended; `message` says why it stopped if it did not converge."""
+
+    state: Any
+    derivatives: Derivatives
+    converged: bool
+    message: str
+    iterations: int
+    optimiser: str
+
+
+LONGEST = 3.0  # of a step, per parameter: the working parameters are logarithms and Fisher-z-like scores
+SUFFICIENT = 1e-4
+HALVINGS = 40
+
+
+def maximise(likelihood: Likelihood, starts: Sequence[FloatArray], control: Control) -> Outcome | None:
+    """Maximise from the first start that succeeds; None where no start has a likelihood.
+
+    Each optimiser is tried from each start; the best point reached counts when none converges.
+    """
+    best: Outcome | None = None
+    for optimiser in control.optimisers:
+        for start in starts:
+            outcome = _run(likelihood, optimiser, start, control)
+            if outcome is None:
+                continue
+            if outcome.converged:
+                return outcome
+            if best is None or outcome.state.value < best.state.value:
+                best = outcome
+    return best
+
+
+def _run(likelihood: Likelihood, optimiser: str, start: FloatArray, control: Control) -> Outcome | None:
+    if optimiser == "newton":
+        return newton(likelihood, start, control, optimiser)
+    from scipy.optimize import minimize
+
+    def objective(theta: FloatArray) -> tuple[float, FloatArray]:
+        state = likelihood.evaluate(theta)
+        if state is None:
+            return 1e300, np.zeros_like(theta)
+        return state.value, likelihood.differentiate(state).gradient
+
+    if likelihood.evaluate(start) is None:
+        return None
+    gradient = optimiser != "nelder-mead"
+    function: Any = objective if gradient else lambda theta: objective(theta)[0]
+    with np.errstate(all="ignore"):
+        found = minimize(function, start, jac=gradient, method=optimiser, options={"maxiter": 500 * len(start)})
+    return newton(likelihood, np.asarray(found.x), control, optimiser)
+
+
+def newton(likelihood: Likelihood, start: FloatArray, control: Control, name: str = "newton") -> Outcome | None:
+    """Newton steps with step halving; expected information where the observed is not positive definite."""
+    state = likelihood.evaluate(start)
+    if state is None:
+        return None
+    message = f"no convergence in {control.max_iterations} iterations"
+    iteration = 0
+    while True:
+        derivatives = likelihood.differentiate(state)
+        step, is_newton = _direction(derivatives, scoring=iteration == 0)
+        decrement = float(derivatives.gradient @ step)
+        if decrement <= control.tolerance and is_newton:
+            return Outcome(state, derivatives, True, "", iteration, name)
+        if iteration >= control.max_iterations:
+            break
+        size = min(1.0, LONGEST / float(np.abs(step).max()))
+        slack = 1e-13 * abs(state.value)
+        for _ in range(HALVINGS):
+            trial = likelihood.evaluate(state.theta - size * step)
+            if trial is not None and trial.value <= state.value - SUFFICIENT * size * decrement + slack:
+                break
+            size *= 0.5
+        else:
+            message = "no step improves the likelihood"
+            break
+        state = trial
+        iteration += 1
+    return Outcome(state, derivatives, False, message, iteration, name)
+
+
+def _direction(derivatives: Derivatives, *, scoring: bool) -> tuple[FloatArray, bool]:
+    """Newton direction, and whether it is that of the observed information."""
+    matrices = (derivatives.expected, derivatives.hessian) if scoring else (derivatives.hessian, derivatives.expected)
+    for matrix in matrices:
+        _, step, info = lapack.dposv(matrix, derivatives.gradient, lower=1)
+        if info == 0 and np.isfinite(step).all():
+            return step, matrix is derivatives.hessian
+    # neither is positive definite: damp the expected information until it is
+    diagonal = np.maximum(np.abs(np.diagonal(derivatives.expected)), 1e-8)
+    damping = 1e-6
+    while damping < 1e12:
+        damped = derivatives.expected + np.diag(damping * diagonal)
+        _, step, info = lapack.dposv(damped, derivatives.gradient, lower=1)
+        if info == 0 and np.isfinite(step).all():
+            return step, False
+        damping *= 10.0
+    return derivatives.gradient, False
