@@ -1,0 +1,172 @@
+"""One outcome of one analysis as the frame that a model is fitted to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pipanalysis.estimate.planning import compared_visits, measured_at_baseline
+from pipanalysis.study.study import Variable
+
+if TYPE_CHECKING:
+    from pipanalysis.estimate.trial_data import FloatArray, TrialData
+    from pipanalysis.study.plan import Analysis, Outcome
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """A stratification variable or covariate of a model.
+
+    Attributes:
+        column: its column in the frame, x1, x2, ...: formulas never hold the study's own names.
+        name: its name in the study.
+        factor: categorical.
+    """
+
+    column: str
+    name: str
+    factor: bool
+
+
+@dataclass(frozen=True)
+class AnalysisFrame:
+    """What a model is fitted to.
+
+    Attributes:
+        data: columns unit, visit and arm (categorical, time order and reference first), value, baseline, x1, x2, ...
+        arms: arms compared, the reference first.
+        visits: visits compared, in time order.
+        baseline: adjust for the baseline value, column `baseline`.
+        covariates: stratification variables, then covariates.
+        baseline_sd: SD at baseline, pooled over the arms of the analysis set; NaN where there is no baseline value.
+        not_compared: (arm, visit) → why the arm is not compared with the reference there.
+        notes: what was left out, in words.
+    """
+
+    data: pd.DataFrame
+    arms: tuple[str, ...]
+    visits: tuple[str, ...]
+    baseline: bool
+    covariates: tuple[Covariate, ...]
+    baseline_sd: float
+    not_compared: dict[tuple[str, str], str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """The reference arm."""
+        return self.arms[0]
+
+    @cached_property
+    def model_visits(self) -> tuple[str, ...]:
+        """Visits with observations in the frame."""
+        present = set(self.data["visit"])
+        return tuple(visit for visit in self.visits if visit in present)
+
+    @cached_property
+    def varying(self) -> tuple[Covariate, ...]:
+        """Covariates with more than one value in the frame: the others cannot be adjusted for."""
+        return tuple(c for c in self.covariates if self.data[c.column].nunique() > 1)
+
+    @property
+    def baseline_varies(self) -> bool:
+        """Whether the baseline is adjusted for and has more than one value."""
+        return self.baseline and self.data["baseline"].nunique() > 1
+
+    @property
+    def n_units(self) -> int:
+        """Units in the frame."""
+        return int(self.data["unit"].nunique())
+
+    @cached_property
+    def observed(self) -> dict[tuple[str, str], int]:
+        """Rows with a value by (arm, visit)."""
+        data = self.data[self.data["value"].notna()]
+        counts = Counter(zip(data["arm"].tolist(), data["visit"].tolist(), strict=True))
+        return {(arm, visit): counts[arm, visit] for arm in self.arms for visit in self.visits}
+
+    def at(self, visit: str) -> AnalysisFrame:
+        """Return the frame of one visit."""
+        chosen = {key: why for key, why in self.not_compared.items() if key[1] == visit}
+        data = self.data[self.data["visit"] == visit].reset_index(drop=True)
+        return replace(self, data=data, visits=(visit,), not_compared=chosen)
+
+    def in_study_terms(self, text: str) -> str:
+        """Return a library's message with the study's names for x1, x2, ..."""
+        names = {c.column: c.name for c in self.covariates}
+        return re.sub(r"\bx\d+\b", lambda found: names.get(found.group(), found.group()), text)
+
+
+def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> AnalysisFrame:
+    """Put together the frame of an analysis: a row per unit of its set and visit compared, missing values included.
+
+    Outcomes that are not measured at baseline are not adjusted for it.
+    """
+    study = trial.study
+    members = trial.members(analysis.analysis_set)
+    people = trial.participants[members]
+    visits = compared_visits(study, analysis, outcome)
+    matrix = trial.values(outcome.score)[members]
+    at_visits = matrix[:, [list(study.visits).index(visit) for visit in visits]]
+    n, k = len(people), len(visits)
+    baseline = trial.at_baseline(outcome.score)[members]
+    arm = people["arm"].to_numpy()
+    columns: dict[str, Any] = {
+        "unit": np.repeat(people["unit"].to_numpy(dtype=object), k),
+        "visit": pd.Categorical.from_codes(np.tile(np.arange(k), n), categories=pd.Index(visits)),
+        "arm": pd.Categorical(np.repeat(arm, k), categories=list(study.arms)),
+        "value": at_visits.ravel(),
+        "baseline": np.repeat(baseline, k),
+    }
+    covariates = []
+    names = dict.fromkeys([*(study.config.randomisation.strata if analysis.strata else []), *analysis.covariates])
+    for i, name in enumerate(names, start=1):
+        variable = study.variables.get(name)
+        factor = variable is not None and variable.type == "category"
+        covariate = Covariate(f"x{i}", name, factor)
+        if factor and variable is not None:
+            values = pd.Categorical(people[name], categories=levels_in_order(trial, variable))
+            columns[covariate.column] = values.repeat(k)
+        else:
+            columns[covariate.column] = np.repeat(people[name].to_numpy(dtype=np.float64, na_value=np.nan), k)
+        covariates.append(covariate)
+    known = measured_at_baseline(study, outcome) and bool(np.isfinite(baseline).any())
+    adjust = analysis.baseline and known and analysis.method != "clda"
+    notes = []
+    if analysis.baseline and measured_at_baseline(study, outcome) and not known:
+        notes.append("not adjusted for baseline: no unit has a baseline value")
+    return AnalysisFrame(
+        data=pd.DataFrame(columns),
+        arms=tuple(study.arms),
+        visits=tuple(visits),
+        baseline=adjust,
+        covariates=tuple(covariates),
+        baseline_sd=pooled_sd(baseline, np.asarray(arm)) if known else nan,
+        not_compared={},
+        notes=tuple(notes),
+    )
+
+
+def levels_in_order(trial: TrialData, variable: Variable) -> list[str]:
+    """Return the codes of a categorical variable in the order of the configuration."""
+    if variable.role == "site":
+        return [site.name for site in trial.study.config.sites] or list(variable.levels)
+    return list(variable.levels)
+
+
+def pooled_sd(values: FloatArray, arm: np.ndarray[Any, Any]) -> float:
+    """Return the SD within arms: root of the arms' variances weighted by their degrees of freedom; NaN if undefined."""
+    squares, freedom = 0.0, 0
+    for name in dict.fromkeys(arm.tolist()):
+        observed = values[(arm == name) & np.isfinite(values)]
+        if observed.size:
+            squares += float(((observed - observed.mean()) ** 2).sum())
+            freedom += observed.size - 1
+    return float(np.sqrt(squares / freedom)) if freedom > 0 and squares > 0 else nan

@@ -1,0 +1,203 @@
+"""The analysis results dataset: a row per statistic, the one thing that models write and displays read.
+
+In the spirit of CDISC Analysis Results Data. `docs/analysis-results.md` describes every column and statistic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipanalysis.study.plan import Analysis
+
+KEY = (
+    "analysis",
+    "estimand",
+    "role",
+    "population",
+    "outcome",
+    "domain",
+    "visit",
+    "arm",
+    "contrast",
+    "method",
+    "context",
+    "stat_name",
+)
+"""columns that together identify a row; rows are sorted by them in C order"""
+COLUMNS = (*KEY, "stat_label", "stat", "conf_level", "prespecified", "warning", "error")
+TEXT = (*KEY, "stat_label", "warning", "error")
+FILLED = ("analysis", "role", "population", "outcome", "method", "stat_name", "stat_label")
+"""text columns that are never empty"""
+
+STATISTICS: dict[str, str] = {
+    "n": "Units with a value",
+    "n_missing": "Units without a value",
+    "n_level": "Units at the level",
+    "percent": "Percentage of the units with a value",
+    "mean": "Mean",
+    "sd": "Standard deviation",
+    "median": "Median",
+    "q1": "First quartile",
+    "q3": "Third quartile",
+    "min": "Smallest value",
+    "max": "Largest value",
+    "std_difference": "Standardised difference between arms",
+    "n_units": "Units in the model",
+    "n_observations": "Observations in the model",
+    "estimate": "Estimate",
+    "std_error": "Standard error",
+    "df": "Degrees of freedom",
+    "statistic": "t statistic",
+    "p_value": "P value",
+    "p_value_z": "P value by the normal distribution",
+    "conf_low": "Lower confidence limit",
+    "conf_high": "Upper confidence limit",
+    "effect_size": "Estimate in baseline standard deviations",
+    "effect_size_low": "Lower confidence limit in baseline standard deviations",
+    "effect_size_high": "Upper confidence limit in baseline standard deviations",
+    "hedges_g": "Hedges' g, unadjusted",
+    "variance_unit": "Variance between units",
+    "variance_residual": "Residual variance",
+    "icc": "Intraclass correlation",
+    "variance_visit": "Variance at the visit",
+    "correlation": "Correlation between two visits",
+    "deviance": "Minus twice the restricted log-likelihood",
+    "aic": "Akaike's information criterion",
+    "r_squared": "Share of variance explained",
+    "difference_estimate": "Difference of the two programs' estimates",
+    "difference_std_error": "Difference of the two programs' standard errors",
+    "max_relative_difference": "Largest relative difference of the two programs' estimates and standard errors",
+    "fit_status": "How the fit ended",
+}
+"""every statistic's name and label; `fit_status` is labelled with the status itself"""
+INTERVAL_LIMITS = frozenset({"conf_low", "conf_high", "effect_size_low", "effect_size_high"})
+FIT_STATUSES = ("ok", "boundary", "reduced", "failed")
+"""named by `stat_label` where `stat_name` is fit_status; `stat` is the position in this list"""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the rows of one analysis of one outcome have in common."""
+
+    analysis: Analysis
+    outcome: str
+    domain: str
+    conf_level: float
+    method: str
+
+    def row(
+        self,
+        stat_name: str,
+        stat: float,
+        *,
+        visit: str = "",
+        arm: str = "",
+        contrast: str = "",
+        context: str = "",
+        warning: str = "",
+        error: str = "",
+    ) -> Row:
+        """Return one row; `stat_name` is one of STATISTICS."""
+        label = STATISTICS[stat_name] if stat_name != "fit_status" else FIT_STATUSES[int(stat)]
+        return {
+            "analysis": self.analysis.name,
+            "estimand": self.analysis.estimand or "",
+            "role": self.analysis.role,
+            "population": self.analysis.analysis_set,
+            "outcome": self.outcome,
+            "domain": self.domain,
+            "visit": visit,
+            "arm": arm,
+            "contrast": contrast,
+            "method": self.method,
+            "context": context,
+            "stat_name": stat_name,
+            "stat_label": label,
+            "stat": float(stat),
+            "conf_level": self.conf_level if stat_name in INTERVAL_LIMITS else float("nan"),
+            "prespecified": self.analysis.prespecified,
+            "warning": one_line(warning),
+            "error": one_line(error),
+        }
+
+
+def one_line(text: str) -> str:
+    """Return text that takes one line of a file: every run of white space becomes a space."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def as_results(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return rows as the analysis results dataset: columns in order and typed, sorted by the key in C order."""
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    kinds = dict.fromkeys(TEXT, "str") | {"stat": "float64", "conf_level": "float64", "prespecified": "bool"}
+    return in_order(frame.astype(kinds))
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows sorted by the key in C order (by code point)."""
+    order = sorted(range(len(frame)), key=list(zip(*(frame[name] for name in KEY), strict=True)).__getitem__)
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def checked(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the dataset unchanged after checking it against its schema.
+
+    Args:
+        frame: an analysis results dataset.
+        source: where it was read, for messages.
+
+    Raises:
+        DataError: every column, value and repeated key that the schema does not allow.
+    """
+    import pandera.pandas as pa
+    from pandera.errors import SchemaErrors
+
+    text = {
+        name: pa.Column("str", pa.Check.str_length(min_value=1) if name in FILLED else None, nullable=False)
+        for name in TEXT
+    }
+    text["stat_name"] = pa.Column("str", pa.Check.isin(list(STATISTICS)), nullable=False)
+    other = {
+        "stat": pa.Column("float64", nullable=True),
+        "conf_level": pa.Column(
+            "float64", pa.Check.in_range(0, 1, include_min=False, include_max=False), nullable=True
+        ),
+        "prespecified": pa.Column("bool", nullable=False),
+    }
+    status_named = pa.Check(
+        lambda rows: [
+            name != "fit_status" or (stat in range(len(FIT_STATUSES)) and label == FIT_STATUSES[int(stat)])
+            for name, stat, label in zip(rows["stat_name"], rows["stat"], rows["stat_label"], strict=True)
+        ],
+        name="fit_status is one of " + ", ".join(FIT_STATUSES),
+    )
+    columns = text | other
+    schema = pa.DataFrameSchema(
+        {name: columns[name] for name in COLUMNS},
+        checks=[status_named],
+        strict=True,
+        ordered=True,
+        unique=list(KEY),
+    )
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as error:
+        failures = error.failure_cases[["column", "check", "failure_case"]].drop_duplicates().head(20)
+        problems = [
+            Problem(f"{source}, {column}", str(found), f"{check}", "run the step that wrote it again")
+            for column, check, found in failures.itertuples(index=False)
+        ]
+        raise DataError(problems) from None
+    return frame

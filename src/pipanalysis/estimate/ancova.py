@@ -1,0 +1,73 @@
+"""Analysis of covariance at each visit: least squares of the outcome on arm, baseline and covariates (statsmodels)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipanalysis.estimate.analysis_data import AnalysisFrame
+from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
+from pipanalysis.estimate.linear_design import LinearDesign, check_residual, design_effects, linear_design
+from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
+
+if TYPE_CHECKING:
+    from pipanalysis.study.plan import Analysis
+
+
+def ancova(frame: AnalysisFrame, analysis: Analysis) -> list[ModelResult]:
+    """Fit the model of an analysis at each of its visits: a result for each."""
+    complete = complete_rows(frame)
+    return [_at_visit(complete, visit, analysis.standard_error) for visit in frame.visits]
+
+
+def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelResult:
+    from statsmodels.regression.linear_model import OLS
+
+    method = f"ancova ols {standard_error}"
+    frame = frame.at(visit)
+    notes = list(frame.notes)
+    try:
+        check_fittable(frame)
+        design = linear_design(frame, baseline_by_visit=False)
+        check_residual(design)
+        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
+        if design.aliased:
+            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        y, X = design.y, design.X
+        if standard_error == "HC3":
+            alone = alone_in_a_parameter(design)
+            if alone.any():
+                notes.append(f"left out, the only one to inform a term, as HC3 requires: {int(alone.sum())} unit(s)")
+                status = Status.reduced
+                # least squares fits such a unit exactly, so the other coefficients stay as they are
+                y, X = y[~alone], X[~alone]
+        with python_warnings() as said:
+            kind = "nonrobust" if standard_error == "model" else standard_error
+            fit = OLS(y, X).fit(cov_type=kind, use_t=True)
+            vcov = np.asarray(fit.cov_params(), dtype=np.float64)
+        notes += said
+    except NotFittedError as error:
+        return ModelResult(
+            method, Status.failed, planned_effects(frame), _at(visit, frame), notes, error=str(error), visit=visit
+        )
+    extras = [
+        *_at(visit, frame),
+        Extra("variance_residual", float(fit.scale), visit),
+        Extra("r_squared", 1 - float(fit.ssr) / float(((y - y.mean()) ** 2).sum()), visit),
+    ]
+    df = float(design.X.shape[0] - design.X.shape[1])
+    effects = design_effects(frame, design, np.asarray(fit.params, dtype=np.float64), vcov, df)
+    return ModelResult(method, status, effects, extras, notes, visit=visit)
+
+
+def _at(visit: str, frame: AnalysisFrame) -> list[Extra]:
+    """Return the counts of the model, all of them under its one visit."""
+    return [replace(extra, visit=visit) for extra in counts(frame)]
+
+
+def alone_in_a_parameter(design: LinearDesign) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which rows have leverage one: a coefficient rests on that row alone."""
+    Q, _ = np.linalg.qr(design.X)
+    return np.asarray((Q**2).sum(axis=1) > 1 - 1e-9)

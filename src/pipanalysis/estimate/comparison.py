@@ -1,0 +1,75 @@
+"""Which rows a model can use, which differences it can estimate from them, and how many they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from pipanalysis.estimate.analysis_data import AnalysisFrame
+from pipanalysis.estimate.model_result import Effect, Extra, NotFittedError
+
+MIN_OBSERVED = 2
+"""units of an arm that must be observed at a visit for the arm to be compared there"""
+
+
+def complete_rows(frame: AnalysisFrame) -> AnalysisFrame:
+    """Return the rows that a model can use, saying what was left out and why.
+
+    Rows need the outcome, and the baseline value and covariates that are adjusted for. An arm with fewer than
+    MIN_OBSERVED such rows at a visit is not compared there, and its rows at that visit are left out; so is a visit
+    at which the reference arm or all others have fewer.
+    """
+    data, notes = frame.data[frame.data["value"].notna()], list(frame.notes)
+    needed = [("baseline", "baseline value")] if frame.baseline else []
+    needed += [(c.column, c.name) for c in frame.covariates]
+    for column, name in needed:
+        absent = data[column].isna()
+        if absent.any():
+            units, rows = data.loc[absent, "unit"].nunique(), int(absent.sum())
+            notes.append(f"left out for want of the {name}: {units} unit(s), {rows} observation(s)")
+            data = data[~absent]
+    counts = replace(frame, data=data).observed
+    not_compared: dict[tuple[str, str], str] = {}
+    for visit in frame.visits:
+        few = [arm for arm in frame.arms if counts[arm, visit] < MIN_OBSERVED]
+        if frame.reference in few or len(few) == len(frame.arms) - 1:
+            few = list(frame.arms)
+        for arm in few:
+            shown = ", ".join(f"{counts[a, visit]} in {a}" for a in frame.arms)
+            not_compared[arm, visit] = f"too few observed at {visit} ({shown}; {MIN_OBSERVED} needed in each arm)"
+    if not_compared:
+        dropped = pd.MultiIndex.from_tuples(list(not_compared))
+        keys = pd.MultiIndex.from_arrays([data["arm"].astype(str), data["visit"].astype(str)])
+        data = data[~keys.isin(dropped)]
+    data = data.reset_index(drop=True)
+    same = [c.name for c in frame.covariates if len(data) and data[c.column].nunique() < 2]
+    notes += [f"not adjusted for {name}: all units have the same value" for name in same]
+    return replace(frame, data=data, not_compared=not_compared, notes=tuple(notes))
+
+
+def check_fittable(frame: AnalysisFrame) -> None:
+    """Raise NotFittedError where there is nothing to compare: no visit with both arms, or no variation."""
+    if frame.data.empty:
+        raise NotFittedError("; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation")
+    value = frame.data["value"].to_numpy(dtype=np.float64)
+    if not np.isfinite(value).all():
+        raise NotFittedError(f"{int((~np.isfinite(value)).sum())} infinite value(s)")
+    if np.ptp(value) == 0:
+        raise NotFittedError(f"no variation: all {value.size} values are {value[0]:g}")
+
+
+def planned_effects(frame: AnalysisFrame) -> list[Effect]:
+    """Return the differences that were planned, without values."""
+    return [
+        Effect(visit, arm, frame.reference, error=frame.not_compared.get((arm, visit), ""))
+        for arm in frame.arms[1:]
+        for visit in frame.visits
+    ]
+
+
+def counts(frame: AnalysisFrame) -> list[Extra]:
+    """Return how many units and observations the model has, and the units by arm and visit."""
+    by_cell = [Extra("n", frame.observed[arm, visit], visit, arm) for arm in frame.arms for visit in frame.visits]
+    return [Extra("n_units", frame.n_units), Extra("n_observations", len(frame.data)), *by_cell]

@@ -1,0 +1,151 @@
+"""Design matrix of a linear model in which the differences between arms are coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipanalysis.estimate.model_result import Effect, NotFittedError
+from pipanalysis.mmrm.design import find_aliased
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipanalysis.estimate.analysis_data import AnalysisFrame
+    from pipanalysis.estimate.trial_data import FloatArray
+
+NO_VARIANCE = 1e-12
+"""share of the total sum of squares below which a residual sum of squares is rounding error"""
+
+
+@dataclass(frozen=True)
+class LinearDesign:
+    """Design and response of the complete rows of a frame.
+
+    Attributes:
+        y: response, shape (n,).
+        X: columns of full rank, shape (n, p): a mean for each visit, baseline, covariates, and last the difference
+            between each arm and the reference at each visit.
+        names: of the columns of X.
+        aliased: columns left out because earlier ones determine them.
+        effects: (arm, visit) → column of X; only differences that the data determine.
+        unit: code of the unit of each row, shape (n,).
+        between_rank: rank of the design of the units (arm, baseline, covariates), the intercept included.
+    """
+
+    y: FloatArray
+    X: FloatArray
+    names: tuple[str, ...]
+    aliased: tuple[str, ...]
+    effects: dict[tuple[str, str], int]
+    unit: NDArray[np.intp]
+    between_rank: int
+
+    @property
+    def n_units(self) -> int:
+        """Units with a row."""
+        return int(self.unit.max()) + 1 if self.unit.size else 0
+
+
+def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDesign:
+    """Return the design of ``value ~ visit + baseline (by visit) + covariates + arm within visit``.
+
+    Args:
+        frame: complete rows.
+        baseline_by_visit: a slope of the baseline for each visit.
+
+    The baseline and numeric covariates are centred and in standard deviations, which leaves the differences between
+    arms as they are.
+    """
+    data, visits = frame.data, frame.model_visits
+    indicator = {visit: _is(data["visit"], visit) for visit in visits}
+    columns: dict[str, FloatArray] = {f"visit {visit}": column for visit, column in indicator.items()}
+    units: dict[str, FloatArray] = {"intercept": np.ones(len(data))}
+    if frame.baseline_varies:
+        baseline = _standardised(data["baseline"].to_numpy(dtype=np.float64))
+        units["baseline"] = baseline
+        if baseline_by_visit and len(visits) > 1:
+            columns |= {f"baseline at {visit}": baseline * column for visit, column in indicator.items()}
+        else:
+            columns["baseline"] = baseline
+    for covariate in frame.varying:
+        if covariate.factor:
+            levels = [
+                level for level in data[covariate.column].cat.categories if (data[covariate.column] == level).any()
+            ]
+            added = {f"{covariate.name} {level}": _is(data[covariate.column], level) for level in levels[1:]}
+        else:
+            added = {covariate.name: _standardised(data[covariate.column].to_numpy(dtype=np.float64))}
+        columns |= added
+        units |= added
+    first_effect = len(columns)
+    keys: list[tuple[str, str]] = []
+    for arm in frame.arms[1:]:
+        in_arm = _is(data["arm"], arm)
+        units[f"arm {arm}"] = in_arm
+        for visit in visits:
+            if (arm, visit) not in frame.not_compared:
+                columns[f"{arm} at {visit}"] = in_arm * indicator[visit]
+                keys.append((arm, visit))
+    X = np.column_stack(list(columns.values()))
+    kept, aliased, null = find_aliased(X)
+    determined = np.abs(null).max(axis=1, initial=0.0) < 1e-8
+    position = {int(j): i for i, j in enumerate(kept)}
+    names = list(columns)
+    code = np.unique(data["unit"].to_numpy(dtype=str), return_inverse=True)[1]
+    first_rows = np.unique(code, return_index=True)[1]
+    return LinearDesign(
+        y=data["value"].to_numpy(dtype=np.float64),
+        X=np.ascontiguousarray(X[:, kept]),
+        names=tuple(names[j] for j in kept),
+        aliased=tuple(names[j] for j in aliased),
+        effects={
+            key: position[first_effect + i]
+            for i, key in enumerate(keys)
+            if determined[first_effect + i] and first_effect + i in position
+        },
+        unit=code,
+        between_rank=int(np.linalg.matrix_rank(np.column_stack(list(units.values()))[first_rows])),
+    )
+
+
+def _is(column: Any, level: str) -> FloatArray:
+    return np.asarray(column == level, dtype=np.float64)
+
+
+def _standardised(values: FloatArray) -> FloatArray:
+    return (values - values.mean()) / values.std()
+
+
+def check_residual(design: LinearDesign) -> None:
+    """Raise NotFittedError where nothing is left to estimate a residual variance from."""
+    n, p = design.X.shape
+    if n <= p:
+        raise NotFittedError(f"{n} observations for {p} coefficients")
+    total = float(((design.y - design.y.mean()) ** 2).sum())
+    if float((ols_residual(design.y, design.X) ** 2).sum()) <= NO_VARIANCE * total:
+        raise NotFittedError("perfect fit: no residual variance")
+
+
+def design_effects(
+    frame: AnalysisFrame, design: LinearDesign, beta: FloatArray, vcov: FloatArray, df: float
+) -> list[Effect]:
+    """Return the difference of every arm from the reference at every visit, with the reason where there is none."""
+    found = []
+    for arm in frame.arms[1:]:
+        for visit in frame.visits:
+            if (arm, visit) in design.effects:
+                j = design.effects[arm, visit]
+                se = float(np.sqrt(vcov[j, j]))
+                found.append(Effect(visit, arm, frame.reference, float(beta[j]), se, df))
+            else:
+                why = frame.not_compared.get((arm, visit), "cannot be told apart from a covariate")
+                found.append(Effect(visit, arm, frame.reference, error=why))
+    return found
+
+
+def ols_residual(y: FloatArray, X: FloatArray) -> FloatArray:
+    """Return the residuals of the least-squares fit of y on X."""
+    return np.asarray(y - X @ np.linalg.lstsq(X, y, rcond=None)[0])

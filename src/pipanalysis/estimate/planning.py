@@ -1,0 +1,117 @@
+"""Which outcomes and visits an analysis of the plan covers, and what the plan asks for that cannot be done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipanalysis.errors import PlanError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Analysis, Outcome
+
+MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size")
+"""methods that compare means, so for outcomes that have one"""
+CATEGORICAL = ("binary", "nominal")
+
+
+def compared_visits(study: Study, analysis: Analysis, outcome: Outcome) -> list[str]:
+    """Return the visits after baseline at which an analysis compares arms on an outcome, in time order."""
+    baseline = study.baseline_visit
+    return [
+        visit
+        for visit in study.outcome_visits(outcome.name)
+        if (analysis.visits == "all" or visit in analysis.visits) and not (baseline and visit == baseline.name)
+    ]
+
+
+def described_visits(study: Study, analysis: Analysis, outcome: Outcome) -> list[str]:
+    """Return the visits at which an analysis describes an outcome, in time order."""
+    given = study.outcome_visits(outcome.name)
+    return [visit for visit in given if analysis.visits == "all" or visit in analysis.visits]
+
+
+def measured_at_baseline(study: Study, outcome: Outcome) -> bool:
+    """Tell whether the outcome's instrument is given at the baseline visit."""
+    baseline = study.baseline_visit
+    return baseline is not None and baseline.name in study.instrument_visits(outcome.score.partition(".")[0])
+
+
+def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
+    """Return why an analysis's method cannot be applied to an outcome, "" where it can."""
+    if analysis.method == "descriptives":
+        visits = described_visits(study, analysis, outcome)
+        return "" if visits else "none of the analysis's visits is a visit of the outcome"
+    kind = study.scores[outcome.score].type
+    if kind in CATEGORICAL:
+        return f"its score {outcome.score} is {kind}"
+    if not compared_visits(study, analysis, outcome):
+        return "none of the analysis's visits is a visit of the outcome after baseline"
+    if analysis.method == "clda" and not measured_at_baseline(study, outcome):
+        return "it is not measured at baseline"
+    return ""
+
+
+def suitable_outcomes(study: Study, analysis: Analysis) -> list[Outcome]:
+    """Return the outcomes that an analysis is carried out on, in the plan's order.
+
+    Where the plan says `all`, outcomes that the method does not suit are left out; where it lists them, `check_plan`
+    has refused the plan.
+    """
+    return [outcome for outcome in study.analysis_outcomes(analysis) if not unsuitable(study, analysis, outcome)]
+
+
+def check_plan(study: Study, family: str) -> None:
+    """Refuse what the family's analyses ask for and cannot be done.
+
+    Raises:
+        PlanError: every such request of every analysis of the family.
+    """
+    problems = [problem for analysis in study.family_analyses(family) for problem in _problems(study, analysis)]
+    if problems:
+        raise PlanError(problems)
+
+
+def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
+    where = f"config/analysis.yaml, analysis {analysis.name}"
+    if analysis.method == "baseline":
+        yield from _characteristics(study, where)
+        return
+    if analysis.outcomes != "all":
+        for outcome in study.analysis_outcomes(analysis):
+            if reason := unsuitable(study, analysis, outcome):
+                allowed = f"an outcome that {analysis.method} suits"
+                yield Problem(f"{where}, outcomes", f"{outcome.name}: {reason}", allowed)
+    elif not suitable_outcomes(study, analysis):
+        yield Problem(
+            f"{where}, outcomes", "no outcome of the plan suits it", f"an outcome that {analysis.method} suits"
+        )
+    baseline = study.baseline_visit
+    if analysis.method in MODELS and analysis.visits != "all" and baseline and baseline.name in analysis.visits:
+        yield Problem(f"{where}, visits", repr(baseline.name), "visits after baseline")
+    for name in analysis.covariates:
+        variable = study.variables.get(name)
+        if variable is not None and variable.type not in ("number", "integer", "category"):
+            found = f"{name}: a {variable.type.replace('_', ' ')}"
+            hint = f"its age is {variable.age_name!r}" if variable.age_name else ""
+            yield Problem(f"{where}, covariates", found, "a number, integer, category or age", hint)
+
+
+def _characteristics(study: Study, where: str) -> Iterator[Problem]:
+    where = "config/analysis.yaml, baseline_characteristics"
+    if not study.plan.baseline_characteristics:
+        yield Problem(where, "none", "at least one, since the plan has an analysis that describes them")
+    for name in study.plan.baseline_characteristics:
+        if name in study.scores:
+            if study.baseline_visit is None:
+                yield Problem(where, name, "a variable or age: the study has no baseline visit")
+            elif study.baseline_visit.name not in study.instrument_visits(name.partition(".")[0]):
+                yield Problem(where, f"{name}: not given at {study.baseline_visit.name}", "a score given at baseline")
+        elif variable := study.variables.get(name):
+            allowed = "a participant-level number, integer or category measured before randomisation"
+            if variable.type not in ("number", "integer", "category"):
+                yield Problem(where, f"{name}: a {variable.type.replace('_', ' ')}", allowed)
+            elif variable.level != "participant" or variable.measured != "before_randomisation" or variable.closed:
+                yield Problem(where, f"{name}: not known before randomisation, or not a participant's", allowed)

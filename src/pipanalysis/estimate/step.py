@@ -1,0 +1,117 @@
+"""The verbs `estimate` and `collect`: the plan's analyses of a family, and all families in one dataset."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pipanalysis.errors import PlanError, Problem
+from pipanalysis.estimate.analysis_results import Row, Scope, as_results, checked, in_order
+from pipanalysis.estimate.planning import check_plan, suitable_outcomes
+from pipanalysis.files import read_parquet, write_csv, write_parquet
+from pipanalysis.progress_bar import steps
+from pipanalysis.study.plan import FAMILIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipanalysis.estimate.trial_data import TrialData
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Analysis, Outcome
+
+
+def estimate(study: Study, family: str, *, progress: bool = False) -> None:
+    """Carry out the plan's analyses of a method family and write their results.
+
+    Raises:
+        PlanError: there is no such family, or an analysis asks for what cannot be done.
+        DataError: the analysis dataset is missing, damaged, or does not fit the configuration.
+    """
+    if family not in FAMILIES:
+        raise PlanError(Problem("estimate", repr(family), ", ".join(FAMILIES)))
+    check_plan(study, family)
+    say_left_out(study, family)
+    from pipanalysis.estimate.trial_data import read_trial_data
+
+    results = family_results(read_trial_data(study), family, progress=progress)
+    write_parquet(study.layout.family(family), results)
+
+
+def family_results(trial: TrialData, family: str, *, progress: bool = False) -> pd.DataFrame:
+    """Return the analysis results of a method family.
+
+    One process and one BLAS thread: a fit takes milliseconds, starting a process seconds.
+    """
+    from threadpoolctl import threadpool_limits
+
+    work: list[Callable[[], Iterator[Row]]] = []
+    for analysis in trial.study.family_analyses(family):
+        work += _work(trial, analysis)
+    rows: list[Row] = []
+    with threadpool_limits(limits=1):
+        for part in steps(work, family, show=progress):
+            rows += part()
+    return as_results(rows)
+
+
+def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Row]]]:
+    """Return the parts of an analysis, one per outcome, as calls that yield its rows."""
+    from pipanalysis.estimate.baseline import baseline_characteristics
+
+    if analysis.method == "baseline":
+        return [partial(baseline_characteristics, trial, analysis)]
+    return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
+
+
+def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iterator[Row]:
+    """Yield the rows of one analysis of one outcome."""
+    from pipanalysis.estimate import ancova, cross_check, describe, effect_size, mixed_model, mmrm
+    from pipanalysis.estimate.analysis_data import analysis_frame
+    from pipanalysis.estimate.model_result import model_rows
+
+    scope = Scope(analysis, outcome.name, outcome.domain, trial.study.plan.conf_level, analysis.method)
+    if analysis.method == "descriptives":
+        yield from describe.descriptives(trial, scope, outcome)
+        return
+    frame = analysis_frame(trial, analysis, outcome)
+    if analysis.method == "effect_size":
+        yield from effect_size.effect_size_rows(replace(scope, method=effect_size.METHOD), frame)
+    elif analysis.method == "ancova":
+        for result in ancova.ancova(frame, analysis):
+            yield from model_rows(scope, result, frame.baseline_sd)
+    elif analysis.method == "mixed_model":
+        yield from model_rows(scope, mixed_model.mixed_model(frame, analysis), frame.baseline_sd)
+    else:
+        yield from model_rows(scope, mmrm.mmrm(frame, analysis), frame.baseline_sd)
+        if analysis.method == "mmrm":
+            yield from cross_check.cross_check_rows(replace(scope, method=cross_check.METHOD), frame)
+
+
+def say_left_out(study: Study, family: str) -> None:
+    """Say which outcomes an analysis of all outcomes leaves out because its method does not suit them."""
+    for analysis in study.family_analyses(family):
+        if analysis.method == "baseline":
+            continue
+        asked, suited = study.analysis_outcomes(analysis), suitable_outcomes(study, analysis)
+        left_out = [outcome.name for outcome in asked if outcome not in suited]
+        if left_out:
+            listed = ", ".join(left_out)
+            sys.stderr.write(f"{analysis.name}: {len(suited)} of {len(asked)} outcomes; not suited: {listed}\n")
+
+
+def collect(study: Study) -> None:
+    """Put the results of all families into one checked dataset, as Parquet and as CSV at full precision.
+
+    Raises:
+        DataError: a family's results are missing or do not meet the schema.
+    """
+    import pandas as pd
+
+    paths = [study.layout.family(family) for family in study.families()]
+    parts = [checked(read_parquet(path), path.name) for path in paths]
+    results = checked(in_order(pd.concat(parts, ignore_index=True)), "all families together")
+    write_parquet(study.layout.estimates, results)
+    write_csv(study.layout.estimates_csv, results)

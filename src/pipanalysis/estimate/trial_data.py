@@ -1,0 +1,149 @@
+"""The analysis dataset in memory: participants with their arm, and each score as a matrix of units by visits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pipanalysis.errors import DataError, Problem
+from pipanalysis.files import read_parquet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipanalysis.study.load import Study
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """The analysis dataset.
+
+    Attributes:
+        study: the configuration.
+        participants: a row per unit that is in any analysis set, sorted by unit, with `arm` categorical (reference
+            first) and a column in_<analysis set> for each set.
+    """
+
+    study: Study
+    participants: pd.DataFrame
+    _scores: pd.DataFrame = field(repr=False)
+
+    def members(self, analysis_set: str) -> NDArray[np.bool_]:
+        """Return which participants are in an analysis set, shape (units,)."""
+        return self.participants[f"in_{analysis_set}"].to_numpy(dtype=bool)
+
+    def values(self, score: str) -> FloatArray:
+        """Return a score as a matrix, shape (units, visits in time order), NaN where missing."""
+        matrix = np.full((len(self.participants), len(self.study.visits)), np.nan)
+        rows = self._rows(score)
+        matrix[rows["unit_code"], rows["visit_code"]] = rows["value"].to_numpy(dtype=np.float64)
+        return matrix
+
+    def levels(self, score: str) -> NDArray[np.object_]:
+        """Return the text levels of a nominal score as a matrix, shape (units, visits), None where missing."""
+        matrix = np.full((len(self.participants), len(self.study.visits)), None, dtype=object)
+        rows = self._rows(score)
+        level = rows["level"].astype(object)
+        matrix[rows["unit_code"], rows["visit_code"]] = level.where(level.notna(), None).to_numpy()
+        return matrix
+
+    def at_baseline(self, score: str) -> FloatArray:
+        """Return a score at the baseline visit, shape (units,); NaN throughout where there is no such visit."""
+        baseline = self.study.baseline_visit
+        if baseline is None:
+            return np.full(len(self.participants), np.nan)
+        return self.values(score)[:, list(self.study.visits).index(baseline.name)]
+
+    def _rows(self, score: str) -> pd.DataFrame:
+        return self._scores[self._scores["score"] == score]
+
+
+def read_trial_data(study: Study) -> TrialData:
+    """Read the analysis dataset that `derive` and `allocate` wrote.
+
+    Raises:
+        DataError: a file is missing or damaged, or does not fit the configuration.
+    """
+    participants = read_parquet(study.layout.analysis_participants)
+    scores = read_parquet(study.layout.scores, ["unit", "visit", "score", "value", "level"])
+    return trial_data(study, participants, scores)
+
+
+def trial_data(study: Study, participants: pd.DataFrame, scores: pd.DataFrame) -> TrialData:
+    """Check participants and scores against each other and the configuration, and put them together.
+
+    Args:
+        study: the configuration.
+        participants: unit, arm, in_<analysis set>, variables; a row per unit.
+        scores: long: unit, visit, score, value, level.
+
+    Raises:
+        DataError: every absent column, repeated unit or score, unknown arm, and unit of a set without an arm.
+    """
+    problems: list[Problem] = []
+    where = study.layout.analysis_participants.name
+    sets = [f"in_{analysis_set.name}" for analysis_set in study.plan.analysis_sets]
+    absent = [column for column in ("unit", "arm", *sets, *_needed_columns(study)) if column not in participants]
+    if absent:
+        raise DataError([Problem(where, f"no column {name!r}", "the file that `allocate` writes") for name in absent])
+    units = participants["unit"].astype("str")
+    if units.duplicated().any():
+        repeated = ", ".join(units[units.duplicated()].head(5))
+        problems.append(Problem(where, f"more than one row for {repeated}", "one row per unit"))
+    analysed = participants[sets].fillna(False).astype(bool).any(axis=1)
+    arms = participants["arm"].astype(object)
+    wrong = analysed & ~arms.isin(list(study.arms))
+    if wrong.any():
+        shown = ", ".join(f"{unit} ({arm})" for unit, arm in zip(units[wrong].head(5), arms[wrong], strict=False))
+        problems.append(Problem(f"{where}, arm", f"no known arm for {shown}", ", ".join(study.arms)))
+    if problems:
+        raise DataError(problems)
+    kept = participants[analysed.to_numpy()].assign(unit=units[analysed])
+    kept = kept.assign(arm=pd.Categorical(kept["arm"], categories=list(study.arms)))
+    kept[sets] = kept[sets].fillna(False).astype(bool)
+    kept = kept.sort_values("unit", kind="stable").reset_index(drop=True)
+    return TrialData(study, kept, _coded(study, kept, scores))
+
+
+def _needed_columns(study: Study) -> list[str]:
+    """Return the variables and ages that the plan's analyses use."""
+    plan = study.plan
+    asked = [name for analysis in plan.analyses for name in analysis.covariates]
+    asked += study.config.randomisation.strata if any(analysis.strata for analysis in plan.analyses) else []
+    if any(analysis.method == "baseline" for analysis in plan.analyses):
+        asked += [name for name in plan.baseline_characteristics if name not in study.scores]
+    return list(dict.fromkeys(asked))
+
+
+def _coded(study: Study, participants: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of the participants with the positions of unit and visit."""
+    coded = {
+        "unit_code": _positions(scores["unit"], participants["unit"].tolist()),
+        "visit_code": _positions(scores["visit"], list(study.visits)),
+        "score": scores["score"].astype("category"),
+        "value": scores["value"],
+        "level": scores["level"],
+    }
+    frame = pd.DataFrame(coded)
+    frame = frame[(frame["unit_code"] >= 0) & (frame["visit_code"] >= 0)]
+    repeated = frame.duplicated(["unit_code", "visit_code", "score"])
+    if repeated.any():
+        first = frame[repeated].iloc[0]
+        unit = participants["unit"].iloc[first["unit_code"]]
+        found = f"{first['score']} of {unit} at {list(study.visits)[first['visit_code']]} more than once"
+        raise DataError(Problem(study.layout.scores.name, found, "one row per unit, visit and score"))
+    return frame
+
+
+def _positions(column: pd.Series[Any], names: list[str]) -> NDArray[np.intp]:
+    """Return the position of each value among the names, -1 for others."""
+    values = column.astype("category")
+    categories = pd.Index(values.cat.categories.astype("str"))
+    of_category = pd.Index(names).get_indexer(categories)
+    codes = values.cat.codes.to_numpy()
+    return np.where(codes < 0, -1, of_category[codes] if len(of_category) else -1)

@@ -1,0 +1,135 @@
+"""Analysis of covariance: published numbers, algebra, and what happens where the data do not suffice."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from estimate import trials
+from estimate.trials import effects, row, stat
+from pipanalysis.estimate.step import family_results
+from pipanalysis.estimate.trial_data import TrialData
+
+ANCOVA = {"method": "ancova"}
+COVARIATES = ["age", "sex", "migraine", "chronicity"]
+
+
+def test_published_difference_of_the_acupuncture_trial(acupuncture: Callable[..., TrialData]) -> None:
+    """Vickers 2004: 4.6 (95% CI 2.2 to 7.0, P = 0.0002); on the distributed file 4.64 (2.20 to 7.08)."""
+    results = family_results(acupuncture(ANCOVA | {"covariates": COVARIATES}), "ancova")
+    found = effects(results).loc["month12"]
+    assert round(-found["estimate"], 2) == 4.64
+    assert round(-found["conf_high"], 2) == 2.20
+    assert round(-found["conf_low"], 2) == 7.08
+    assert round(found["p_value"], 4) == 0.0002
+    assert stat(results, "n", visit="month12", arm="treated") == 161
+    assert stat(results, "n", visit="month12", arm="control") == 140
+
+
+def simple(values: dict[str, list[float]], baseline: list[float] | None = None, **options: object) -> TrialData:
+    """Arms with values at month6, and baseline values where given (in the order of the arms)."""
+    flat = [value for sample in values.values() for value in sample]
+    people = pd.DataFrame({"unit": [f"u{i:03}" for i in range(len(flat))]})
+    people["arm"] = [arm for arm, sample in values.items() for _ in sample]
+    long = people.assign(visit="month6", value=flat)
+    if baseline is not None:
+        long = pd.concat([long, people.assign(visit="baseline", value=baseline)])
+    configuration = trials.study(
+        [ANCOVA | options], visits={"baseline": 0, "month6": 6}, instrument_visits=["baseline", "month6"]
+    )
+    return trials.trial(configuration, people, long[["unit", "visit", "value"]].dropna())
+
+
+def test_without_covariates_it_is_students_t_test() -> None:
+    """By algebra: difference of means, SE = s sqrt(1/n1 + 1/n2), df = n1 + n2 - 2."""
+    control, treated = [1.0, 2, 4, 7], [3.0, 5, 6, 8, 9.5]
+    found = effects(family_results(simple({"control": control, "treated": treated}), "ancova")).loc["month6"]
+    s2 = (3 * np.var(control, ddof=1) + 4 * np.var(treated, ddof=1)) / 7
+    assert found["estimate"] == pytest.approx(6.3 - 3.5)
+    assert found["std_error"] == pytest.approx(np.sqrt(s2 * (1 / 4 + 1 / 5)))
+    assert found["df"] == 7
+    assert found["statistic"] == pytest.approx(found["estimate"] / found["std_error"])
+
+
+def test_hc3_without_covariates_by_algebra() -> None:
+    """HC3 for two means: each arm's sum of (r / (1 - 1/n))² over n², added."""
+    control, treated = np.array([1.0, 2, 4, 7]), np.array([3.0, 5, 6, 8, 9.5])
+    data = simple({"control": control.tolist(), "treated": treated.tolist()}, standard_error="HC3")
+    found = effects(family_results(data, "ancova")).loc["month6"]
+    parts = [(((x - x.mean()) / (1 - 1 / len(x))) ** 2).sum() / len(x) ** 2 for x in (control, treated)]
+    assert found["std_error"] == pytest.approx(np.sqrt(sum(parts)))
+
+
+def test_difference_in_baseline_standard_deviations() -> None:
+    baseline = [1.0, 2, 3, 4, 2, 4, 6, 8]
+    data = simple({"control": [1.0, 3, 2, 5], "treated": [4.0, 4, 7, 9]}, baseline)
+    found = effects(family_results(data, "ancova")).loc["month6"]
+    pooled = np.sqrt((np.var(baseline[:4], ddof=1) + np.var(baseline[4:], ddof=1)) / 2)
+    assert found["effect_size"] == pytest.approx(found["estimate"] / pooled)
+    assert found["effect_size_low"] == pytest.approx(found["conf_low"] / pooled)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"control": [1.0], "treated": [1.0, 2, 3]}, "too few observed at month6 (1 in control, 3 in treated"),
+        ({"control": [np.nan, np.nan], "treated": [1.0, 2]}, "too few observed at month6 (0 in control"),
+        ({"control": [np.nan] * 3, "treated": [np.nan] * 3}, "too few observed at month6 (0 in control, 0 in treated"),
+        ({"control": [5.0] * 4, "treated": [5.0] * 4}, "no variation: all 8 values are 5"),
+        ({"control": [5.0] * 4, "treated": [6.0] * 4}, "perfect fit: no residual variance"),
+        ({"control": [1.0, np.inf, 2], "treated": [6.0] * 4}, "1 infinite value(s)"),
+    ],
+)
+def test_data_that_do_not_suffice_end_in_a_failed_fit_with_its_reason(
+    values: dict[str, list[float]], message: str
+) -> None:
+    results = family_results(simple(values), "ancova")
+    status = row(results, "fit_status", visit="month6")
+    assert (status["stat"], status["stat_label"]) == (3, "failed")
+    assert message in status["error"]
+    estimate = row(results, "estimate", visit="month6")
+    assert np.isnan(estimate["stat"])
+    assert message in estimate["error"]
+
+
+def with_stratum(levels: list[str], **options: object) -> TrialData:
+    rng = np.random.default_rng(7)
+    people = pd.DataFrame({"unit": range(len(levels)), "arm": ["control", "treated"] * (len(levels) // 2)})
+    people["site"] = levels
+    long = people.assign(visit="month6", value=rng.normal(size=len(people)))[["unit", "visit", "value"]]
+    site = {"name": "site", "label": "Site", "type": "category", "levels": {"a": "A", "b": "B", "c": "C"}}
+    configuration = trials.study(
+        [ANCOVA | options], visits={"baseline": 0, "month6": 6}, variables=[site], strata=["site"]
+    )
+    return trials.trial(configuration, people, long)
+
+
+def test_stratum_level_in_one_arm_only_is_fitted() -> None:
+    results = family_results(with_stratum(["a", "a", "b", "b", "c", "a", "b", "b", "a", "a"]), "ancova")
+    assert row(results, "fit_status")["stat_label"] == "ok"
+    assert np.isfinite(stat(results, "estimate"))
+
+
+def test_stratum_that_is_the_arm_leaves_no_difference_to_estimate() -> None:
+    results = family_results(with_stratum(["a", "b"] * 5), "ancova")
+    assert row(results, "fit_status")["stat_label"] == "reduced"
+    assert np.isnan(stat(results, "estimate"))
+    assert "cannot be told apart from a covariate" in row(results, "estimate")["error"]
+    assert "treated at month6" in row(results, "estimate")["warning"]
+
+
+def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_all() -> None:
+    levels = ["a", "a", "b", "b", "c", "a", "b", "b", "a", "a"]
+    robust = family_results(with_stratum(levels, standard_error="HC3"), "ancova")
+    assert row(robust, "fit_status")["stat_label"] == "reduced"
+    assert "1 unit(s)" in row(robust, "fit_status")["warning"]
+    model = family_results(with_stratum(levels), "ancova")
+    assert stat(robust, "estimate") == pytest.approx(stat(model, "estimate"), rel=1e-10)
+    assert np.isfinite(stat(robust, "std_error"))
+
+
+def test_covariate_with_one_value_is_not_adjusted_for_and_this_is_said() -> None:
+    results = family_results(with_stratum(["a"] * 10), "ancova")
+    assert "not adjusted for site" in row(results, "fit_status")["warning"]
+    assert stat(results, "df") == 8
