@@ -13,4 +13,5 @@ def steps[T](items: Collection[T], doing: str, *, show: bool) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(items, description=doing, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    yield from track(items, description=doing, console=console, transient=True, disable=not console.is_terminal)

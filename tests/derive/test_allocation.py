@@ -66,7 +66,7 @@ def test_every_problem_of_the_allocation_is_named(study_folder: Make) -> None:
     for part in (
         "row 3, unit 'D001'",
         "arm 'placebo'",
-        "unit 'D003' in rows 5, 40",
+        "unit 'D003' in rows 4, 41",
         "no row for unit 'D002'",
         "unit 'D999'",
     ):

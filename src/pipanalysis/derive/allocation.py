@@ -53,8 +53,9 @@ def masked_arms(study: Study, participants: pd.DataFrame) -> pd.Series:
     generator = np.random.default_rng(study.config.study.seed)
     arms = pd.Series("", index=participants.index, dtype="str")
     strata = [name for name in study.config.randomisation.strata if name in participants]
-    groups = participants.groupby(strata, dropna=False, sort=True).groups if strata else {"all": participants.index}
-    for index in groups.values():
+    stratum = participants.groupby(strata, dropna=False, sort=True).ngroup() if strata else pd.Series(0, arms.index)
+    for number in range(stratum.max() + 1):
+        index = participants.index[stratum == number]
         sequence = (block * (len(index) // len(block) + 1))[: len(index)]
         arms.loc[index] = generator.permutation(np.array(sequence, dtype=object))
     return arms

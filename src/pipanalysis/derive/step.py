@@ -38,16 +38,9 @@ def derive(study: Study, *, progress: bool = False) -> None:
 
 
 def with_status(study: Study, participants: pd.DataFrame) -> pd.DataFrame:
-    """Return the participants with `randomised` and `withdrawn`.
-
-    A unit is randomised where it has a date of randomisation; in a study that records none, every unit received is.
-    """
-    randomised = study.variable_with_role("randomisation_date")
+    """Return the participants with `withdrawn`: whether they have a date of withdrawal."""
     withdrawal = study.variable_with_role("withdrawal_date")
-    return participants.assign(
-        randomised=participants[randomised.name].notna() if randomised else True,
-        withdrawn=participants[withdrawal.name].notna() if withdrawal else False,
-    )
+    return participants.assign(withdrawn=participants[withdrawal.name].notna() if withdrawal else False)
 
 
 def scores(study: Study, visits: pd.DataFrame, *, progress: bool = False) -> pd.DataFrame:

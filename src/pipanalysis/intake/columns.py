@@ -55,7 +55,9 @@ def _values(parsed: list[Parsed], kind: str) -> np.ndarray:
     if kind == "number":
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     if kind == "date":
-        return np.array([np.datetime64("NaT") if value is None else value for value in values], dtype="datetime64[s]")
+        return np.array(
+            [np.datetime64("NaT", "s") if value is None else value for value in values], dtype="datetime64[s]"
+        )
     return np.array(values, dtype=object)
 
 

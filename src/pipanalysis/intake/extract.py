@@ -32,6 +32,8 @@ class Column:
     """participant, visit or event"""
     visit: str | None
     """the visit that this column holds, where the row does not say"""
+    missing: frozenset[str]
+    """what stands for a missing value"""
     required: bool = False
 
 
@@ -71,15 +73,17 @@ def declared_columns(study: Study, file: RawFile) -> list[Column]:
         kind = kind_of(variable.type)
         source = spec.column or spec.variable
         visit = spec.visit if level == "visit" else None
-        columns.append(Column(source, variable.name, parser, kind, level, visit, variable.required))
+        codes = missing_texts(file.codes_of(spec))
+        columns.append(Column(source, variable.name, parser, kind, level, visit, codes, variable.required))
     for given in file.instruments:
         instrument = study.instruments[given.instrument]
+        codes = missing_texts(file.codes_of(given))
         for item in instrument.item_names():
             source = given.columns.format(item=item) if "{item" in given.columns else given.columns
             level = "event" if file.events else "visit"
             kind = kind_of(instrument.items.type if instrument.items.type != "category" else "text")
             parser = item_parser(instrument, item, file)
-            columns.append(Column(source, instrument.item_variable(item), parser, kind, level, given.visit))
+            columns.append(Column(source, instrument.item_variable(item), parser, kind, level, given.visit, codes))
     return columns
 
 
@@ -107,11 +111,11 @@ def extract(study: Study, file: RawFile, table: RawTable, known: dict[str, str] 
     result = Extract(file, table.name, len(table.rows))
     units, keep = _units(file, table, known, queries, result)
     visits = _visits(study, file, table, units, keep, queries, result)
-    missing = missing_texts(file)
+    randomised = study.variable_with_role("randomisation_date")
     rows, chosen = table.rows[keep], pa.array(np.flatnonzero(keep))
     frames: dict[tuple[str, str | None], dict[str, pd.Series]] = {}
     for column in columns:
-        cleaned = clean(table.columns[column.source].take(chosen), column.parser, missing, column.kind)
+        cleaned = clean(table.columns[column.source].take(chosen), column.parser, column.missing, column.kind)
         at = column.visit
         for row, found, broken in cleaned.issues:
             visit = at or (visits[keep][row] if visits is not None else "")
@@ -126,6 +130,9 @@ def extract(study: Study, file: RawFile, table: RawTable, known: dict[str, str] 
                 allowed=broken.allowed,
             )
         values = as_column(cleaned.values, column.kind)
+        if randomised is not None and column.name == randomised.name:
+            given = values.notna() | _broken(cleaned, len(values))
+            frames.setdefault((column.level, at), {})["randomised"] = given
         if column.required:
             for row in np.flatnonzero(values.isna().to_numpy() & ~_broken(cleaned, len(values))).tolist():
                 visit = at or (visits[keep][row] if visits is not None else "")
@@ -184,7 +191,7 @@ def _units(
     raw = [text if text is not None else "" for text in table.columns[file.key].to_pylist()]
     if not any(text.strip() for text in raw):
         raise DataError(Problem(f"{table.name}, column {file.key!r}", "no identifier in any row", "one in every row"))
-    missing = missing_texts(file)
+    missing = missing_texts(file.missing_codes)
     keep = np.ones(len(raw), dtype=bool)
     units = np.empty(len(raw), dtype=object)
     canonical: dict[str, str] = {}

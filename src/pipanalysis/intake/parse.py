@@ -29,10 +29,10 @@ _SERIAL = re.compile(r"^\d{5}(\.\d+)?$")
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}( 00:00:00)?$")
 
 
-def missing_texts(file: RawFile) -> frozenset[str]:
-    """Return what stands for a missing value in a file, with and without a decimal point (99, 99.0)."""
-    texts = set(file.missing_codes) | {""}
-    for code in file.missing_codes:
+def missing_texts(codes: list[str]) -> frozenset[str]:
+    """Return what stands for a missing value, with and without a decimal point (99, 99.0)."""
+    texts = {*codes, ""}
+    for code in codes:
         number = _number(code)
         if number is not None and math.isfinite(number):
             texts |= {repr(number), f"{number:g}"}

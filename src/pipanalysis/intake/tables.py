@@ -81,7 +81,7 @@ def _visits(study: Study, extracts: list[Extract], queries: Queries) -> pd.DataF
             alone, repeats = one_row_each(frame, ["unit", "visit"], one.name, queries)
             if repeats:
                 one.set_aside["duplicate-row"] = one.set_aside.get("duplicate-row", 0) + repeats
-            parts.append(alone.assign(file=one.name))
+            parts.append(alone.copy().assign(file=one.name))
         if parts:
             pieces.append(pd.concat(parts, ignore_index=True))
     if not pieces:
@@ -113,8 +113,14 @@ def _ages(study: Study, participants: pd.DataFrame, visits: pd.DataFrame) -> tup
 
 
 def _ordered_participants(study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the participants sorted by unit, with every open participant-level variable of the study, in its order."""
+    """Return the participants sorted by unit, with every open participant-level variable of the study, in its order.
+
+    A unit is randomised where a date of randomisation was given, even one that had to be set aside, so that nobody is
+    lost to a slip of the pen; in a study that records none, every unit received is.
+    """
     columns: dict[str, pd.Series] = {"unit": table["unit"].astype("str")}
+    randomised = table["randomised"] if "randomised" in table else pd.Series(data=True, index=table.index)
+    columns["randomised"] = randomised.eq(True)
     for variable in study.config.variables:
         if variable.level != "participant" or variable.closed:
             continue

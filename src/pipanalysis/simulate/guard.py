@@ -29,5 +29,9 @@ def refuse_foreign_raw_files(study: Study) -> None:
     written = json.loads(layout.truth.read_text(encoding="utf-8"))["files"] if layout.truth.is_file() else {}
     foreign = [path for path in present if written.get(path) != sha256(layout.raw / path)]
     if foreign:
-        allowed = "files as `simulate` wrote them; for real data set study.data to real, for synthetic ones remove the file"
-        raise ConfigError([Problem(f"data/raw/{path}", "a file that `simulate` did not write", allowed) for path in foreign])
+        allowed = (
+            "files as `simulate` wrote them; for real data set study.data to real, for synthetic ones remove the file"
+        )
+        raise ConfigError(
+            [Problem(f"data/raw/{path}", "a file that `simulate` did not write", allowed) for path in foreign]
+        )

@@ -115,6 +115,8 @@ class InstrumentColumns(Model):
     """column name with {item} for the item's number or name, for example cesd_{item} or bsi{item:02d}"""
     visit: Name | None = None
     """the visit these columns hold, where one row holds several visits (wide files)"""
+    missing_codes: list[str] | None = None
+    """instead of the file's, where one of those is an allowed value here"""
 
 
 class VariableColumn(Model):
@@ -125,6 +127,8 @@ class VariableColumn(Model):
     """column name in the file (default: the variable's name)"""
     visit: Name | None = None
     """the visit this column holds, where one row holds several visits (wide files)"""
+    missing_codes: list[str] | None = None
+    """instead of the file's, where one of those is an allowed value here"""
 
 
 class EventTable(Model):
@@ -163,7 +167,7 @@ class RawFile(Sourced):
     ignore: list[str] = []
     """columns that are there and not read; any other undeclared column raises a query"""
     missing_codes: list[str] = ["", "NA", "N/A", "n/a", "."]
-    """text that stands for a missing value, in every column of the file"""
+    """text that stands for a missing value, in every column of the file that has no missing_codes of its own"""
     date_format: str | None = None
     """how dates are written, as in %d/%m/%Y (default: YYYY-MM-DD)"""
     encoding: str | None = None
@@ -180,6 +184,10 @@ class RawFile(Sourced):
     """false: the study goes on without the file"""
     closed: bool = False
     """reveals or may reveal the arm (sessions attended, therapist): read only when the allocation is"""
+
+    def codes_of(self, columns: InstrumentColumns | VariableColumn) -> list[str]:
+        """Return what stands for a missing value in some of the file's columns."""
+        return self.missing_codes if columns.missing_codes is None else columns.missing_codes
 
 
 class Allocation(Model):

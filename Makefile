@@ -1,0 +1,53 @@
+# Every target sets up what it needs, from a bare clone.
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help env results test check lint format lock validate benchmark clean
+
+CORES ?= 2
+STUDY ?= .
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --rerun-incomplete --quiet rules host progress
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export PYTHON
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+env: .venv/made ## make the environment .venv/
+
+.venv/made: requirements.lock pyproject.toml tools/make-env
+	@tools/make-env
+
+results: .venv/made ## everything from nothing: data, models, tables (STUDY=folder for another study)
+	@$(SNAKEMAKE) --directory $(STUDY)
+	@echo "Tables: $(STUDY)/results/tables/*.html and *.csv; every number: $(STUDY)/results/estimates.csv"
+
+test: .venv/made ## the test suite
+	@$(BIN)/pytest -q -n $(CORES) --dist worksteal
+
+check: .venv/made ## lint, formatting, types, and that the lock file covers pyproject.toml
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	tools/lock --check
+
+lint: check
+
+format: .venv/made ## format the code
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+lock: .venv/made ## pin the newest packages that pyproject.toml admits, by hash
+	tools/lock
+
+validate: .venv/made ## long simulations: type I error, coverage (about half an hour)
+	$(BIN)/pytest -q -m validation -s
+
+benchmark: .venv/made ## how fast, and how much memory
+	$(BIN)/python benchmarks/bench_mmrm.py
+	$(BIN)/python benchmarks/bench_large_trial.py
+
+clean: ## remove what was made: data of the synthetic trial, derived data, results
+	git clean -fdxq data results examples
