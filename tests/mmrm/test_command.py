@@ -70,9 +70,7 @@ def test_options_reach_the_model(tmp_path: Path) -> None:
     found = run(
         tmp_path, data, "--covariance", "ar1", "--group", "arm", "--weights", "w", "--ml", "--df", "satterthwaite"
     )
-    fit = MMRM(
-        FORMULA, data, subject="id", visit="visit", covariance="ar1", group="arm", weights="w", reml=False
-    ).fit()
+    fit = MMRM(FORMULA, data, subject="id", visit="visit", covariance="ar1", group="arm", weights="w", reml=False).fit()
     assert found["method"] == "ML"
     assert found["deviance"] == pytest.approx(fit.deviance, rel=1e-12)
     assert sorted(found["covariance"]) == ["ctl", "trt"]
@@ -120,9 +118,7 @@ def test_text_that_looks_missing_stays_text(tmp_path: Path) -> None:
         ("site ~ arm", [], "must be numeric"),
     ],
 )
-def test_bad_requests_are_refused_with_a_message(
-    tmp_path: Path, formula: str, arguments: list[str], said: str
-) -> None:
+def test_bad_requests_are_refused_with_a_message(tmp_path: Path, formula: str, arguments: list[str], said: str) -> None:
     with pytest.raises(FitError, match=said) as caught:
         run(tmp_path, trial(), *arguments, formula=formula)
     assert caught.value.exit_status != 0

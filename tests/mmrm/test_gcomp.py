@@ -24,10 +24,7 @@ def test_variance_has_a_part_for_the_covariates() -> None:
     means = fit.gcomp("arm", by="visit", df="satterthwaite")
     table, n = means.table(), len(SUBJECTS)
     as_if = np.column_stack(
-        [
-            fit.predict(SUBJECTS.assign(arm=row["arm"], visit=row["visit"]))["estimate"]
-            for _, row in table.iterrows()
-        ]
+        [fit.predict(SUBJECTS.assign(arm=row["arm"], visit=row["visit"]))["estimate"] for _, row in table.iterrows()]
     )
     L = means.functions.contrasts
     expected = L @ fit.vcov("satterthwaite").to_numpy() @ L.T + np.cov(as_if.T) / n
@@ -50,5 +47,5 @@ def test_a_missing_covariate_is_refused() -> None:
     data = DATA.copy()
     data.loc[data["id"] == "P003", "base"] = np.nan
     fit = MMRM("y ~ base + arm * visit", data, subject="id", visit="visit").fit()
-    with pytest.raises(OptionError, match="base is missing .* 1 of 40 subjects"):
+    with pytest.raises(OptionError, match=r"base is missing .* 1 of 40 subjects"):
         fit.gcomp("arm", by="visit")

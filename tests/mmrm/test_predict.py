@@ -78,9 +78,8 @@ def test_unknown_levels_and_absent_columns_are_refused_together(fit: MMRMFit) ->
 def test_normalized_residuals_are_uncorrelated_with_unit_variance(fit: MMRMFit) -> None:
     big = trial(2000, 3, 0.2, seed=8)
     large = MMRM(FORMULA, big, subject="id", visit="visit").fit()
-    wide = (
-        big.iloc[large.frame.rows].assign(r=large.residuals("normalized")).pivot(index="id", columns="visit", values="r")
-    )
+    observed = big.iloc[large.frame.rows].assign(r=large.residuals("normalized"))
+    wide = observed.pivot(index="id", columns="visit", values="r")
     # 2,000 subjects: the standard error of a variance is 0.032-0.036, of a correlation 0.022-0.028
     np.testing.assert_allclose(wide.cov(), np.eye(3), atol=0.12)
     with pytest.raises(OptionError, match="response, pearson, normalized"):

@@ -124,17 +124,26 @@ def test_joint_tests_of_terms(name: str, key: str, method: str) -> None:
 
 
 def test_sas_kenward_roger() -> None:
-    """SAS PROC MIXED DDFM=KR and KR(LINEAR), FEV1 ~ ARMCD; SAS's own optimum is 1e-5 off in the estimates."""
+    """SAS PROC MIXED DDFM=KR and KR(LINEAR), FEV1 ~ ARMCD.
+
+    For us, csh and adh the printed SAS fit lies beside the optimum (its estimate differs from R's in the fifth digit
+    too), so standard errors agree to 1.5e-4 only. What tells the two adjustments apart is their ratio within a fit,
+    which the optimum hardly moves: it must agree to 1e-6.
+    """
+    ratios: dict[str, list[float]] = {}
     for row in reference.results("sas_vs_mmrm_kr")["rows"]:
         fit = MMRM(
             "FEV1 ~ ARMCD", reference.data("mmrm_fev"), subject="USUBJID", visit="AVISIT", covariance=row["cov"]
         ).fit()
         ours = fit.coefficients("kenward-roger" if row["sas_ddfm"] == "KR" else "kenward-roger-linear").iloc[1]
         close(ours["estimate"], row["sas_est"], 5e-5)
-        close(ours["se"], row["sas_se"], 1e-4)
+        close(ours["se"], row["sas_se"], 1e-6 if row["cov"] in ("cs", "ar1", "toeph") else 1.5e-4)
+        ratios.setdefault(row["cov"], []).append(ours["se"] / row["sas_se"])
         close(ours["df"], row["sas_df"], 5e-4)
         theirs = "kenward-roger-mmrm" if row["mmrm_vcov"] == "Kenward-Roger" else "kenward-roger-linear"
         close(fit.coefficients(theirs).iloc[1]["se"], row["mmrm_se"], 1e-4)
+    for adjusted, linear in ratios.values():
+        close(adjusted, linear, 1e-6)
 
 
 def test_complete_balanced_data_give_the_exact_standard_error() -> None:
@@ -255,7 +264,7 @@ def test_constrained_longitudinal_analysis() -> None:
 def test_g_computation() -> None:
     """R mmrm's standardisation over the 200 subjects, and counterfactual means over the rows without it."""
     fit = MMRM(
-        "FEV1 ~ FEV1_BL * ARMCD * AVISIT + RACE + SEX", reference.data("mmrm_fev"), subject="USUBJID", visit="AVISIT"
+        "FEV1 ~ FEV1_BL * ARMCD * AVISIT + RACE", reference.data("mmrm_fev"), subject="USUBJID", visit="AVISIT"
     ).fit()
     extras = reference.results(EXTRAS)
     for means, theirs in (

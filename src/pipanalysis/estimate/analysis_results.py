@@ -161,6 +161,7 @@ def checked(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     Raises:
         DataError: every column, value and repeated key that the schema does not allow.
     """
+    import pandas as pd
     import pandera.pandas as pa
     from pandera.errors import SchemaErrors
 
@@ -177,10 +178,13 @@ def checked(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         "prespecified": pa.Column("bool", nullable=False),
     }
     status_named = pa.Check(
-        lambda rows: [
-            name != "fit_status" or (stat in range(len(FIT_STATUSES)) and label == FIT_STATUSES[int(stat)])
-            for name, stat, label in zip(rows["stat_name"], rows["stat"], rows["stat_label"], strict=True)
-        ],
+        lambda rows: pd.Series(
+            [
+                name != "fit_status" or (stat in range(len(FIT_STATUSES)) and label == FIT_STATUSES[int(stat)])
+                for name, stat, label in zip(rows["stat_name"], rows["stat"], rows["stat_label"], strict=True)
+            ],
+            index=rows.index,
+        ),
         name="fit_status is one of " + ", ".join(FIT_STATUSES),
     )
     columns = text | other
@@ -192,7 +196,7 @@ def checked(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         unique=list(KEY),
     )
     try:
-        schema.validate(frame, lazy=True)
+        schema.validate(frame.reset_index(drop=True), lazy=True)
     except SchemaErrors as error:
         failures = error.failure_cases[["column", "check", "failure_case"]].drop_duplicates().head(20)
         problems = [

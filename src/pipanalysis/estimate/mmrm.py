@@ -12,11 +12,14 @@ from pipanalysis.estimate.comparison import check_fittable, complete_rows, count
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 
 if TYPE_CHECKING:
+    from pipanalysis.estimate.trial_data import FloatArray
     from pipanalysis.mmrm import MMRMFit
     from pipanalysis.study.plan import Analysis
 
 BASELINE = "(baseline)"
 """level of the visit that a constrained analysis adds for the baseline; no visit of a study can have this name"""
+NEARLY_SINGULAR = 1e-4
+"""smallest eigenvalue of the visits' correlation below which a fit is at the boundary"""
 
 
 def method_name(analysis: Analysis, structure: str) -> str:
@@ -44,10 +47,16 @@ def mmrm(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
         means = [Effect(visit, arm) for arm in frame.arms for visit in frame.visits]
         return ModelResult(method, Status.failed, [*means, *failed], counts(frame), notes, error=str(error))
     notes += [frame.in_study_terms(text) for text in (*fit.notes, *said)]
-    reduced = bool(frame.not_compared or fit.aliased or len(fit.attempts) > 1)
+    status = Status.reduced if frame.not_compared or fit.aliased or len(fit.attempts) > 1 else Status.ok
+    smallest = float(np.linalg.eigvalsh(_correlation(fit)).min())
+    if smallest < NEARLY_SINGULAR:
+        notes.append(
+            f"the visits' covariance is nearly singular (smallest eigenvalue of the correlation {smallest:.1g})"
+        )
+        status = Status.boundary
     return ModelResult(
         method_name(analysis, fit.structure),
-        Status.reduced if reduced else Status.ok,
+        status,
         effects,
         [*counts(frame), *_fit_statistics(fit)],
         notes,
@@ -144,12 +153,20 @@ def _effect(row: dict[str, Any] | None, visit: str, arm: str, reference: str, fr
     return Effect(visit, arm, reference, float(row["estimate"]), float(row["se"]), float(row["df"]))
 
 
+def _covariance(fit: MMRMFit) -> pd.DataFrame:
+    assert isinstance(fit.covariance, pd.DataFrame)  # one matrix: the plan has no covariance by group
+    return fit.covariance
+
+
+def _correlation(fit: MMRMFit) -> FloatArray:
+    covariance = _covariance(fit).to_numpy()
+    spread = np.sqrt(np.diag(covariance))
+    return np.asarray(covariance / np.outer(spread, spread))
+
+
 def _fit_statistics(fit: MMRMFit) -> list[Extra]:
-    covariance = fit.covariance
-    assert isinstance(covariance, pd.DataFrame)
+    covariance, correlations = _covariance(fit), _correlation(fit)
     variances = np.diag(covariance.to_numpy())
-    spread = np.sqrt(variances)
-    correlations = covariance.to_numpy() / np.outer(spread, spread)
     visits = [str(name) for name in covariance.index]
     found = [Extra("deviance", fit.deviance), Extra("aic", fit.aic)]
     for i, visit in enumerate(visits):

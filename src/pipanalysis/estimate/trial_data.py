@@ -99,7 +99,8 @@ def trial_data(study: Study, participants: pd.DataFrame, scores: pd.DataFrame) -
     arms = participants["arm"].astype(object)
     wrong = analysed & ~arms.isin(list(study.arms))
     if wrong.any():
-        shown = ", ".join(f"{unit} ({arm})" for unit, arm in zip(units[wrong].head(5), arms[wrong], strict=False))
+        given = arms[wrong].where(arms[wrong].notna(), "none")
+        shown = ", ".join(f"{unit} ({arm})" for unit, arm in zip(units[wrong].head(5), given, strict=False))
         problems.append(Problem(f"{where}, arm", f"no known arm for {shown}", ", ".join(study.arms)))
     if problems:
         raise DataError(problems)

@@ -27,7 +27,7 @@ def between_within(X: FloatArray, first_row: np.ndarray, n_subjects: int) -> Bet
     X (n, p); first_row (n,): row of X at which the subject of each row begins. A constant column is the intercept; it
     counts for the subjects, and has the degrees of freedom of effects within subjects when tested alone.
     """
-    n, p = X.shape
+    n = len(X)
     varies = np.array([bool(np.any(column != column[first_row])) for column in X.T])
     intercept = np.array([bool(np.all(column == column[0])) for column in X.T])
     between = n_subjects - int(np.sum(~varies & ~intercept)) - int(intercept.any())

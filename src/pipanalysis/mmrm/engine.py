@@ -17,6 +17,7 @@ from pipanalysis.mmrm.kenward_roger import adjusted_covariance, scaled_f
 from pipanalysis.mmrm.likelihood import Likelihood, PatternLikelihood, State
 from pipanalysis.mmrm.optimise import Control, Outcome, maximise
 from pipanalysis.mmrm.satterthwaite import contrast_df
+from pipanalysis.mmrm.spatial_likelihood import SpatialLikelihood, distances
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 NEARLY_SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix, or of an information matrix scaled to one
@@ -219,12 +220,6 @@ class Problem:
         return sigma / np.multiply.outer(root, root)
 
 
-def distances(times: FloatArray) -> FloatArray:
-    """Euclidean distances between the rows of (..., m, d) coordinates."""
-    gaps = times[..., :, None, :] - times[..., None, :, :]
-    return np.sqrt((gaps * gaps).sum(-1))
-
-
 def fit_arrays(
     X: FloatArray,
     y: FloatArray,
@@ -244,8 +239,8 @@ def fit_arrays(
     """Fit y = X beta + e by (restricted) maximum likelihood, with e correlated within subjects.
 
     X (n, p) of full column rank; y (n,); subject (n,) codes; visit (n,) codes 0..n_visits-1, no two rows of a subject
-    alike; group (n,) codes 0..n_groups-1, constant within subjects; weights (n,) positive, the variance being divided by
-    them; times (n, d) coordinates for a spatial structure. start: working parameters. Raises InvalidArrays,
+    alike; group (n,) codes 0..n_groups-1, constant within subjects; weights (n,) positive, which divide the
+    variance; times (n, d) coordinates for a spatial structure. start: working parameters. Raises InvalidArrays,
     SingularData, or NonConvergence where not even a start has a likelihood; otherwise see `EngineFit.status`.
     """
     control = Control() if control is None else control
@@ -261,8 +256,6 @@ def fit_arrays(
         constant -= float(np.log(weights).sum())
     likelihood: Any
     if isinstance(structure, SpatialStructure):
-        from pipanalysis.mmrm.spatial_likelihood import SpatialLikelihood
-
         assert times is not None
         likelihood = SpatialLikelihood(layout, source, times, structure, n_groups, reml=reml, constant=constant)
     else:
@@ -405,7 +398,7 @@ def _list(items: Sequence[Any] | IntArray) -> str:
 
 def _starts(likelihood: Any, start: FloatArray | None, scale: float) -> list[FloatArray]:
     structure: CovarianceStructure | SpatialStructure = likelihood.structure
-    starts = likelihood.starts()
+    starts: list[FloatArray] = likelihood.starts()
     if start is not None:
         start = np.asarray(start, dtype=float)
         if start.shape != (likelihood.n_theta,):

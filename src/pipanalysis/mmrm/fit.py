@@ -14,23 +14,14 @@ from pipanalysis.mmrm.distributions import f_upper, t_quantile, t_two_sided
 from pipanalysis.mmrm.emmeans import MarginalMeans, Over, Weights, find_target, mean_contrasts
 from pipanalysis.mmrm.engine import EngineFit
 from pipanalysis.mmrm.frame import ModelFrame
-from pipanalysis.mmrm.linear import Covariance, FTest, LinearFunctions, Sandwich, TTest, contrast_matrix, test_linear
+from pipanalysis.mmrm.inference import METHODS, ROBUST
+from pipanalysis.mmrm.linear import Covariance, FTest, LinearFunctions, TTest, contrast_matrix, test_linear
 from pipanalysis.mmrm.problems import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipanalysis.mmrm.model import MMRM
-
-DF_METHODS = (
-    "kenward-roger",
-    "kenward-roger-linear",
-    "kenward-roger-mmrm",
-    "satterthwaite",
-    "between-within",
-    "residual",
-)
-ROBUST = ("empirical", "empirical-bias-reduced", "empirical-jackknife")
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Attempt:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MMRMFit:
     """A fitted model.
 
@@ -58,7 +49,14 @@ class MMRMFit:
     kept: IntArray = field(repr=False)
     null: FloatArray = field(repr=False)
     X: FloatArray = field(repr=False)
-    _inferences: dict[tuple[str, str | None], Covariance] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        method = "REML" if self.reml else "ML"
+        state = "converged" if self.converged else "NOT CONVERGED"
+        return (
+            f"MMRMFit({self.design.formula.text!r}, {self.structure}, {method}, {self.n_subjects} subjects, "
+            f"{self.n_obs} observations, deviance {self.deviance:.4f}, {state})"
+        )
 
     # ---- what was fitted
 
@@ -165,15 +163,15 @@ class MMRMFit:
     def inference(self, df: str | None = None, vcov: str | None = None) -> Covariance:
         """Covariance of the coefficients (`vcov`), degrees of freedom (`dfs(L)`) and tests (`test(L)`).
 
-        df: one of DF_METHODS; None for kenward-roger, or satterthwaite where there is none (maximum likelihood,
+        df: one of METHODS; None for kenward-roger, or satterthwaite where there is none (maximum likelihood,
         sandwich estimators). vcov: None for the model's own (adjusted under Kenward-Roger), or a sandwich estimator
         of ROBUST, which goes with satterthwaite, between-within or residual.
         """
         if df is None:
             df = "kenward-roger" if self.reml and vcov is None else "satterthwaite"
         problems = []
-        if df not in DF_METHODS:
-            problems.append(f"df {df!r} is not known; the methods are {', '.join(DF_METHODS)}")
+        if df not in METHODS:
+            problems.append(f"df {df!r} is not known; the methods are {', '.join(METHODS)}")
         if vcov is not None and vcov not in ROBUST:
             problems.append(f"vcov {vcov!r} is not known; the estimators are {', '.join(ROBUST)}")
         if df.startswith("kenward") and not self.reml:
@@ -182,16 +180,7 @@ class MMRMFit:
             problems.append(f"df {df!r} has its own covariance; with vcov {vcov!r} take satterthwaite")
         if problems:
             raise OptionError(problems)
-        key = (df, vcov)
-        if key not in self._inferences:
-            self._inferences[key] = self._make_inference(df, vcov)
-        return self._inferences[key]
-
-    def _make_inference(self, df: str, vcov: str | None) -> Covariance:
-        if vcov is None:
-            return self.engine.inference(df)
-        robust = self.engine.robust(vcov)
-        return robust if df == "satterthwaite" else Sandwich(robust.vcov, self.beta, self.engine.inference(df))
+        return self.engine.inference(df) if vcov is None else self.engine.robust(vcov, df)
 
     def vcov(self, df: str | None = None, vcov: str | None = None) -> "pd.DataFrame":
         """Covariance matrix of the coefficients that goes with a method."""

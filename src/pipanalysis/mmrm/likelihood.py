@@ -4,6 +4,7 @@ Notation: sigma (t, t) covariance of the visits, W_p its inverse over the visits
 z = (x, y); A = sum_i x_i' W x_i; Phi its inverse; r = y - x gamma. All is minus twice the log-likelihood.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -120,7 +121,7 @@ class PatternLikelihood:
         self.unobserved = np.where(data.observed, 0.0, 1.0)[:, :, None] * np.eye(t)
         self.mask = (data.observed[:, :, None] & data.observed[:, None, :]).astype(float)
         bounds = np.searchsorted(data.group, np.arange(n_groups + 1))
-        self.groups = [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        self.groups = [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
         self.flat = data.products.reshape(-1, self.triangle.row.size)
         self.all_large = data.large.size == len(data.counts)
 
@@ -156,7 +157,7 @@ class PatternLikelihood:
     def _contract(self, weights: FloatArray, weighted: FloatArray | None) -> FloatArray:
         """sum_i z_i' weights z_i, (q, q); `weighted` are weights z of the subjects held as rows."""
         data = self.data
-        cross = 0.0
+        cross = np.zeros((data.n_columns, data.n_columns))
         if data.large.size:
             packed = self.pairs.pack(weights if self.all_large else weights[data.large]) * self.pairs.multiplicity
             cross = self.triangle.unpack(packed.reshape(-1) @ self.flat)
@@ -168,15 +169,15 @@ class PatternLikelihood:
     def _sandwich(self, state: PatternState, middle: FloatArray) -> FloatArray:
         """sum_i z_i' W middle_p W z_i over all subjects, (q, q); middle (P, t, t)."""
         data = self.data
-        cross = 0.0
+        cross = np.zeros((data.n_columns, data.n_columns))
         if data.large.size:
             W, inner = (state.W, middle) if self.all_large else (state.W[data.large], middle[data.large])
-            packed = self.pairs.pack(_symmetric(W @ inner @ W)) * self.pairs.multiplicity
+            packed = self.pairs.pack(symmetric(W @ inner @ W)) * self.pairs.multiplicity
             cross = self.triangle.unpack(packed.reshape(-1) @ self.flat)
         if state.U is not None and data.rows is not None:
             q = data.n_columns
             cross = cross + state.U.reshape(-1, q).T @ (middle[data.rows.pattern] @ state.U).reshape(-1, q)
-        return _symmetric(np.asarray(cross))
+        return symmetric(np.asarray(cross))
 
     # ---- derivatives
 
@@ -216,7 +217,7 @@ class PatternLikelihood:
             gram = inner @ inner.T
             hessian -= gram
             information += gram
-        return Derivatives(gradient, _symmetric(hessian), _symmetric(information))
+        return Derivatives(gradient, symmetric(hessian), symmetric(information))
 
     def _quadratic(self, state: PatternState) -> FloatArray:
         """sum_i (W x_i) Phi (W x_i)' and sum_i (W r_i)(W r_i)' by pattern, (2, P, t, t)."""
@@ -367,5 +368,6 @@ def _positive_definite(sums: FloatArray, counts: FloatArray) -> FloatArray:
     return correlation * np.multiply.outer(sd, sd)
 
 
-def _symmetric(matrices: FloatArray) -> FloatArray:
+def symmetric(matrices: FloatArray) -> FloatArray:
+    """Mean of (..., n, n) matrices and their transposes."""
     return 0.5 * (matrices + matrices.swapaxes(-1, -2))

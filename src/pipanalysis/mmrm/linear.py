@@ -28,25 +28,6 @@ class Covariance(Protocol):
 
 
 @dataclass(frozen=True)
-class Sandwich:
-    """A sandwich covariance with the degrees of freedom of another method (between-within or residual)."""
-
-    vcov: FloatArray
-    beta: FloatArray
-    method: Covariance
-
-    def dfs(self, L: FloatArray) -> FloatArray:
-        """Degrees of freedom of each row of L."""
-        return self.method.dfs(L)
-
-    def test(self, L: FloatArray) -> tuple[int, float, float, float]:
-        """Wald test of the rows of L together."""
-        num_df, den_df, _, _ = self.method.test(L)
-        estimate = L @ self.beta
-        return num_df, den_df, float(estimate @ np.linalg.solve(L @ self.vcov @ L.T, estimate)) / num_df, 1.0
-
-
-@dataclass(frozen=True)
 class LinearFunctions:
     """Linear functions of the coefficients, with what is needed for their inference.
 

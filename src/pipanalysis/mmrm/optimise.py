@@ -15,8 +15,9 @@ from pipanalysis.mmrm.likelihood import Derivatives, Likelihood
 class Control:
     """How to fit.
 
-    tolerance: squared Newton decrement of minus twice the log-likelihood at which a fit has converged; 1e-10 leaves
-    the covariance parameters within 1e-5 of their standard errors. max_iterations: Newton steps from each start.
+    tolerance: squared Newton decrement of minus twice the log-likelihood at which a fit has converged; at 1e-10
+    the covariance parameters are within 1e-5 of their standard errors, and one more step squares that.
+    max_iterations: Newton steps from each start.
     optimisers: tried in turn until one converges, out of newton, bfgs, l-bfgs-b and nelder-mead; the result of the
     others is finished by Newton steps.
     """
@@ -64,7 +65,9 @@ def maximise(likelihood: Likelihood, starts: Sequence[FloatArray], control: Cont
 def _run(likelihood: Likelihood, optimiser: str, start: FloatArray, control: Control) -> Outcome | None:
     if optimiser == "newton":
         return newton(likelihood, start, control, optimiser)
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize as scipy_minimize
+
+    minimize: Any = scipy_minimize
 
     def objective(theta: FloatArray) -> tuple[float, FloatArray]:
         state = likelihood.evaluate(theta)
@@ -93,7 +96,10 @@ def newton(likelihood: Likelihood, start: FloatArray, control: Control, name: st
         step, is_newton = _direction(derivatives, scoring=iteration == 0)
         decrement = float(derivatives.gradient @ step)
         if decrement <= control.tolerance and is_newton:
-            return Outcome(state, derivatives, True, "", iteration, name)
+            last = likelihood.evaluate(state.theta - step)
+            if last is not None and last.value <= state.value + 1e-13 * abs(state.value):
+                state = last
+            return Outcome(state, derivatives, True, "", iteration + 1, name)
         if iteration >= control.max_iterations:
             break
         size = min(1.0, LONGEST / float(np.abs(step).max()))

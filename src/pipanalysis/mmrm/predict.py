@@ -8,7 +8,6 @@ import numpy as np
 
 from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
 from pipanalysis.mmrm.columns import Categorical, Column, read_column, read_identifier
-from pipanalysis.mmrm.covariance import SpatialStructure, make_structure
 from pipanalysis.mmrm.distributions import t_quantile
 from pipanalysis.mmrm.problems import ModelDataError, OptionError
 
@@ -47,20 +46,13 @@ class Placement:
         """Covariance matrix of the observations of one subject at `rows`."""
         group = 0 if self.group is None else int(self.group[rows[0]])
         if self.coordinates is not None:
-            sigma = self._spatial(self.coordinates[rows], group)
+            sigma = self.fit.engine.covariance_at(self.coordinates[rows], group)
         else:
             sigma = self.fit.engine.covariances[group][np.ix_(self.cell[rows], self.cell[rows])]
         if self.weights is not None:
             root = np.sqrt(self.weights[rows])
             sigma = sigma / np.outer(root, root)
         return np.asarray(sigma)
-
-    def _spatial(self, coordinates: FloatArray, group: int) -> FloatArray:
-        structure = make_structure(self.fit.structure, 1)
-        assert isinstance(structure, SpatialStructure)
-        distance = np.linalg.norm(coordinates[:, None] - coordinates[None], axis=2)
-        n = structure.n_theta
-        return structure.matrix(self.fit.engine.theta[group * n : (group + 1) * n], distance)
 
 
 @dataclass(frozen=True)

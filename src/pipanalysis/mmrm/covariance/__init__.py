@@ -27,7 +27,7 @@ def make_structure(
     """Make a covariance structure.
 
     name: us, toep, toeph, ar1, ar1h, cs, csh, ad, adh (h: a variance for each visit), sp_exp, sp_gau, or un@un, un@cs,
-    un@ar1. n_visits: rows of the matrix. dims: (members, visits) of a direct product, whose cells are ordered by member.
+    un@ar1. n_visits: rows of the matrix. dims: (members, visits) of a direct product, its cells by member.
     Raises UnavailableMethod for other names or sizes.
     """
     if name in _SPATIAL:

@@ -10,7 +10,7 @@ from pipanalysis.mmrm.covariance.structures import Shaped, Unstructured, working
 class _DirectProductAt(Linearisation):
     def __init__(self, members: Linearisation, visits: Linearisation) -> None:
         self.members, self.visits = members, visits
-        self.sigma = np.kron(members.sigma, visits.sigma)
+        self.sigma = np.asarray(np.kron(members.sigma, visits.sigma), dtype=np.float64)
         self.first = np.concatenate(
             [_kron(members.first, visits.sigma[None])[:, 0], _kron(members.sigma[None], visits.first)[0]]
         )
@@ -96,7 +96,7 @@ def _kron(a: FloatArray, b: FloatArray) -> FloatArray:
     """All Kronecker products of matrices (ka, m, m) and (kb, t, t): (ka, kb, m t, m t)."""
     product = np.einsum("kij,lab->kliajb", a, b)
     n = a.shape[1] * b.shape[1]
-    return product.reshape(len(a), len(b), n, n)
+    return np.asarray(product.reshape(len(a), len(b), n, n))
 
 
 def _symmetric(matrix: FloatArray) -> FloatArray:

@@ -73,11 +73,11 @@ class SpatialStructure:
 
     def rescaled(self, theta: FloatArray, log_scale: float) -> FloatArray:
         """Working parameters of the matrix times exp(2 log_scale): of data in other units."""
-        return theta + np.array([2.0 * log_scale, 0.0])
+        return np.asarray(theta + np.array([2.0 * log_scale, 0.0]))
 
     def matrix(self, theta: FloatArray, distance: FloatArray) -> FloatArray:
         """Covariance matrix of observations at the given distances."""
-        return np.exp(theta[0] - self.lag(distance) * np.logaddexp(0.0, -theta[1]))
+        return np.asarray(np.exp(theta[0] - self.lag(distance) * np.logaddexp(0.0, -theta[1])))
 
 
 def _assemble(

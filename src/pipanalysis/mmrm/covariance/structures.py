@@ -75,7 +75,7 @@ class _UnstructuredAt(Scaled):
 
     def shape_curvature(self, weights: FloatArray) -> FloatArray:
         i = self.structure.row
-        return 2.0 * weights[i[:, None], i] * self.structure.same_column
+        return np.asarray(2.0 * weights[i[:, None], i] * self.structure.same_column)
 
 
 class Unstructured(CovarianceStructure):

@@ -1,0 +1,93 @@
+"""Likelihood ratio tests of nested models."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipanalysis.mmrm.arrays import FloatArray
+from pipanalysis.mmrm.errors import InvalidArrays
+
+if TYPE_CHECKING:
+    from pipanalysis.mmrm.engine import EngineFit
+
+# structures that contain each one as a special case, directly
+_WITHIN = {
+    "cs": ("csh", "toep"),
+    "csh": ("toeph",),
+    "ar1": ("ar1h", "toep", "ad"),
+    "ar1h": ("toeph", "adh"),
+    "toep": ("toeph",),
+    "toeph": ("us",),
+    "ad": ("adh",),
+    "adh": ("us",),
+    "un@cs": ("un@un",),
+    "un@ar1": ("un@un",),
+    "un@un": ("us",),
+}
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """Test of a smaller model within a larger one: chi-square statistic, degrees of freedom, p value."""
+
+    statistic: float
+    df: int
+    p: float
+
+
+def is_nested(smaller: str, larger: str) -> bool:
+    """Whether every matrix of structure `smaller` belongs to `larger`."""
+    return smaller == larger or any(is_nested(step, larger) for step in _WITHIN.get(smaller, ()))
+
+
+def likelihood_ratio(smaller: "EngineFit", larger: "EngineFit") -> LikelihoodRatio:
+    """Test the smaller of two nested models fitted to the same observations.
+
+    Under REML the fixed effects must be the same; under ML those of the smaller model may be a part. Raises
+    InvalidArrays, with every reason, where the models cannot be compared.
+    """
+    problems = []
+    a, b = smaller.problem, larger.problem
+    if smaller.reml != larger.reml:
+        problems.append("one model was fitted by REML, the other by maximum likelihood")
+    if not _same_rows(smaller, larger):
+        problems.append("the models were not fitted to the same observations")
+    else:
+        if not _spans(b.X, a.X):
+            problems.append("the fixed effects of the smaller model are not part of those of the larger")
+        elif smaller.reml and not _spans(a.X, b.X):
+            problems.append("restricted likelihoods of different fixed effects cannot be compared: fit both by ML")
+        if not is_nested(smaller.structure.name, larger.structure.name):
+            problems.append(f"covariance {smaller.structure.name!r} is not a case of {larger.structure.name!r}")
+        if smaller.n_groups > 1 and not np.array_equal(a.layout.group, b.layout.group):
+            problems.append("the smaller model has covariances by group which the larger has not")
+    df = larger.n_theta - smaller.n_theta + larger.beta.size - smaller.beta.size
+    if df < 1:
+        problems.append("the larger model has no more parameters than the smaller")
+    if problems:
+        raise InvalidArrays(problems)
+    from scipy.special import chdtrc
+
+    statistic = max(smaller.neg2_loglik - larger.neg2_loglik, 0.0)
+    return LikelihoodRatio(statistic, df, float(chdtrc(df, statistic)))
+
+
+def _same_rows(smaller: "EngineFit", larger: "EngineFit") -> bool:
+    a, b = smaller.problem, larger.problem
+    weights = a.root_weight is None and b.root_weight is None
+    if a.root_weight is not None and b.root_weight is not None:
+        weights = np.array_equal(a.root_weight, b.root_weight)
+    return (
+        weights
+        and np.array_equal(a.y, b.y)
+        and np.array_equal(a.layout.starts, b.layout.starts)
+        and np.array_equal(a.layout.visits, b.layout.visits)
+    )
+
+
+def _spans(basis: FloatArray, columns: FloatArray) -> bool:
+    """Whether the columns are combinations of those of the basis."""
+    scaled = columns / np.linalg.norm(columns, axis=0)
+    coefficients = np.linalg.lstsq(basis / np.linalg.norm(basis, axis=0), scaled, rcond=None)[0]
+    return bool(np.abs(scaled - basis / np.linalg.norm(basis, axis=0) @ coefficients).max() < 1e-8)
