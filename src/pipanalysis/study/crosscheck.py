@@ -196,6 +196,9 @@ def _ages(study: Study) -> list[str]:
 
 def _displays(study: Study) -> Iterator[Finding]:
     analyses = [analysis.name for analysis in study.plan.analyses]
+    for score in study.displays.digits.scores:
+        if score not in study.scores:
+            yield "displays.yaml", ("digits", "scores", score), repr(score), one_of(study.scores)
     for i, table in enumerate(study.displays.tables):
         at: Location = ("tables", i)
         for name in table.analyses:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipanalysis.study.base import Model, Name
+from pipanalysis.study.base import Model, Name, ScoreName
 
 
 class Table(Model):
@@ -38,6 +38,13 @@ class Digits(Model):
     effect_size: Annotated[int, Field(ge=0, le=6)] = 2
     p_value: Annotated[int, Field(ge=2, le=6)] = 3
     percent: Annotated[int, Field(ge=0, le=3)] = 0
+    scores: dict[ScoreName, Annotated[int, Field(ge=0, le=6)]] = {}
+    """means, standard deviations and quartiles of a score that needs other digits (a short scale)"""
+
+    def of(self, name: str) -> Digits:
+        """Return the digits of a score or variable."""
+        own = self.scores.get(name)
+        return self if own is None else self.model_copy(update={"mean": own, "sd": own})
 
 
 class Displays(Model):

@@ -97,6 +97,8 @@ class Variable(Sourced):
     unit: str | None = None
     age_name: Name | None = None
     """date_of_birth only: name of the age in months that intake computes at each visit and at randomisation"""
+    age_label: str | None = None
+    """date_of_birth only: what displays call the age (default: its name)"""
     required: bool = False
     """a missing value raises a data query"""
     role: Literal["site", "randomisation_date", "withdrawal_date", "withdrawal_reason", "visit_date"] | None = None

@@ -1,0 +1,177 @@
+"""Treatment effects by visit: adjusted means, differences, P values and standardised differences."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
+from pipanalysis.display.wording import analysis, estimand_line, marks, method_sentence, outcome_label
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Outcome
+
+EFFECT = (
+    "estimate",
+    "std_error",
+    "df",
+    "conf_low",
+    "conf_high",
+    "p_value",
+    "effect_size",
+    "effect_size_low",
+    "effect_size_high",
+    "hedges_g",
+)
+STATUS_NOTES = {
+    "boundary": "a variance was estimated as zero, or nearly so",
+    "reduced": "a simpler model than the planned one was fitted",
+}
+
+
+def effects_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out the treatment effects of the table's analyses, by outcome and visit."""
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    for arm in study.arms.values():
+        model.columns += [Column("n", arm.label), Column("Adjusted mean", arm.label)]
+    model.columns += [Column(f"Difference ({level})"), Column("P"), Column(f"Standardised difference ({level})")]
+    absent = []
+    shown_analyses: list[str] = []
+    for domain in study.plan.domains:
+        group = RowGroup(domain.label)
+        for outcome in study.plan.outcomes:
+            if outcome.domain != domain.name or not (table.outcomes == "all" or outcome.name in table.outcomes):
+                continue
+            present = [name for name in table.analyses if results.visits(name, outcome.name)]
+            if not present:
+                absent.append(outcome.label)
+                continue
+            shown_analyses += present
+            group.rows += _outcome_rows(study, table, results, model, outcome, present)
+        model.groups.append(group)
+    chosen = [analysis(study, name) for name in table.analyses if name in shown_analyses]
+    used = {a.estimand for a in chosen}
+    model.lead = [estimand_line(estimand) for estimand in study.plan.estimands if estimand.name in used]
+    model.notes += _notes(study, [a.name for a in chosen], results)
+    if table.outcomes == "all" and absent:
+        model.notes.append(f"No effect is estimated here for: {', '.join(absent)}.")
+    model.notes += table.footnotes
+    return model
+
+
+def _outcome_rows(
+    study: Study, table: Table, results: ResultsIndex, model: TableModel, outcome: Outcome, present: list[str]
+) -> list[TableRow]:
+    rows = [TableRow(outcome_label(study, outcome))]
+    for visit in study.visits:
+        if not (table.visits == "all" or visit in table.visits):
+            continue
+        for name in present:
+            for arm in list(study.arms)[1:]:
+                contrast = f"{arm} - {study.reference_arm.name}"
+                if not _planned(results, name, outcome.name, visit, contrast):
+                    continue
+                label = study.visits[visit].label
+                if len(present) > 1:
+                    label += f": {analysis(study, name).label}"
+                if len(study.arms) > 2:
+                    label += f", {study.arms[arm].label}"
+                rows.append(_row(study, results, model, outcome, visit, name, arm, label))
+    return rows
+
+
+def _planned(results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str) -> bool:
+    where = {"visit": visit, "contrast": contrast}
+    return any(results.row(name, outcome, stat, **where) is not None for stat in ("estimate", "hedges_g"))
+
+
+def _row(
+    study: Study,
+    results: ResultsIndex,
+    model: TableModel,
+    outcome: Outcome,
+    visit: str,
+    name: str,
+    arm: str,
+    label: str,
+) -> TableRow:
+    digits = study.displays.digits
+    contrast = f"{arm} - {study.reference_arm.name}"
+    s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast)
+    cells: list[str] = []
+    record: dict[str, Any] = {
+        "domain": outcome.domain,
+        "outcome": outcome.name,
+        "label": outcome.label,
+        "visit": visit,
+        "analysis": name,
+        "contrast": contrast,
+    }
+    for own in study.arms:
+        n = results.stat(name, outcome.name, "n", visit=visit, arm=own)
+        mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=own)
+        cells += [rounding.count(n), rounding.fixed(mean, digits.estimate)]
+        record |= {f"n_{own}": n, f"adjusted_mean_{own}": mean}
+    unadjusted = isfinite(s["hedges_g"])
+    limits = (s["conf_low"], s["conf_high"])
+    if unadjusted:
+        cells += [rounding.ABSENT, rounding.ABSENT, rounding.with_interval(s["hedges_g"], *limits, digits.effect_size)]
+    else:
+        size = (s["effect_size"], s["effect_size_low"], s["effect_size_high"])
+        cells += [
+            rounding.with_interval(s["estimate"], *limits, digits.estimate),
+            rounding.p_value(s["p_value"], digits.p_value),
+            rounding.with_interval(*size, digits.effect_size),
+        ]
+    status, warning, error = _fit(results, name, outcome.name, visit, contrast)
+    record |= {**s, "fit_status": status, "warning": warning, "error": error}
+    model.records.append(record)
+    if error:
+        cells[-3] = "not estimated"
+    note = "; ".join(part for part in (error, STATUS_NOTES.get(status, ""), warning) if part)
+    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    return TableRow(label + mark, tuple(cells), 1)
+
+
+def _fit(results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str) -> tuple[str, str, str]:
+    """Return status, warning and error of the fit behind an effect."""
+    own = next(
+        row
+        for stat in ("estimate", "hedges_g")
+        if (row := results.row(name, outcome, stat, visit=visit, contrast=contrast)) is not None
+    )
+    status = results.of_fit(name, outcome, visit, "fit_status")
+    return ("" if status is None else str(status["stat_label"])), str(own["warning"]), str(own["error"])
+
+
+def _notes(study: Study, names: list[str], results: ResultsIndex) -> list[str]:
+    reference = study.reference_arm.label
+    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    notes = [
+        f"Difference: {others} minus {reference}. n: {study.config.study.unit}s in the model that are observed at the "
+        "visit. Standardised difference: the difference over the standard deviation at baseline, pooled over the arms"
+        + (" (Hedges' g: over the standard deviation at the visit)." if _has(study, names, "effect_size") else ".")
+    ]
+    notes += dict.fromkeys(method_sentence(study, name) for name in names)
+    agreement = [
+        value
+        for name in names
+        for outcome in study.outcomes
+        if isfinite(value := results.stat(name, outcome, "max_relative_difference", context="cross-check"))
+    ]
+    if agreement:
+        notes.append(
+            "Cross-check by a second program: with compound symmetry the mixed model for repeated measures is the "
+            f"random-intercept model of statsmodels; over {len(agreement)} fits their estimates and standard errors "
+            f"differ by {max(agreement):.0e} at most, relatively."
+        )
+    return notes
+
+
+def _has(study: Study, names: list[str], method: str) -> bool:
+    return any(analysis(study, name).method == method for name in names)

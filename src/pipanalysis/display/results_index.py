@@ -1,0 +1,61 @@
+"""Statistics of the collected results by what they belong to."""
+
+from __future__ import annotations
+
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Key = tuple[str, str, str, str, str, str, str]
+
+
+class ResultsIndex:
+    """Looks statistics up by analysis, outcome, visit, arm or contrast, context and name."""
+
+    def __init__(self, results: pd.DataFrame) -> None:
+        columns = ["analysis", "outcome", "visit", "arm", "contrast", "context", "stat_name"]
+        keys = zip(*(results[column] for column in columns), strict=True)
+        rows: list[dict[str, Any]] = results.to_dict("records")  # type: ignore[assignment]
+        self._rows: dict[Key, dict[str, Any]] = dict(zip(keys, rows, strict=True))
+
+    def row(
+        self,
+        analysis: str,
+        outcome: str,
+        stat_name: str,
+        *,
+        visit: str = "",
+        arm: str = "",
+        contrast: str = "",
+        context: str = "",
+    ) -> dict[str, Any] | None:
+        """Return the row of a statistic, None where there is none."""
+        return self._rows.get((analysis, outcome, visit, arm, contrast, context, stat_name))
+
+    def stat(self, analysis: str, outcome: str, stat_name: str, **where: str) -> float:
+        """Return a statistic, NaN where there is none."""
+        found = self.row(analysis, outcome, stat_name, **where)
+        return nan if found is None else float(found["stat"])
+
+    def stats(self, analysis: str, outcome: str, names: tuple[str, ...], **where: str) -> dict[str, float]:
+        """Return several statistics of one place."""
+        return {name: self.stat(analysis, outcome, name, **where) for name in names}
+
+    def has(self, analysis: str, outcome: str, stat_name: str, **where: str) -> bool:
+        """Tell whether a statistic has a value."""
+        return not isnan(self.stat(analysis, outcome, stat_name, **where))
+
+    def visits(self, analysis: str, outcome: str) -> set[str]:
+        """Return the visits that an analysis of an outcome has results at."""
+        return {key[2] for key in self._rows if key[:2] == (analysis, outcome) and key[2]}
+
+    def contexts(self, analysis: str, outcome: str) -> list[str]:
+        """Return the contexts (levels of a category) of an analysis of an outcome."""
+        return list(dict.fromkeys(key[5] for key in self._rows if key[:2] == (analysis, outcome) and key[5]))
+
+    def of_fit(self, analysis: str, outcome: str, visit: str, stat_name: str) -> dict[str, Any] | None:
+        """Return a statistic of the fit that covers a visit: of all visits together, or of that visit alone."""
+        together = self.row(analysis, outcome, stat_name)
+        return together if together is not None else self.row(analysis, outcome, stat_name, visit=visit)

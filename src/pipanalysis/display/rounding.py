@@ -1,0 +1,61 @@
+"""How numbers are written: halves away from zero, a true minus, no negative zero, P values never as 0."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from math import isfinite
+
+ABSENT = "–"
+"""stands where there is no value"""
+MINUS = "\u2212"
+
+
+def fixed(value: float, digits: int) -> str:
+    """Return a number with so many decimals.
+
+    The shortest decimal that reads back to the same double is rounded, halves away from zero, so that the text is what
+    a reader gets by rounding `results/estimates.csv` by hand.
+    """
+    if not isfinite(value):
+        return ABSENT
+    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return str(abs(rounded)) if rounded == 0 else str(rounded).replace("-", MINUS)
+
+
+def count(value: float) -> str:
+    """Return a count."""
+    return fixed(value, 0)
+
+
+def p_value(value: float, digits: int) -> str:
+    """Return a P value; below the last decimal as `<0.001`, and never as 1.000 unless it is 1."""
+    if not isfinite(value):
+        return ABSENT
+    step = Decimal(1).scaleb(-digits)
+    exact = Decimal(repr(float(value)))
+    if exact < step:
+        return f"<{step}"
+    if 1 - step < exact < 1:
+        return f">{1 - step}"
+    return fixed(value, digits)
+
+
+def interval(low: float, high: float, digits: int) -> str:
+    """Return an interval's limits, `low to high` (a dash would be read as a minus)."""
+    return f"{fixed(low, digits)} to {fixed(high, digits)}" if isfinite(low) and isfinite(high) else ABSENT
+
+
+def with_interval(value: float, low: float, high: float, digits: int) -> str:
+    """Return `estimate (low to high)`."""
+    return f"{fixed(value, digits)} ({interval(low, high, digits)})" if isfinite(value) else ABSENT
+
+
+def with_spread(value: float, spread: float, digits: int, spread_digits: int) -> str:
+    """Return `mean (SD)`."""
+    return f"{fixed(value, digits)} ({fixed(spread, spread_digits)})" if isfinite(value) else ABSENT
+
+
+def with_percent(number: float, percent: float, digits: int) -> str:
+    """Return `count (percentage%)`."""
+    share = f"{fixed(percent, digits)}%" if isfinite(percent) else ABSENT
+    return f"{count(number)} ({share})" if isfinite(number) else ABSENT

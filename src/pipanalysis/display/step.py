@@ -1,0 +1,61 @@
+"""The verb `tables`: every table of displays.yaml as HTML and CSV, from the collected results alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display.describe_tables import baseline_table, outcomes_table
+from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.html_page import html_page
+from pipanalysis.display.results_index import ResultsIndex
+from pipanalysis.display.table_model import TableModel
+from pipanalysis.errors import DataError, Problem
+from pipanalysis.estimate.analysis_results import checked
+from pipanalysis.files import read_parquet, write_csv, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+
+LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableModel]] = {
+    "baseline": baseline_table,
+    "outcomes": outcomes_table,
+    "effects": effects_table,
+}
+
+
+def tables(study: Study) -> None:
+    """Render every table of displays.yaml.
+
+    Raises:
+        DataError: the collected results or the record of the allocation are missing or damaged.
+    """
+    results = ResultsIndex(checked(read_parquet(study.layout.estimates), study.layout.estimates.name))
+    allocation = _allocation(study)
+    for table in study.displays.tables:
+        model = LAYOUTS[table.kind](study, table, results, allocation)
+        write_text(study.layout.table(table.name, "html"), html_page(model))
+        write_csv(study.layout.table(table.name, "csv"), csv_frame(model))
+
+
+def csv_frame(model: TableModel) -> pd.DataFrame:
+    """Return the table's numbers at full precision, each record with the table's marks."""
+    import pandas as pd
+
+    frame = pd.DataFrame(model.records)
+    if model.marks:
+        frame.insert(0, "mark", " ".join(model.marks))
+    return frame
+
+
+def _allocation(study: Study) -> dict[str, Any]:
+    path = study.layout.allocation_record
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(Problem(str(path), f"cannot be read: {error}", "the record that `allocate` writes")) from None
+    return record

@@ -1,0 +1,153 @@
+"""Sentences of the displays made from the configuration: marks, estimands, methods, labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
+
+if TYPE_CHECKING:
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Analysis, Estimand, Outcome
+
+DF_NAMES = {
+    "kenward-roger": "Kenward-Roger",
+    "kenward-roger-linear": "linear Kenward-Roger",
+    "satterthwaite": "Satterthwaite",
+    "between-within": "between-within",
+    "residual": "residual",
+}
+STRUCTURES = {
+    "us": "unstructured",
+    "toep": "Toeplitz",
+    "toeph": "heterogeneous Toeplitz",
+    "ar1": "first-order autoregressive",
+    "ar1h": "heterogeneous first-order autoregressive",
+    "cs": "compound symmetry",
+    "csh": "heterogeneous compound symmetry",
+    "ad": "ante-dependence",
+    "adh": "heterogeneous ante-dependence",
+}
+STRATEGIES = {
+    "treatment_policy": "treatment policy",
+    "hypothetical": "hypothetical",
+    "composite": "composite",
+    "while_on_treatment": "while on treatment",
+    "principal_stratum": "principal stratum",
+}
+
+
+def marks(study: Study, allocation: dict[str, Any]) -> list[str]:
+    """Return what every display must say on its face.
+
+    Args:
+        study: the configuration.
+        allocation: the record that `allocate` wrote.
+    """
+    said = []
+    if study.config.study.data == "synthetic":
+        said.append("SYNTHETIC DATA: a made-up trial with made-up effects. Nothing here is a finding.")
+    if study.masked or allocation.get("allocation") != "real":
+        said.append("MASKED ALLOCATION: arms are a random dummy. Differences between arms mean nothing.")
+    return said
+
+
+def estimand_line(estimand: Estimand) -> str:
+    """Return the five attributes of an estimand (ICH E9(R1)) as one line."""
+    events = "; ".join(f"{e.event}: {STRATEGIES[e.strategy]}" for e in estimand.intercurrent_events)
+    parts = [
+        f"population: {estimand.population}",
+        f"treatments: {estimand.treatments}",
+        f"variable: {estimand.variable}",
+        *([f"intercurrent events: {events}"] if events else []),
+        f"summary: {estimand.summary}",
+    ]
+    return f"Estimand, {estimand.label}: " + ". ".join(part[0].upper() + part[1:] for part in parts) + "."
+
+
+def set_label(study: Study, name: str) -> str:
+    """Return an analysis set's label."""
+    return next(chosen.label for chosen in study.plan.analysis_sets if chosen.name == name)
+
+
+def analysis_label(study: Study, name: str) -> str:
+    """Return an analysis's label."""
+    return analysis(study, name).label
+
+
+def analysis(study: Study, name: str) -> Analysis:
+    """Return an analysis of the plan."""
+    return next(chosen for chosen in study.plan.analyses if chosen.name == name)
+
+
+def outcome_label(study: Study, outcome: Outcome) -> str:
+    """Return an outcome's label with its role and which direction is better."""
+    better = study.scores[outcome.score].better
+    said = [
+        *(["primary outcome"] if outcome.role == "primary" else []),
+        *([f"{better} is better"] if better else []),
+    ]
+    return outcome.label + (f" ({'; '.join(said)})" if said else "")
+
+
+def characteristic_label(study: Study, name: str) -> str:
+    """Return the label of a baseline characteristic: a variable, an age in months, or a score."""
+    if name in study.scores:
+        outcome = next((o for o in study.plan.outcomes if o.score == name), None)
+        instrument = study.instruments[name.partition(".")[0]]
+        return outcome.label if outcome else f"{instrument.label}: {study.scores[name].label}"
+    for variable in study.config.variables:
+        if variable.name == name:
+            return variable.label + (f" ({variable.unit})" if variable.unit else "")
+        if variable.age_name == name:
+            return f"{variable.age_label or variable.age_name} (months)"
+    return name
+
+
+def level_labels(study: Study, name: str) -> list[str]:
+    """Return the labels of a categorical score or variable in the order of the configuration; none for others."""
+    if name in study.scores:
+        kind = study.scores[name].type
+        return list(BINARY_LEVELS.values()) if kind == "binary" else nominal_levels(study, name)
+    variable = study.variables.get(name)
+    if variable is not None and variable.role == "site":
+        return [site.label for site in study.config.sites]
+    return list(variable.levels.values()) if variable is not None else []
+
+
+def method_sentence(study: Study, name: str) -> str:
+    """Return what an analysis of the plan does, as a sentence."""
+    chosen = analysis(study, name)
+    adjusted = _adjustment(study, chosen)
+    sentences = {
+        "mmrm": f"arm by visit{adjusted}; {_covariance(chosen)}, REML",
+        "clda": (
+            f"the baseline is an outcome, with one mean in all arms, then arm by visit{adjusted}; {_covariance(chosen)}, REML"
+        ),
+        "mixed_model": f"random intercept per {study.config.study.unit}, arm by visit{adjusted}; REML",
+        "ancova": (
+            f"least squares at each visit{adjusted}; "
+            + ("model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors")
+        ),
+        "effect_size": "Hedges' g of the observed values at the visit, unadjusted",
+        "descriptives": "observed values",
+        "baseline": "observed values",
+    }
+    planned = "" if chosen.prespecified else " Not prespecified."
+    return f"{chosen.label}: {sentences[chosen.method]}. {set_label(study, chosen.analysis_set)}.{planned}"
+
+
+def _covariance(chosen: Analysis) -> str:
+    fallback = ", then ".join(STRUCTURES[structure] for structure in chosen.fallback)
+    planned = f" (where it does not converge: {fallback})" if fallback else ""
+    return f"{STRUCTURES[chosen.covariance]} covariance of the visits{planned}, {DF_NAMES[chosen.df]} inference"
+
+
+def _adjustment(study: Study, chosen: Analysis) -> str:
+    terms = []
+    if chosen.baseline and chosen.method != "clda":
+        by_visit = chosen.baseline_by_visit and chosen.method != "ancova"
+        terms.append("baseline by visit" if by_visit else "baseline")
+    names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
+    terms += [characteristic_label(study, name)[0].lower() + characteristic_label(study, name)[1:] for name in names]
+    return f", adjusted for {', '.join(terms)}" if terms else ""
