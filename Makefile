@@ -8,6 +8,7 @@ CORES ?= 2
 STUDY ?= .
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --rerun-incomplete --quiet rules host progress
+NOISE := ^(Assuming unrestricted|Building DAG|Using shell|Select jobs|Execute [0-9]+ jobs|Complete log|Elapsed time)
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export PYTHON
@@ -21,7 +22,7 @@ env: .venv/made ## make the environment .venv/
 	@tools/make-env
 
 results: .venv/made ## everything from nothing: data, models, tables (STUDY=folder for another study)
-	@$(SNAKEMAKE) --directory $(STUDY)
+	@set -o pipefail; $(SNAKEMAKE) --directory $(STUDY) 2>&1 | sed -uE '/$(NOISE)/d'
 	@echo "Tables: $(STUDY)/results/tables/*.html and *.csv; every number: $(STUDY)/results/estimates.csv"
 
 test: .venv/made ## the test suite

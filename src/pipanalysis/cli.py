@@ -38,6 +38,10 @@ def _load(folder: Path) -> Study:
     return load_study(folder)
 
 
+def _say(verb: str, done: str) -> None:
+    typer.echo(f"{verb}: {done}")
+
+
 @app.command()
 def check(study: StudyFolder = HERE) -> None:
     """Validate a study folder's configuration without running anything."""
@@ -71,7 +75,7 @@ def simulate(
     """Write the raw files of a synthetic trial with a known truth (synthetic studies only)."""
     from pipanalysis.simulate.step import simulate as step
 
-    step(_load(study), units=units, seed=seed, clean=clean, progress=not quiet)
+    _say("simulate", step(_load(study), units=units, seed=seed, clean=clean, progress=not quiet))
 
 
 @app.command()
@@ -83,7 +87,7 @@ def intake(
     """Read and check the raw files; list every problem as a data query."""
     from pipanalysis.intake.step import intake as step
 
-    step(_load(study), closed=closed, progress=not quiet)
+    _say("intake, closed files" if closed else "intake", step(_load(study), closed=closed, progress=not quiet))
 
 
 @app.command()
@@ -91,7 +95,7 @@ def derive(study: StudyFolder = HERE, quiet: Quiet = False) -> None:
     """Make participants, assessments, scores and analysis sets from the checked tables."""
     from pipanalysis.derive.step import derive as step
 
-    step(_load(study), progress=not quiet)
+    _say("derive", step(_load(study), progress=not quiet))
 
 
 @app.command()
@@ -99,7 +103,7 @@ def allocate(study: StudyFolder = HERE) -> None:
     """Join the arm (or a masked dummy) to the participants: the one step that reads the allocation."""
     from pipanalysis.derive.allocation import allocate as step
 
-    step(_load(study))
+    _say("allocate", step(_load(study)))
 
 
 @app.command()
@@ -111,7 +115,7 @@ def estimate(
     """Carry out the plan's analyses of one method family."""
     from pipanalysis.estimate.step import estimate as step
 
-    step(_load(study), family, progress=not quiet)
+    _say(f"estimate {family}", step(_load(study), family, progress=not quiet))
 
 
 @app.command()
@@ -119,7 +123,7 @@ def collect(study: StudyFolder = HERE) -> None:
     """Put the results of all families into one dataset: every number that any display shows."""
     from pipanalysis.estimate.step import collect as step
 
-    step(_load(study))
+    _say("collect", step(_load(study)))
 
 
 @app.command()
@@ -127,7 +131,7 @@ def tables(study: StudyFolder = HERE) -> None:
     """Render the result tables from the collected results."""
     from pipanalysis.display.step import tables as step
 
-    step(_load(study))
+    _say("tables", step(_load(study)))
 
 
 register_mmrm(app)

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
 
 
-def allocate(study: Study) -> None:
+def allocate(study: Study) -> str:
     """Join the arm to the randomised units, complete the analysis sets, and record which allocation was used.
 
     A masked study never opens the allocation file nor a closed table: units get a dummy arm, and analysis sets with a
     condition on sessions keep their open part (the record says so).
+
+    Returns:
+        What was done, in a line.
 
     Raises:
         DataError: the allocation is missing, or does not name exactly one known arm for each randomised unit.
@@ -44,6 +47,8 @@ def allocate(study: Study) -> None:
     record["units_by_set"] = {s.name: int(participants[f"in_{s.name}"].sum()) for s in study.plan.analysis_sets}
     write_parquet(layout.analysis_participants, participants)
     write_json(layout.allocation_record, record)
+    by_arm = ", ".join(f"{n} {arm}" for arm, n in record["units_by_arm"].items())
+    return f"{record['allocation']} allocation joined: {by_arm}"
 
 
 def masked_arms(study: Study, participants: pd.DataFrame) -> pd.Series:

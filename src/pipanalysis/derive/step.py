@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
 
 
-def derive(study: Study, *, progress: bool = False) -> None:
+def derive(study: Study, *, progress: bool = False) -> str:
     """Read the checked tables; write participants, assessments, scores and the counts of each analysis set.
+
+    Returns:
+        What was done, in a line.
 
     Raises:
         DataError: a checked table is missing or damaged.
@@ -35,6 +38,8 @@ def derive(study: Study, *, progress: bool = False) -> None:
     write_parquet(layout.scores, scored)
     write_csv(layout.derive_counts, counts)
     write_parquet(layout.participants, participants)
+    unit, n = study.config.study.unit, int(participants["randomised"].sum())
+    return f"{len(participants)} {unit}s received, {n} randomised; {len(dated)} assessments, {len(scored)} scores"
 
 
 def with_status(study: Study, participants: pd.DataFrame) -> pd.DataFrame:

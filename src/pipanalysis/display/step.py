@@ -28,8 +28,11 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
 }
 
 
-def tables(study: Study) -> None:
+def tables(study: Study) -> str:
     """Render every table of displays.yaml.
+
+    Returns:
+        What was done, in a line.
 
     Raises:
         DataError: the collected results or the record of the allocation are missing or damaged.
@@ -40,6 +43,8 @@ def tables(study: Study) -> None:
         model = LAYOUTS[table.kind](study, table, results, allocation)
         write_text(study.layout.table(table.name, "html"), html_page(model))
         write_csv(study.layout.table(table.name, "csv"), csv_frame(model))
+    folder = study.layout.table("", "html").parent.relative_to(study.layout.root)
+    return f"{len(study.displays.tables)} tables as HTML and CSV ({folder})"
 
 
 def csv_frame(model: TableModel) -> pd.DataFrame:

@@ -122,7 +122,8 @@ def method_sentence(study: Study, name: str) -> str:
     sentences = {
         "mmrm": f"arm by visit{adjusted}; {_covariance(chosen)}, REML",
         "clda": (
-            f"the baseline is an outcome, with one mean in all arms, then arm by visit{adjusted}; {_covariance(chosen)}, REML"
+            f"the baseline is an outcome, with one mean in all arms, then arm by visit{adjusted}; "
+            f"{_covariance(chosen)}, REML"
         ),
         "mixed_model": f"random intercept per {study.config.study.unit}, arm by visit{adjusted}; REML",
         "ancova": (

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
-from pipanalysis.estimate.analysis_results import Row, Scope, as_results, checked, in_order
+from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_results, checked, in_order
 from pipanalysis.estimate.planning import check_plan, suitable_outcomes
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Analysis, Outcome
 
 
-def estimate(study: Study, family: str, *, progress: bool = False) -> None:
+def estimate(study: Study, family: str, *, progress: bool = False) -> str:
     """Carry out the plan's analyses of a method family and write their results.
+
+    Returns:
+        What was done, in a line.
 
     Raises:
         PlanError: there is no such family, or an analysis asks for what cannot be done.
@@ -38,6 +41,9 @@ def estimate(study: Study, family: str, *, progress: bool = False) -> None:
 
     results = family_results(read_trial_data(study), family, progress=progress)
     write_parquet(study.layout.family(family), results)
+    ended = results.loc[results["stat_name"] == "fit_status", "stat_label"].value_counts()
+    fits = ", ".join(f"{ended[status]} {status}" for status in FIT_STATUSES if status in ended)
+    return f"{len(results)} statistics" + (f"; fits: {fits}" if fits else "")
 
 
 def family_results(trial: TrialData, family: str, *, progress: bool = False) -> pd.DataFrame:
@@ -102,8 +108,11 @@ def say_left_out(study: Study, family: str) -> None:
             sys.stderr.write(f"{analysis.name}: {len(suited)} of {len(asked)} outcomes; not suited: {listed}\n")
 
 
-def collect(study: Study) -> None:
+def collect(study: Study) -> str:
     """Put the results of all families into one checked dataset, as Parquet and as CSV at full precision.
+
+    Returns:
+        What was done, in a line.
 
     Raises:
         DataError: a family's results are missing or do not meet the schema.
@@ -115,3 +124,5 @@ def collect(study: Study) -> None:
     results = checked(in_order(pd.concat(parts, ignore_index=True)), "all families together")
     write_parquet(study.layout.estimates, results)
     write_csv(study.layout.estimates_csv, results)
+    written = study.layout.estimates_csv.relative_to(study.layout.root)
+    return f"{len(results)} statistics of {len(paths)} families ({written})"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.study import RawFile
 
 
-def intake(study: Study, *, closed: bool = False, progress: bool = False) -> None:
+def intake(study: Study, *, closed: bool = False, progress: bool = False) -> str:
     """Read and check the raw files.
 
     Open and closed files (those that may reveal the arm) are never read in one run, and the allocation in none. Nothing
@@ -34,6 +34,9 @@ def intake(study: Study, *, closed: bool = False, progress: bool = False) -> Non
         study: the configuration.
         closed: read the closed files instead of the open ones.
         progress: show a progress bar.
+
+    Returns:
+        What was done, in a line.
 
     Raises:
         DataError: every reason for which a file cannot be used.
@@ -75,7 +78,11 @@ def intake(study: Study, *, closed: bool = False, progress: bool = False) -> Non
     for to, frame in frames.items():
         write_parquet(to, frame)
     write_csv(layout.closed_queries if closed else layout.queries, queries.frame())
-    write_json(layout.closed_record if closed else layout.intake_record, _record(study, extracts, queries))
+    record = _record(study, extracts, queries)
+    write_json(layout.closed_record if closed else layout.intake_record, record)
+    rows, n = sum(file["rows_read"] for file in record["files"]), sum(record["queries_by_rule"].values())
+    listed = (layout.closed_queries if closed else layout.queries).relative_to(layout.root)
+    return f"{len(files)} files, {rows} rows read, {n} data queries ({listed})"
 
 
 def _outputs(study: Study, files: list[RawFile], *, closed: bool) -> list[Path]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def simulate(
     study: Study, *, units: int | None = None, seed: int | None = None, clean: bool = False, progress: bool = False
-) -> None:
+) -> str:
     """Write the raw files of a synthetic trial.
 
     Args:
@@ -39,6 +39,9 @@ def simulate(
         seed: seed (default: the configuration's).
         clean: the same data without faults.
         progress: show a progress bar.
+
+    Returns:
+        What was done, in a line.
 
     Raises:
         ConfigError: the study's data are real, or data/raw holds files of another hand.
@@ -72,7 +75,10 @@ def simulate(
         for path in paths:
             (layout.raw / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(aside) / path).replace(layout.raw / path)
-    write_csv(layout.faults, planted.frame())
+    key = planted.frame()
+    write_csv(layout.faults, key)
+    unit = study.config.study.unit
+    return f"synthetic trial of {len(people)} {unit}s in {len(paths)} files, {len(key)} faults planted"
 
 
 def _trial(
