@@ -26,7 +26,7 @@ results: .venv/made ## everything from nothing: data, models, tables (STUDY=fold
 	@echo "Tables: $(STUDY)/results/tables/*.html and *.csv; every number: $(STUDY)/results/estimates.csv"
 
 test: .venv/made ## the test suite
-	@$(BIN)/pytest -q -n $(CORES) --dist worksteal
+	@$(BIN)/pytest -q -n $(CORES) --dist loadfile
 
 check: .venv/made ## lint, formatting, types, and that the lock file covers pyproject.toml
 	$(BIN)/ruff check

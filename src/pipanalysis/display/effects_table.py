@@ -167,7 +167,7 @@ def _notes(study: Study, names: list[str], results: ResultsIndex) -> list[str]:
     if agreement:
         notes.append(
             "Cross-check by a second program: with compound symmetry the mixed model for repeated measures is the "
-            f"random-intercept model of statsmodels; over {len(agreement)} fits their estimates and standard errors "
+            f"random-intercept model of statsmodels; over {len(agreement)} fit{'s' * (len(agreement) > 1)} their estimates and standard errors "
             f"differ by {max(agreement):.0e} at most, relatively."
         )
     return notes

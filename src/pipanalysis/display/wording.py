@@ -49,6 +49,9 @@ def marks(study: Study, allocation: dict[str, Any]) -> list[str]:
         said.append("SYNTHETIC DATA: a made-up trial with made-up effects. Nothing here is a finding.")
     if study.masked or allocation.get("allocation") != "real":
         said.append("MASKED ALLOCATION: arms are a random dummy. Differences between arms mean nothing.")
+        waiting = [set_label(study, name) for name in allocation.get("sets_without_their_condition_on_sessions", [])]
+        if waiting:
+            said.append(f"Masked too: the condition on sessions of the analysis set '{', '.join(waiting)}'.")
     return said
 
 
