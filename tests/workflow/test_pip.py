@@ -56,6 +56,14 @@ def test_nothing_changed_nothing_done(folder: Path, workflow: Workflow) -> None:
     assert made(folder, "data", "results") == before
 
 
+def test_everything_made_again_has_the_same_bytes(folder: Path, workflow: Workflow) -> None:
+    before = made(folder, "data", "results")
+    assert len(before) > 25
+    run = workflow(folder, "--forceall")
+    assert run.status == 0, run.said
+    assert made(folder, "data", "results") == before
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "rerun"),
     [
