@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_coverage_of_the_synthetic_truth() -> None:
     Intervals of one trial are correlated, so the standard error is that of the trials' own coverages.
     """
     begun = time.perf_counter()
-    with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
         trials = list(pool.map(covered, range(FIRST_SEED, FIRST_SEED + SEEDS)))
     assert {len(trial) for trial in trials} == {34}
     by_trial = np.array([np.mean(list(trial.values())) for trial in trials])

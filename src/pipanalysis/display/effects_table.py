@@ -165,10 +165,11 @@ def _notes(study: Study, names: list[str], results: ResultsIndex) -> list[str]:
         if isfinite(value := results.stat(name, outcome, "max_relative_difference", context="cross-check"))
     ]
     if agreement:
+        fits = "1 fit" if len(agreement) == 1 else f"{len(agreement)} fits"
         notes.append(
             "Cross-check by a second program: with compound symmetry the mixed model for repeated measures is the "
-            f"random-intercept model of statsmodels; over {len(agreement)} fit{'s' * (len(agreement) > 1)} their estimates and standard errors "
-            f"differ by {max(agreement):.0e} at most, relatively."
+            f"random-intercept model of statsmodels; over {fits} their estimates and standard errors differ by "
+            f"{max(agreement):.0e} at most, relatively."
         )
     return notes
 

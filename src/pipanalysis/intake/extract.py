@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ class Extract:
         n_rows: rows read.
         set_aside: rows set aside, by rule.
         empty_visits: rows without any value for their visit.
+        blank_rows: rows without any value at all.
     """
 
     file: RawFile
@@ -60,6 +62,7 @@ class Extract:
     events: pd.DataFrame | None = None
     set_aside: dict[str, int] = field(default_factory=dict)
     empty_visits: int = 0
+    blank_rows: int = 0
 
 
 def declared_columns(study: Study, file: RawFile) -> list[Column]:
@@ -93,15 +96,18 @@ def expected_columns(study: Study, file: RawFile) -> list[str]:
     return [file.key, *visit, *(column.source for column in declared_columns(study, file))]
 
 
-def extract(study: Study, file: RawFile, table: RawTable, known: dict[str, str] | None, queries: Queries) -> Extract:
+def extract(
+    study: Study, file: RawFile, table: RawTable, known: dict[str, str], queries: Queries, *, defines: bool
+) -> Extract:
     """Clean a file's columns and sort them into participant-level, visit-level and event values.
 
     Args:
         study: the configuration.
         file: the file's configuration.
         table: the file as read.
-        known: known units by their case-folded identifier; None for the file that defines them.
+        known: known units by their case-folded identifier.
         queries: collects the problems.
+        defines: whether the file's units need not be known already.
 
     Raises:
         DataError: no row has the unit's identifier.
@@ -109,57 +115,63 @@ def extract(study: Study, file: RawFile, table: RawTable, known: dict[str, str] 
     columns = declared_columns(study, file)
     _undeclared(file, table, columns, queries)
     result = Extract(file, table.name, len(table.rows))
-    units, keep = _units(file, table, known, queries, result)
+    raw = [text if text is not None else "" for text in table.columns[file.key].to_pylist()]
+    units, keep = _units(file, table, raw, _spellings(raw, known) if defines else known, queries, result)
     visits = _visits(study, file, table, units, keep, queries, result)
     randomised = study.variable_with_role("randomisation_date")
     rows, chosen = table.rows[keep], pa.array(np.flatnonzero(keep))
+    unit_of, visit_of = units[keep], visits[keep] if visits is not None else None
     frames: dict[tuple[str, str | None], dict[str, pd.Series]] = {}
+
+    def ask(rule: str, column: Column, row: int, allowed: str, found: str = "") -> None:
+        visit = column.visit or (visit_of[row] if visit_of is not None else "")
+        queries.add(
+            rule,
+            table.name,
+            int(rows[row]),
+            unit=unit_of[row],
+            visit=str(visit or "") if column.level != "participant" else "",
+            variable=column.name,
+            found=found,
+            allowed=allowed,
+        )
+
+    wanted: list[tuple[Column, pd.Series]] = []
     for column in columns:
         cleaned = clean(table.columns[column.source].take(chosen), column.parser, column.missing, column.kind)
         at = column.visit
         for row, found, broken in cleaned.issues:
-            visit = at or (visits[keep][row] if visits is not None else "")
-            queries.add(
-                str(broken.rule),
-                table.name,
-                int(rows[row]),
-                unit=units[keep][row],
-                visit=str(visit or "") if column.level != "participant" else "",
-                variable=column.name,
-                found=found,
-                allowed=broken.allowed,
-            )
+            ask(str(broken.rule), column, row, broken.allowed, found)
         values = as_column(cleaned.values, column.kind)
-        if randomised is not None and column.name == randomised.name:
-            given = values.notna() | _broken(cleaned, len(values))
-            frames.setdefault((column.level, at), {})["randomised"] = given
+        given = values.notna() | _broken(cleaned, len(values))
+        if randomised is not None and column.name == randomised.name and column.level == "participant":
+            # Missing rather than false, so that a row without the date does not contradict one with it.
+            frames.setdefault((column.level, at), {})["randomised"] = given.astype(object).where(given)
         if column.required:
-            for row in np.flatnonzero(values.isna().to_numpy() & ~_broken(cleaned, len(values))).tolist():
-                visit = at or (visits[keep][row] if visits is not None else "")
-                queries.add(
-                    "missing-required",
-                    table.name,
-                    int(rows[row]),
-                    unit=units[keep][row],
-                    visit=str(visit or "") if column.level != "participant" else "",
-                    variable=column.name,
-                    allowed="a value",
-                )
+            wanted.append((column, given))
         frames.setdefault((column.level, at), {})[column.name] = values
-    index = {"unit": pd.Series(units[keep], dtype="str"), "row": pd.Series(rows)}
+    index = {"unit": pd.Series(unit_of, dtype="str"), "row": pd.Series(rows)}
     for (level, at), values_by_name in frames.items():
         frame = pd.DataFrame({**index, **values_by_name})
         if level == "participant":
             result.participants = frame
         elif level == "event":
-            if visits is not None:
-                frame.insert(1, "visit", pd.Series(visits[keep], dtype="str"))
+            if visit_of is not None:
+                frame.insert(1, "visit", pd.Series(visit_of, dtype="str"))
             result.events = frame
         else:
-            frame.insert(1, "visit", at if at else pd.Series(visits[keep] if visits is not None else None, dtype="str"))
+            frame.insert(1, "visit", at if at else pd.Series(visit_of, dtype="str"))
             filled = frame[list(values_by_name)].notna().any(axis=1)
             result.empty_visits += int((~filled).sum())
             result.visits.append(frame[filled].reset_index(drop=True))
+            if len(frames) > 1:
+                # The row is there for other values too, so an empty visit is one that was not made.
+                wanted = [(c, given | ~filled if (c.level, c.visit) == (level, at) else given) for c, given in wanted]
+    for column, given in wanted:
+        if column.level == "participant":
+            given = given.groupby(index["unit"]).transform("any") | index["unit"].duplicated()
+        for row in np.flatnonzero(~given).tolist():
+            ask("missing-required", column, row, "a value")
     return result
 
 
@@ -184,17 +196,22 @@ def _undeclared(file: RawFile, table: RawTable, columns: list[Column], queries: 
             )
 
 
+def _spellings(raw: list[str], known: dict[str, str]) -> dict[str, str]:
+    """Return the known units and the file's own, each in its most frequent spelling whatever the order of the rows."""
+    counts = Counter(text.strip() for text in raw)
+    rarest_first = sorted(sorted(counts, reverse=True), key=counts.__getitem__)
+    return {plain.casefold(): plain for plain in rarest_first} | known
+
+
 def _units(
-    file: RawFile, table: RawTable, known: dict[str, str] | None, queries: Queries, result: Extract
+    file: RawFile, table: RawTable, raw: list[str], known: dict[str, str], queries: Queries, result: Extract
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the unit of each row (None where there is none) and which rows are kept."""
-    raw = [text if text is not None else "" for text in table.columns[file.key].to_pylist()]
     if not any(text.strip() for text in raw):
         raise DataError(Problem(f"{table.name}, column {file.key!r}", "no identifier in any row", "one in every row"))
     missing = missing_texts(file.missing_codes)
     keep = np.ones(len(raw), dtype=bool)
     units = np.empty(len(raw), dtype=object)
-    canonical: dict[str, str] = {}
     required = file.events is None or file.events.key_required
 
     def set_aside(row: int, rule: str, found: str, allowed: str) -> None:
@@ -210,12 +227,13 @@ def _units(
                 if _has_values(table, row):
                     set_aside(row, "no-unit", "", "the unit's identifier")
                 else:
+                    result.blank_rows += 1
                     keep[row] = False
             continue
         if plain == file.key:
             set_aside(row, "repeated-header", plain, "a row of data")
             continue
-        unit = known.get(plain.casefold()) if known is not None else canonical.setdefault(plain.casefold(), plain)
+        unit = known.get(plain.casefold())
         if unit is None:
             set_aside(row, "unknown-unit", text, "a unit of the participants' file")
             continue

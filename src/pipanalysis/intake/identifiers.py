@@ -9,7 +9,7 @@ from pipanalysis.errors import Problem
 
 _NAMES: dict[str, str] = {
     r"(fore|first|given|middle|last|family|sur|full|maiden)_?names?": "a name",
-    r"(mother|child|infant|baby|patient|participant|parent|carer)s?_?names?": "a name",
+    r"(mother|child|infant|baby|patient|participant|parent|carer)s?names?": "a name",
     r"names?|initials": "a name",
     r"nhs(_?(no|number|num|id))?": "an NHS number",
     r"(home_?)?post_?codes?|zip(_?code)?": "a postcode",
@@ -18,9 +18,12 @@ _NAMES: dict[str, str] = {
     r"((home|postal)_?)?address(_?(line)?_?\d)?|street": "an address",
     r"(national_?insurance|ni)_?(no|number)|hospital_?(no|number)|passport.*": "an official number",
 }
+_WHOSE = re.compile(
+    r"((mother|father|child|infant|baby|patient|participant|parent|carer|partner|gp|contact|next_of_kin)s?_)+(?=.)"
+)
 _BIRTH = re.compile(r"(.*_)?(dob|date_?of_?birth|birth_?(date|day)|born)(_.*)?")
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _POSTCODE = re.compile(r"\b([A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2})\b", re.IGNORECASE)
 _PHONE = re.compile(r"(?<![\d.])(\+44[\s-]?|0044[\s-]?|0)(\(0\)[\s-]?)?\d([\s-]?\d){8,9}(?![\d.])")
 _NHS = re.compile(r"(?<![\d.])\d{3}[\s-]?\d{3}[\s-]?\d{4}(?![\d.])")
@@ -38,7 +41,8 @@ def identifier_columns(file: str, columns: Iterable[str], births_allowed: Iterab
     allowed = set(births_allowed)
     for column in columns:
         plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"([a-z])([A-Z])", r"\1_\2", column).lower()).strip("_")
-        kind = next((kind for pattern, kind in _NAMES.items() if re.fullmatch(pattern, plain)), None)
+        what = _WHOSE.sub("", plain, count=1) if _WHOSE.match(plain) else plain
+        kind = next((kind for pattern, kind in _NAMES.items() if re.fullmatch(pattern, what)), None)
         if kind is None and _BIRTH.fullmatch(plain) and column not in allowed:
             kind = "a full date of birth"
         if kind:

@@ -47,9 +47,12 @@ def number_parser(
     if low is not None and high is not None:
         allowed += f" from {low:g} to {high:g}" + (f" in steps of {step:g}" if step else "")
     other = "," if file.decimal == "." else "."
+    thousands = re.compile(rf"[+-]?[1-9]\d{{0,2}}(\{other}\d{{3}})+")
 
     def parse(text: str) -> Parsed:
         rule = None
+        if thousands.fullmatch(text):
+            return Parsed(None, "not-a-number", allowed + " without a mark between thousands")
         number = _number(text.replace(file.decimal, "."))
         if number is None or (file.decimal == "," and other in text):
             number = _number(text.replace(other, ".")) if text.count(other) == 1 else None

@@ -10,6 +10,9 @@ import pyarrow as pa
 
 from pipanalysis.errors import Problem
 
+MAX_CELL = 131_072
+"""characters in one cell, as in Python's csv module: more is a damaged file"""
+
 
 @dataclass(frozen=True)
 class RawTable:
@@ -47,7 +50,5 @@ def header_problems(header: Iterable[object], name: str) -> list[Problem]:
 def numbers_as_text(values: np.ndarray) -> pa.Array:
     """Return numbers as the shortest text that reads back to them; empty text for NaN."""
     distinct, codes = np.unique(values, return_inverse=True)
-    texts = [
-        "" if np.isnan(v) else (str(int(v)) if v == np.floor(v) and abs(v) < 1e15 else repr(float(v))) for v in distinct
-    ]
+    texts = ["" if np.isnan(v) else (str(int(v)) if v == np.floor(v) and abs(v) < 1e15 else str(v)) for v in distinct]
     return pa.array(texts, type=pa.string()).take(pa.array(codes.ravel()))

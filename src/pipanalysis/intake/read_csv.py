@@ -13,9 +13,15 @@ import pyarrow as pa
 import pyarrow.csv
 
 from pipanalysis.errors import DataError, Problem
-from pipanalysis.intake.raw_table import RawTable, header_problems
+from pipanalysis.intake.raw_table import MAX_CELL, RawTable, header_problems
 from pipanalysis.study.study import RawFile
 
+_BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*")
+_CSV_ERRORS = {
+    "end of data": "a quotation mark that does not close",
+    "expected after": "a quotation mark that closes within a cell",
+    "field limit": f"a cell of more than {MAX_CELL} characters",
+}
 _MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _BINARY = {
     b"PK\x03\x04": "a zip or xlsx file",
@@ -34,17 +40,21 @@ def read_csv(file: RawFile, path: Path, name: str) -> RawTable:
         name: how messages call it.
 
     Raises:
-        DataError: not text, not in its encoding, another delimiter, a broken header, rows of unequal length.
+        DataError: not text, not in its encoding, another delimiter, a broken header, rows of unequal length, quotation
+            marks that do not close, a cell of excessive length.
     """
     data = path.read_bytes()
     text = _decoded(data, file.encoding or "utf-8-sig", name)
     delimiter = file.delimiter or ","
     header = _header(text, delimiter, name)
+    # Arrow reads on to the end of the file where a quotation mark does not close, and drops one within a cell.
+    if '"' in text and (problems := _unreadable(text, delimiter, name)):
+        raise DataError(problems)
     rows = _row_numbers(text)
     try:
         table = pa.csv.read_csv(
-            io.BytesIO(text.encode()),
-            read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1 + _leading_blank(text)),
+            io.BytesIO(f"{text}\n".encode()),
+            read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1 + _leading_blank(text).count("\n")),
             parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, check_utf8=False
@@ -52,7 +62,7 @@ def read_csv(file: RawFile, path: Path, name: str) -> RawTable:
         )
     except pa.ArrowInvalid as error:
         raise DataError(
-            _ragged(text, delimiter, name) or Problem(name, f"not a csv file: {error}", "a csv file")
+            _unreadable(text, delimiter, name) or Problem(name, f"not a csv file: {error}", "a csv file")
         ) from None
     if table.num_rows == 0:
         raise DataError(Problem(name, "a header and no rows", "a row for each unit or visit"))
@@ -91,15 +101,16 @@ def _decoded(data: bytes, encoding: str, name: str) -> str:
         raise DataError(
             Problem(name, f"line {line}: a NUL character", "text", "the file is damaged or not a text file")
         )
-    return text
+    text = text.removeprefix("\ufeff")
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
-def _leading_blank(text: str) -> int:
-    return len(re.match(r"(?:[ \t]*\r?\n)*", text).group().splitlines())  # type: ignore[union-attr]
+def _leading_blank(text: str) -> str:
+    return _BLANK_LINES.match(text).group()  # type: ignore[union-attr]
 
 
 def _header(text: str, delimiter: str, name: str) -> list[str]:
-    first = text.lstrip("\r\n \t").partition("\n")[0].rstrip("\r")
+    first = text[len(_leading_blank(text)) :].partition("\n")[0].rstrip("\r")
     try:
         header = [column.strip() for column in next(csv.reader([first], delimiter=delimiter, strict=True))]
     except csv.Error as error:
@@ -123,19 +134,22 @@ def _row_numbers(text: str) -> np.ndarray | None:
     return np.array(filled[1:], dtype=np.int64)
 
 
-def _ragged(text: str, delimiter: str, name: str) -> list[Problem]:
-    """Return a problem for each row that has more or fewer cells than the header (the first ten)."""
+def _unreadable(text: str, delimiter: str, name: str) -> list[Problem]:
+    """Return a problem for each row whose cells are not as many as the header's (the first ten) or cannot be told."""
     problems: list[Problem] = []
+    width, line = 0, 1
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     try:
-        width = len(next(row for row in reader if row))
         for row in reader:
-            if row and len(row) != width:
-                problems.append(
-                    Problem(f"{name}, line {reader.line_num}", f"{len(row)} cells", f"{width}, as the header has")
-                )
+            width = width or (len(row) if any(cell.strip() for cell in row) else 0)
+            if width and row and len(row) != width:
+                cells = f"{len(row)} cell{'' if len(row) == 1 else 's'}"
+                hint = "the header must be the first line that is not blank"
+                problems.append(Problem(f"{name}, line {line}", cells, f"{width}, as the header has", hint))
             if len(problems) == 10:
                 break
+            line = reader.line_num + 1
     except csv.Error as error:
-        problems.append(Problem(f"{name}, line {reader.line_num}", f"{error}", "cells with closed quotation marks"))
+        found = next((told for part, told in _CSV_ERRORS.items() if part in str(error)), str(error))
+        problems.append(Problem(f"{name}, line {line}", found, "cells with closed quotation marks"))
     return problems

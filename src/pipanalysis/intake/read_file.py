@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.intake.identifiers import identifier_columns, identifier_kind
-from pipanalysis.intake.raw_table import RawTable
+from pipanalysis.intake.raw_table import MAX_CELL, RawTable
 from pipanalysis.study.layout import Layout
 from pipanalysis.study.load import nearest
 from pipanalysis.study.study import RawFile
@@ -28,7 +28,8 @@ def read_file(layout: Layout, file: RawFile, expected: list[str], births: list[s
         births: columns declared as a date of birth that an age is made from.
 
     Raises:
-        DataError: the file is missing, unreadable or damaged; lacks a named column; or holds a direct identifier.
+        DataError: the file is missing, unreadable or damaged; lacks a named column; holds a direct identifier
+            or a cell of excessive length.
     """
     name = f"data/raw/{file.path}"
     path = _checked_path(layout.raw, file.path, name)
@@ -56,7 +57,7 @@ def read_file(layout: Layout, file: RawFile, expected: list[str], births: list[s
         if column not in table.columns
     ]
     problems += identifier_columns(name, table.columns, births)
-    problems += _identifiers(table)
+    problems += _long_cells(table) or _identifiers(table)
     if problems:
         raise DataError(problems)
     return table
@@ -75,6 +76,17 @@ def _checked_path(raw: Path, relative: str, name: str) -> Path:
     if path.stat().st_size == 0:
         raise DataError(Problem(name, "an empty file", "a header and rows"))
     return path
+
+
+def _long_cells(table: RawTable) -> list[Problem]:
+    problems = []
+    for column, values in table.columns.items():
+        lengths = pc.utf8_length(values)
+        if (pc.max(lengths).as_py() or 0) > MAX_CELL:
+            row = table.rows[pc.index(pc.greater(lengths, MAX_CELL), True).as_py()]
+            found = f"a cell of {pc.max(lengths).as_py()} characters"
+            problems.append(Problem(f"{table.name}, column {column!r}, row {row}", found, f"at most {MAX_CELL}"))
+    return problems
 
 
 def _identifiers(table: RawTable) -> list[Problem]:

@@ -43,31 +43,42 @@ def _packaged(file: RawFile, path: Path, name: str, kind: str) -> tuple[pd.DataF
         "dta": pyreadstat.read_dta,
         "sas7bdat": pyreadstat.read_sas7bdat,
     }
-    options: dict[str, Any] = {"user_missing": True} if kind in ("sav", "dta") else {}
+    # Stata's and SAS's own missing values are empty anyway; kept, they would be letters among numbers.
+    options: dict[str, Any] = {"user_missing": True} if kind == "sav" else {}
     if file.encoding:
         options["encoding"] = file.encoding
     try:
         frame, metadata = readers[kind](path, **options)
-    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, UnicodeDecodeError, ValueError, OSError) as error:
+    except Exception as error:  # a damaged file can break its reader anywhere
         raise DataError(Problem(name, f"cannot be read: {error}", f"a whole {kind} file")) from None
     ranges = metadata.missing_ranges or {}
+    single = [column for column, held in metadata.readstat_variable_types.items() if held == "float"]
+    frame = frame.astype(dict.fromkeys(single, np.float32)).infer_objects()
     return frame, {column: list(spans) for column, spans in ranges.items()}
 
 
 def _parquet(path: Path, name: str) -> pd.DataFrame:
+    from pyarrow import parquet
+
     try:
-        return pd.read_parquet(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        table = parquet.read_table(path)
+        table.validate(full=True)
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    except Exception as error:  # a damaged file can break its reader anywhere
         found = str(error).partition("\n")[0]
         raise DataError(Problem(name, f"cannot be read: {found}", "a whole Parquet file")) from None
+    return frame
 
 
 def _text(values: pd.Series, user_missing: list[Any]) -> pa.Array:
     """Return a column as text; the values within its user-defined missing ranges as empty text."""
     if pd.api.types.is_datetime64_any_dtype(values):
         return pa.array(values.dt.strftime("%Y-%m-%d").fillna(""), type=pa.string())
+    if pd.api.types.is_integer_dtype(values) and not user_missing:
+        return pa.array(values.astype("str").where(values.notna(), ""), type=pa.string())
     if pd.api.types.is_numeric_dtype(values):
-        numbers = values.to_numpy(dtype=float, na_value=np.nan).copy()
+        held = np.float32 if values.dtype == np.float32 else np.float64
+        numbers = values.to_numpy(dtype=held, na_value=np.nan).copy()
         for span in user_missing:
             numbers[(numbers >= float(span["lo"])) & (numbers <= float(span["hi"]))] = np.nan
         return numbers_as_text(numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.intake.raw_table import RawTable, header_problems
+from pipanalysis.study.load import nearest
 from pipanalysis.study.study import RawFile
 
 MAX_UNPACKED_BYTES = 2_000_000_000
@@ -27,15 +29,18 @@ def read_xlsx(file: RawFile, path: Path, name: str) -> RawTable:
     """
     _check_archive(path, name)
     import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
+    from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 
     try:
         book = openpyxl.load_workbook(path, data_only=False)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, SyntaxError) as error:
+    except Exception as error:  # a damaged file can break its reader anywhere
         raise DataError(Problem(name, f"cannot be read as a workbook: {error}", "an xlsx file")) from None
-    if file.sheet is not None and file.sheet not in book.sheetnames:
-        raise DataError(Problem(name, f"no sheet {file.sheet!r}", "one of: " + ", ".join(book.sheetnames)))
-    sheet: Any = book[file.sheet] if file.sheet is not None else book.worksheets[0]
+    sheets: dict[str, Any] = {sheet.title: sheet for sheet in book.worksheets}
+    if not sheets or file.sheet not in (None, *sheets):
+        found = "no worksheet" if file.sheet is None else f"no sheet {file.sheet!r}"
+        allowed = "one of: " + ", ".join(sheets) if sheets else "a sheet of cells"
+        raise DataError(Problem(name, found, allowed, nearest(str(file.sheet), sheets)))
+    sheet = next(iter(sheets.values())) if file.sheet is None else sheets[file.sheet]
     where = f"{name}, sheet {sheet.title!r}"
     if merged := [str(area) for area in sheet.merged_cells.ranges]:
         raise DataError([Problem(f"{where}, cells {area}", "merged cells", "one value a cell") for area in merged[:10]])
@@ -52,8 +57,9 @@ def read_xlsx(file: RawFile, path: Path, name: str) -> RawTable:
     if len(numbers) == 1:
         raise DataError(Problem(where, "a header and no rows", "a row for each unit or visit"))
     body = [cells[number - 1] for number in numbers[1:]]
+    hint = "the header must be the first row that is not blank"
     problems = [
-        Problem(f"{where}, row {number}", "a cell beyond the last named column", f"{width} columns")
+        Problem(f"{where}, row {number}", "a cell beyond the last named column", f"{width} columns", hint)
         for number, row in zip(numbers[1:], body, strict=True)
         if any(value is not None for value in row[width:])
     ]
@@ -61,7 +67,7 @@ def read_xlsx(file: RawFile, path: Path, name: str) -> RawTable:
         Problem(f"{where}, row {number}, column {header[j]!r}", "a formula", "a value", "paste the sheet as values")
         for number, row in zip(numbers[1:], body, strict=True)
         for j, value in enumerate(row[:width])
-        if isinstance(value, str) and value.startswith("=")
+        if isinstance(value, ArrayFormula | DataTableFormula) or (isinstance(value, str) and value.startswith("="))
     ]
     if problems:
         raise DataError(problems[:10])
@@ -79,7 +85,7 @@ def _check_archive(path: Path, name: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise DataError(Problem(name, "not a workbook, or a damaged one", "an xlsx file")) from None
     if unpacked > MAX_UNPACKED_BYTES or unpacked > MAX_EXPANSION * max(path.stat().st_size, 10_000):
         raise DataError(Problem(name, f"an archive that unpacks to {unpacked} bytes", "a workbook of the usual size"))
@@ -92,6 +98,6 @@ def _text(value: object) -> str:
         return "1" if value else "0"
     if isinstance(value, dt.datetime):
         return value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")
-    if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
+    if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return str(value)

@@ -13,7 +13,7 @@ from pipanalysis.study.load import nearest
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
-    from pipanalysis.study.study import RawFile
+    from pipanalysis.study.study import RawFile, Variable
 
 _FIELD, _TYPE = "Variable / Field Name", "Field Type"
 _CHOICES = "Choices, Calculations, OR Slider Labels"
@@ -25,8 +25,8 @@ def dictionary_problems(study: Study, file: RawFile) -> list[Problem]:
     """Return each contradiction between a REDCap data dictionary and the configuration of a file.
 
     Checked: every declared column is a field; no declared field is marked as an identifier (but a date of birth that an
-    age is made from); the choices of a field are the codes of the category; validation limits are not wider than the
-    allowed range.
+    age is made from); the choices of a field are codes of the category or values in the allowed range, or stand for a
+    missing value; validation limits are not wider than the allowed range.
 
     Raises:
         DataError: the dictionary cannot be read.
@@ -36,9 +36,14 @@ def dictionary_problems(study: Study, file: RawFile) -> list[Problem]:
     if not path.is_file():
         raise DataError(Problem(name, "no such file", "the REDCap data dictionary that study.yaml names"))
     try:
-        fields = {row[_FIELD]: row for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))}
-    except (KeyError, UnicodeDecodeError, csv.Error):
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+        held = list(reader) if _FIELD in (reader.fieldnames or ()) else []
+    except (UnicodeDecodeError, csv.Error):
+        held = []
+    if not held:
         raise DataError(Problem(name, "not a REDCap data dictionary", f"a csv file with a column {_FIELD!r}")) from None
+    variables = study.variables | {v.name: v for v in (file.events.variables if file.events else [])}
+    fields = {row[_FIELD] or "": row for row in held}
     births = {v.name for v in study.config.variables if v.type == "date_of_birth"}
     problems = []
     for column in declared_columns(study, file):
@@ -52,20 +57,14 @@ def dictionary_problems(study: Study, file: RawFile) -> list[Problem]:
             continue
         if (field.get(_IDENTIFIER) or "").strip().lower() == "y" and column.name not in births:
             problems.append(Problem(where, "marked as an identifier", "no direct identifier"))
-        codes = _codes(study, column.name)
-        choices = [
-            choice.partition(",")[0].strip() for choice in (field.get(_CHOICES) or "").split("|") if choice.strip()
-        ]
-        if (
-            codes
-            and choices
-            and field.get(_TYPE) in ("radio", "dropdown", "yesno")
-            and (odd := sorted(set(choices) - codes))
-        ):
-            problems.append(
-                Problem(where, f"choices {', '.join(odd)}", "the codes of study.yaml: " + ", ".join(sorted(codes)))
-            )
-        low, high = _limits(study, column.name)
+        codes = _codes(study, variables, column.name)
+        low, high = _limits(study, variables, column.name)
+        if field.get(_TYPE) in ("radio", "dropdown", "yesno") and (codes or low is not None):
+            listed = (field.get(_CHOICES) or "").split("|")
+            choices = {choice.partition(",")[0].strip() for choice in listed if choice.strip()} - column.missing
+            allowed = "the codes of study.yaml: " + ", ".join(sorted(codes)) if codes else f"{low:g} to {high:g}"
+            if odd := sorted(choices - codes if codes else (c for c in choices if not _within(c, low, high))):
+                problems.append(Problem(where, f"choices {', '.join(odd)}", allowed))
         for key, limit, wider in ((_LOW, low, -1), (_HIGH, high, 1)):
             text = (field.get(key) or "").strip()
             if limit is not None and re.fullmatch(r"-?\d+(\.\d+)?", text) and (float(text) - limit) * wider > 0:
@@ -73,9 +72,14 @@ def dictionary_problems(study: Study, file: RawFile) -> list[Problem]:
     return problems
 
 
-def _codes(study: Study, name: str) -> set[str]:
-    if name in study.variables:
-        variable = study.variables[name]
+def _within(code: str, low: float | None, high: float | None) -> bool:
+    is_number = re.fullmatch(r"-?\d+(\.\d+)?", code) is not None
+    return is_number and (low is None or low <= float(code)) and (high is None or float(code) <= high)
+
+
+def _codes(study: Study, variables: dict[str, Variable], name: str) -> set[str]:
+    if name in variables:
+        variable = variables[name]
         if variable.role == "site":
             return {code for site in study.config.sites for code in (site.name, *site.codes)}
         return set(variable.levels)
@@ -85,9 +89,9 @@ def _codes(study: Study, name: str) -> set[str]:
     return set()
 
 
-def _limits(study: Study, name: str) -> tuple[float | None, float | None]:
-    if name in study.variables:
-        limits = study.variables[name].range
+def _limits(study: Study, variables: dict[str, Variable], name: str) -> tuple[float | None, float | None]:
+    if name in variables:
+        limits = variables[name].range
         return (limits.min, limits.max) if limits else (None, None)
     for instrument in study.instruments.values():
         for item in instrument.item_names():

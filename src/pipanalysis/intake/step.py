@@ -42,24 +42,25 @@ def intake(study: Study, *, closed: bool = False, progress: bool = False) -> str
         DataError: every reason for which a file cannot be used.
     """
     layout = study.layout
-    files = [f for f in study.config.files if f.closed == closed and (f.required or (layout.raw / f.path).exists())]
-    outputs = _outputs(study, files, closed=closed)
-    for path in outputs:
+    declared = [file for file in study.config.files if file.closed == closed]
+    for path in _outputs(study, declared, closed=closed):
         path.unlink(missing_ok=True)
+    files = [file for file in declared if file.required or (layout.raw / file.path).exists()]
     tables = _read(study, files, progress=progress)
     queries = Queries()
-    defines = [file for file in files if _defines_participants(study, file)]
-    known = _known_from_checked(study) if closed else None
+    # Where no file has participant-level values, each may bring new units.
+    defines = [] if closed else ([file for file in files if _defines_participants(study, file)] or files)
+    known = _known_from_checked(study) if closed else {}
     extracts: list[Extract] = []
     problems: list[Problem] = []
     for file in [*defines, *(file for file in files if file not in defines)]:
         try:
-            extracts.append(extract(study, file, tables[file.name], None if file in defines else known, queries))
+            extracts.append(extract(study, file, tables[file.name], known, queries, defines=file in defines))
         except DataError as error:
             problems.extend(error.problems)
             continue
-        if defines and file in defines:
-            known = (known or {}) | {str(unit).casefold(): str(unit) for unit in _units(extracts[-1])}
+        if file in defines:
+            known |= {unit.casefold(): unit for unit in _units(extracts[-1])}
     if problems:
         raise DataError(problems)
     frames: dict[Path, pd.DataFrame] = {}
@@ -96,11 +97,20 @@ def _outputs(study: Study, files: list[RawFile], *, closed: bool) -> list[Path]:
 
 def _read(study: Study, files: list[RawFile], *, progress: bool) -> dict[str, RawTable]:
     """Read every file, and refuse all that cannot be used in one pass."""
-    births = {v.name for v in study.config.variables if v.type == "date_of_birth"}
     tables: dict[str, RawTable] = {}
     problems: list[Problem] = []
     for file in steps(files, "reading", show=progress):
-        born = [column.column or column.variable for column in file.columns if column.variable in births]
+        variables = study.variables | {v.name: v for v in (file.events.variables if file.events else [])}
+        born = {c.column or c.variable: c for c in file.columns if variables[c.variable].type == "date_of_birth"}
+        problems += [
+            Problem(
+                f"data/raw/{file.path}, column {name!r}",
+                "a date of birth of an event or a visit",
+                "one of a participant, which leaves as an age",
+            )
+            for name, column in born.items()
+            if file.events or variables[column.variable].level == "visit"
+        ]
         try:
             tables[file.name] = read_file(study.layout, file, expected_columns(study, file), born)
             if file.redcap_dictionary:
@@ -135,6 +145,7 @@ def _record(study: Study, extracts: list[Extract], queries: Queries) -> dict[str
             "rows_read": one.n_rows,
             "rows_set_aside": dict(sorted(one.set_aside.items())),
             "rows_without_a_value_for_their_visit": one.empty_visits,
+            "rows_without_any_value": one.blank_rows,
         }
         for one in extracts
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipanalysis.intake.columns import empty_column, kind_of
-from pipanalysis.intake.duplicates import one_row_each
+from pipanalysis.intake.duplicates import one_row_each, set_aside_repeats
 from pipanalysis.intake.extract import Extract
 from pipanalysis.intake.queries import Queries
 from pipanalysis.intake.visit_dates import age_in_months, check_visit_dates
@@ -25,7 +25,10 @@ def participants_and_visits(
     A date of birth is replaced by ages in months, at randomisation in the participants and at each visit's date in the
     visits.
     """
-    participants = _participants(study, extracts, queries)
+    for one in extracts:
+        if one.events is None:
+            set_aside_repeats(one, queries)
+    participants = _participants(extracts, queries)
     visits = _visits(study, extracts, queries)
     if participants.empty and len(visits):
         participants = pd.DataFrame({"unit": pd.Series(visits["unit"].unique(), dtype="str")})
@@ -34,7 +37,7 @@ def participants_and_visits(
     return _ordered_participants(study, participants), _ordered_visits(study, visits)
 
 
-def _participants(study: Study, extracts: list[Extract], queries: Queries) -> pd.DataFrame:
+def _participants(extracts: list[Extract], queries: Queries) -> pd.DataFrame:
     """Return one row per unit; the values of several rows or files must agree."""
     merged: pd.DataFrame | None = None
     for one in extracts:
@@ -44,9 +47,7 @@ def _participants(study: Study, extracts: list[Extract], queries: Queries) -> pd
         if one.file.visit_column:
             frame = _agreeing(one.participants, values, one.name, queries)
         else:
-            frame, repeats = one_row_each(one.participants, ["unit"], one.name, queries)
-            if repeats and not one.visits:
-                one.set_aside["duplicate-row"] = one.set_aside.get("duplicate-row", 0) + repeats
+            frame = one_row_each(one.participants, ["unit"], one.name, queries)
         frame = frame.drop(columns="row")
         merged = frame if merged is None else merged.merge(frame, on="unit", how="outer", validate="one_to_one")
     return pd.DataFrame({"unit": pd.Series(dtype="str")}) if merged is None else merged
@@ -76,23 +77,46 @@ def _agreeing(frame: pd.DataFrame, values: list[str], file: str, queries: Querie
 def _visits(study: Study, extracts: list[Extract], queries: Queries) -> pd.DataFrame:
     pieces: list[pd.DataFrame] = []
     for one in extracts:
-        parts = []
-        for frame in one.visits:
-            alone, repeats = one_row_each(frame, ["unit", "visit"], one.name, queries)
-            if repeats:
-                one.set_aside["duplicate-row"] = one.set_aside.get("duplicate-row", 0) + repeats
-            parts.append(alone.copy().assign(file=one.name))
+        single = [one_row_each(frame, ["unit", "visit"], one.name, queries) for frame in one.visits]
+        parts = [frame.copy().assign(file=one.name) for frame in single]
         if parts:
             pieces.append(pd.concat(parts, ignore_index=True))
     if not pieces:
         return pd.DataFrame({"unit": pd.Series(dtype="str"), "visit": pd.Series(dtype="str"), "file": "", "row": 0})
     table = pd.concat(pieces, ignore_index=True)
     if table.duplicated(["unit", "visit"]).any():
-        table = table.groupby(["unit", "visit"], sort=False).first().reset_index()
+        shared = {c for c in table if c not in ("unit", "visit", "file", "row") and sum(c in p for p in pieces) > 1}
+        table = _from_several_files(table, [column for column in table if column in shared], queries)
     order = {name: i for i, name in enumerate(study.visits)}
     return table.sort_values(
         ["unit", "visit"], key=lambda s: s.map(order) if s.name == "visit" else s, kind="stable", ignore_index=True
     )
+
+
+def _from_several_files(table: pd.DataFrame, shared: list[str], queries: Queries) -> pd.DataFrame:
+    """Return one row per unit and visit; the columns that several files have must agree."""
+    keys = ["unit", "visit"]
+    single = table.groupby(keys, sort=False).first()
+    several = table[table.duplicated(keys, keep=False)]
+    for column in shared:
+        differing = several.groupby(keys, sort=False)[column].nunique()
+        for unit, visit in differing.index[differing > 1]:
+            rows = several[(several["unit"] == unit) & (several["visit"] == visit)].dropna(subset=[column])
+            places = " and ".join(f"{file} row {row}" for file, row in zip(rows["file"], rows["row"], strict=True))
+            found = f"{places}: " + " and ".join(str(value) for value in rows[column])
+            last = rows.iloc[-1]
+            queries.add(
+                "conflicting-values",
+                str(last["file"]),
+                int(last["row"]),
+                unit=unit,
+                visit=str(visit),
+                variable=column,
+                found=found,
+                allowed="one value",
+            )
+            single.loc[(unit, visit), column] = None
+    return single.reset_index()
 
 
 def _ages(study: Study, participants: pd.DataFrame, visits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -32,7 +32,7 @@ def check_visit_dates(study: Study, participants: pd.DataFrame, visits: pd.DataF
         queries: collects the problems.
     """
     dated = study.variable_with_role("visit_date")
-    if dated is None or dated.name not in visits:
+    if dated is None or dated.name not in visits or visits.empty:
         return visits
     randomised = study.variable_with_role("randomisation_date")
     visits = visits.copy()
@@ -58,7 +58,7 @@ def check_visit_dates(study: Study, participants: pd.DataFrame, visits: pd.DataF
                 low = (target.iloc[i] - pd.Timedelta(days=visit.window.before)).date()
                 high = (target.iloc[i] + pd.Timedelta(days=visit.window.after)).date()
                 _ask(queries, "visit-out-of-window", visits.iloc[i], dated.name, f"{low} to {high}")
-    previous = date.groupby(visits["unit"]).transform(lambda one: one.ffill().shift())
+    previous = date.groupby(visits["unit"]).ffill().groupby(visits["unit"]).shift()
     for i in np.flatnonzero(date < previous):
         _ask(
             queries,

@@ -73,8 +73,9 @@ def block_randomisation(study: Study, units: pd.DataFrame, generator: np.random.
     size = max(len(parts), design.block_size or len(parts))
     block = np.array(parts * (size // len(parts)), dtype=object)
     arms = pd.Series("", index=units.index, dtype="str")
-    groups = units.groupby(design.strata, sort=True).groups if design.strata else {"all": units.index}
-    for index in groups.values():
+    stratum = units.groupby(design.strata, sort=True).ngroup() if design.strata else pd.Series(0, index=units.index)
+    for number in range(stratum.max() + 1):
+        index = units.index[stratum == number]
         blocks = [generator.permutation(block) for _ in range(-(-len(index) // len(block)))]
         arms.loc[index] = np.concatenate(blocks)[: len(index)]
     return arms
