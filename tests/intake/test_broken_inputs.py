@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
-import random
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
+from damage import damaged_workbook, half, noise, packed, parquet_with_a_broken_text
 from openpyxl.chart import BarChart
 from openpyxl.worksheet.formula import ArrayFormula
-from pyarrow import parquet
 from studies import (
     ALLOCATION,
     PEOPLE,
@@ -110,36 +106,6 @@ def a_link_to_elsewhere(study: Config, raw: Raw, folder: Path) -> None:
     (folder / "data" / "raw" / CSV).symlink_to(folder / "elsewhere.csv")
 
 
-def noise(size: int) -> bytes:
-    return random.Random(20240501).randbytes(size)
-
-
-def half(whole: bytes) -> bytes:
-    return whole[: len(whole) // 2]
-
-
-def packed(name: str, data: bytes) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, data)
-    return held.getvalue()
-
-
-def damaged_workbook() -> bytes:
-    whole = bytearray(workbook(TABLE))
-    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        part = archive.getinfo("xl/worksheets/sheet1.xml")
-    start = part.header_offset + 30 + len(part.filename)
-    whole[start : start + 40] = bytes([0xFF]) * 40
-    return bytes(whole)
-
-
-def parquet_with_a_broken_text() -> bytes:
-    held = io.BytesIO()
-    parquet.write_table(pa.Table.from_pandas(FRAME), held, use_dictionary=False, compression="none")
-    return held.getvalue().replace(b"P3", b"P\xff")
-
-
 def without_identifiers(text: str) -> str:
     header, *rows = text.splitlines()
     return "\n".join([header, *(row[2:] for row in rows)])
@@ -211,7 +177,7 @@ HARD: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "workbook as csv": (
         content(lambda _: workbook(TABLE)),
         CSV,
-        ("a zip or xlsx file", "a csv file", "set the file's"),
+        ("a zip or xlsx file", "a csv file"),
     ),
     "PDF as csv": (content(lambda _: b"%PDF-1.7\n" + bytes(99)), CSV, ("a PDF", "a csv file")),
     "no file": (gone(CSV), CSV, ("no such file", "the file that study.yaml names")),
@@ -237,7 +203,11 @@ HARD: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     ),
     "noise as workbook": (other(XLSX, lambda: noise(100_000)), XLSX, ("not a workbook, or a damaged one",)),
     "half a workbook": (other(XLSX, lambda: half(workbook(TABLE))), XLSX, ("not a workbook, or a damaged one",)),
-    "damaged sheet": (other(XLSX, damaged_workbook), XLSX, ("cannot be read as a workbook", "an xlsx file")),
+    "damaged sheet": (
+        other(XLSX, lambda: damaged_workbook(TABLE)),
+        XLSX,
+        ("cannot be read as a workbook", "an xlsx file"),
+    ),
     "zip of a csv": (other(XLSX, lambda: packed(CSV, PEOPLE.encode())), XLSX, ("cannot be read as a workbook",)),
     "zip that swells": (
         other(XLSX, lambda: packed("xl/workbook.xml", bytes(5_000_000))),
@@ -276,7 +246,7 @@ HARD: dict[str, tuple[Break, str, tuple[str, ...]]] = {
         ("cannot be read: ", "a whole sas7bdat file"),
     ),
     "parquet not UTF-8": (
-        other("p.parquet", parquet_with_a_broken_text),
+        other("p.parquet", lambda: parquet_with_a_broken_text(FRAME)),
         "p.parquet",
         ("cannot be read: ", "a whole Parquet file"),
     ),

@@ -112,7 +112,7 @@ def _read(study: Study, files: list[RawFile], *, progress: bool) -> dict[str, Ra
             if file.events or variables[column.variable].level == "visit"
         ]
         try:
-            tables[file.name] = read_file(study.layout, file, expected_columns(study, file), born)
+            tables[file.name] = read_file(study.layout, file, expected_columns(study, file), list(born))
             if file.redcap_dictionary:
                 problems.extend(dictionary_problems(study, file))
         except DataError as error:

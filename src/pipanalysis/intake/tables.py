@@ -85,8 +85,9 @@ def _visits(study: Study, extracts: list[Extract], queries: Queries) -> pd.DataF
         return pd.DataFrame({"unit": pd.Series(dtype="str"), "visit": pd.Series(dtype="str"), "file": "", "row": 0})
     table = pd.concat(pieces, ignore_index=True)
     if table.duplicated(["unit", "visit"]).any():
-        shared = {c for c in table if c not in ("unit", "visit", "file", "row") and sum(c in p for p in pieces) > 1}
-        table = _from_several_files(table, [column for column in table if column in shared], queries)
+        values = [str(column) for column in table if column not in ("unit", "visit", "file", "row")]
+        shared = [column for column in values if sum(column in piece for piece in pieces) > 1]
+        table = _from_several_files(table, shared, queries)
     order = {name: i for i, name in enumerate(study.visits)}
     return table.sort_values(
         ["unit", "visit"], key=lambda s: s.map(order) if s.name == "visit" else s, kind="stable", ignore_index=True
