@@ -147,19 +147,28 @@ def test_sas_kenward_roger() -> None:
 
 
 def test_complete_balanced_data_give_the_exact_standard_error() -> None:
-    """Orthodont, contrast of sexes at an age: pooled variance over 16 boys and 11 girls, exact under normality.
+    """Orthodont, sexes at an age: the pooled variance over 16 boys and 11 girls, exact under normality, with 25 df.
 
-    The mean over the four ages: 0.87456 would be its SE by algebra at one age; here every age is computed directly.
+    At 14 years 0.87456 by algebra, which the default and the linear form give; differentiated by R mmrm's parameters
+    the adjustment takes it to 0.84213, which is what that package prints.
     """
     fit = reference.fit("mmrm_orthodont", "us_reml")
     data = reference.data("mmrm_orthodont")
-    contrasts = fit.emmeans("Sex", by="agef", df="kenward-roger").contrasts()
+    contrasts = fit.emmeans("Sex", by="agef").contrasts()
+    exact = {}
     for _, row in contrasts.iterrows():
         at_age = data[data["agef"].astype(str) == row["agef"]]
         boys, girls = (at_age.loc[at_age["Sex"] == s, "distance"] for s in ("Male", "Female"))
         pooled = (boys.var() * 15 + girls.var() * 10) / 25
-        close(row["se"], np.sqrt(pooled * (1 / 16 + 1 / 11)), 1e-7)
+        exact[row["agef"]] = float(np.sqrt(pooled * (1 / 16 + 1 / 11)))
+        close(row["se"], exact[row["agef"]], 1e-7)
         close(row["df"], 25.0, 1e-6)
+    assert list(exact) == ["8", "10", "12", "14"]
+    printed = {"kenward-roger": 0.87456, "kenward-roger-linear": 0.87456, "kenward-roger-mmrm": 0.84213}
+    for method, se in printed.items():
+        at_14 = fit.emmeans("Sex", by="agef", df=method).contrasts().set_index("agef").loc["14"]
+        assert round(float(at_14["se"]), 5) == se
+    assert round(exact["14"], 5) == 0.87456
 
 
 EXTRAS = "mmrm_fev_extras"
@@ -278,5 +287,6 @@ def test_g_computation() -> None:
 def test_likelihood_ratio_tests() -> None:
     """p values by the chi-square with the right degrees of freedom (those printed by the package pair them wrongly)."""
     cs, csh, us = (reference.fit("mmrm_fev", f"{s}_reml") for s in ("cs", "csh", "us"))
-    close(cs.deviance - csh.deviance, 124.042, 0.0, 5e-4)
-    close(csh.deviance - us.deviance, 11.551, 0.0, 5e-4)
+    for a, b, statistic, df, p, digits in ((cs, csh, 124.042, 3, 1.04e-26, 28), (us, csh, 11.551, 5, 0.04148, 5)):
+        found = a.likelihood_ratio(b)
+        assert (round(found.statistic, 3), found.df, round(found.p, digits)) == (statistic, df, p)

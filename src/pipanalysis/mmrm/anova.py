@@ -10,14 +10,21 @@ Types of Estimable Functions").
 
 from collections.abc import Mapping
 from itertools import product
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
 from pipanalysis.mmrm.columns import Column
 from pipanalysis.mmrm.design import Design, Encoding
+from pipanalysis.mmrm.distributions import f_upper
 from pipanalysis.mmrm.formula import Expression
 from pipanalysis.mmrm.problems import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipanalysis.mmrm.fit import MMRMFit
 
 
 def type_three_contrasts(design: Design, numeric_means: dict[str, FloatArray] | None) -> list[FloatArray]:
@@ -104,12 +111,6 @@ def numeric_factor_means(design: Design, columns: Mapping[str, Column]) -> dict[
     return {source: design.numeric_factor(e, columns).mean(axis=0) for source, e in factors.items()}
 
 
-def check_type(kind: int) -> None:
-    """Raise OptionError unless `kind` is 2 or 3."""
-    if kind not in (2, 3):
-        raise OptionError(f"type {kind!r} is not known; the types are 2 and 3")
-
-
 def estimable_part(contrast: FloatArray, null: FloatArray) -> FloatArray:
     """Rows that span the estimable part of a hypothesis; `null` is the null basis of the design."""
     if not null.shape[1]:
@@ -118,3 +119,45 @@ def estimable_part(contrast: FloatArray, null: FloatArray) -> FloatArray:
     left, size, _ = np.linalg.svd(outside)
     rank = int(np.count_nonzero(size > 1e-8 * max(1.0, float(np.abs(contrast).max()))))
     return np.asarray(left[:, rank:].T @ contrast)
+
+
+def term_tests(
+    fit: "MMRMFit", kind: int, df: str | None, vcov: str | None, covariates: Literal["mean", "zero"]
+) -> "pd.DataFrame":
+    """F tests of the terms; see MMRMFit.anova."""
+    import pandas as pd
+
+    if kind not in (2, 3):
+        raise OptionError(f"type {kind!r} is not known; the types are 2 and 3")
+    if covariates not in ("mean", "zero"):
+        raise OptionError(f"covariates {covariates!r} is not known; it is mean or zero")
+    if kind == 2:
+        contrasts = type_two_contrasts(fit.design, _cross_products(fit))
+    else:
+        means = numeric_factor_means(fit.design, fit.frame.columns) if covariates == "mean" else None
+        contrasts = type_three_contrasts(fit.design, means)
+    inference = fit.inference(df, vcov)
+    rows = []
+    for term, hypothesis in zip(fit.design.terms, contrasts, strict=True):
+        if not term.factors:
+            continue
+        estimable = estimable_part(hypothesis, fit.null)[:, fit.kept]
+        if not len(estimable):
+            rows.append((term.label, 0, np.nan, np.nan, np.nan, np.nan))
+            continue
+        num_df, den_df, f, scale = inference.test(estimable)
+        p = f_upper(float(f), float(num_df), float(den_df))
+        rows.append((term.label, int(num_df), float(den_df), float(f), p, float(scale)))
+    return pd.DataFrame(rows, columns=["term", "num_df", "den_df", "f", "p", "scale"])
+
+
+def _cross_products(fit: "MMRMFit") -> FloatArray:
+    """X'X over all columns of the design; aliased ones follow from the estimated ones."""
+    cross = fit.X.T @ fit.X
+    if not fit.null.shape[1]:
+        return cross
+    expand = np.zeros((fit.kept.size, len(fit.design.names)))
+    expand[:, fit.kept] = np.eye(fit.kept.size)
+    aliased = np.setdiff1d(np.arange(len(fit.design.names)), fit.kept)
+    expand[:, aliased] = -fit.null[fit.kept]
+    return expand.T @ cross @ expand

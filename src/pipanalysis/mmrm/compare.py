@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.mmrm.arrays import FloatArray
-from pipanalysis.mmrm.errors import InvalidArrays
+from pipanalysis.mmrm.problems import ComparisonError
 
 if TYPE_CHECKING:
-    from pipanalysis.mmrm.engine import EngineFit
+    from pipanalysis.mmrm.engine import EngineFit, Problem
 
 # structures that contain each one as a special case, directly
 _WITHIN = {
@@ -44,14 +44,17 @@ def is_nested(smaller: str, larger: str) -> bool:
 def likelihood_ratio(smaller: "EngineFit", larger: "EngineFit") -> LikelihoodRatio:
     """Test the smaller of two nested models fitted to the same observations.
 
-    Under REML the fixed effects must be the same; under ML those of the smaller model may be a part. Raises
-    InvalidArrays, with every reason, where the models cannot be compared.
+    Under REML the fixed effects must span the same means, however they are coded; under ML those of the smaller model
+    may be a part. Raises ComparisonError, with every reason, where the models cannot be compared.
     """
     problems = []
     a, b = smaller.problem, larger.problem
+    for name, fit in (("smaller", smaller), ("larger", larger)):
+        if not fit.converged:
+            problems.append(f"the {name} model did not converge: {fit.message}")
     if smaller.reml != larger.reml:
         problems.append("one model was fitted by REML, the other by maximum likelihood")
-    if not _same_rows(smaller, larger):
+    if not _same_rows(a, b):
         problems.append("the models were not fitted to the same observations")
     else:
         if not _spans(b.X, a.X):
@@ -60,30 +63,40 @@ def likelihood_ratio(smaller: "EngineFit", larger: "EngineFit") -> LikelihoodRat
             problems.append("restricted likelihoods of different fixed effects cannot be compared: fit both by ML")
         if not is_nested(smaller.structure.name, larger.structure.name):
             problems.append(f"covariance {smaller.structure.name!r} is not a case of {larger.structure.name!r}")
-        if smaller.n_groups > 1 and not np.array_equal(a.layout.group, b.layout.group):
+        if not _refines(b, a):
             problems.append("the smaller model has covariances by group which the larger has not")
     df = larger.n_theta - smaller.n_theta + larger.beta.size - smaller.beta.size
     if df < 1:
         problems.append("the larger model has no more parameters than the smaller")
     if problems:
-        raise InvalidArrays(problems)
+        raise ComparisonError(problems)
     from scipy.special import chdtrc
 
-    statistic = max(smaller.neg2_loglik - larger.neg2_loglik, 0.0)
+    statistic = max(_comparable(smaller) - _comparable(larger), 0.0)
     return LikelihoodRatio(statistic, df, float(chdtrc(df, statistic)))
 
 
-def _same_rows(smaller: "EngineFit", larger: "EngineFit") -> bool:
-    a, b = smaller.problem, larger.problem
-    weights = a.root_weight is None and b.root_weight is None
-    if a.root_weight is not None and b.root_weight is not None:
-        weights = np.array_equal(a.root_weight, b.root_weight)
-    return (
-        weights
-        and np.array_equal(a.y, b.y)
-        and np.array_equal(a.layout.starts, b.layout.starts)
-        and np.array_equal(a.layout.visits, b.layout.visits)
+def _comparable(fit: "EngineFit") -> float:
+    """Minus twice the log-likelihood; a restricted one without the part that depends on how X is coded."""
+    transform = fit.problem.source.transform
+    return fit.neg2_loglik + (2.0 * float(np.log(transform.diagonal()).sum()) if fit.reml else 0.0)
+
+
+def _same_rows(a: "Problem", b: "Problem") -> bool:
+    pairs = (
+        (a.y, b.y),
+        (a.root_weight, b.root_weight),
+        (a.layout.order, b.layout.order),
+        (a.layout.starts, b.layout.starts),
+        (a.layout.visits, b.layout.visits),
     )
+    return all(np.array_equal(x, y) if x is not None and y is not None else x is y for x, y in pairs)
+
+
+def _refines(fine: "Problem", coarse: "Problem") -> bool:
+    """Whether every group of the one lies within a group of the other."""
+    of_subject = [p.layout.group[p.layout.pattern] for p in (fine, coarse)]
+    return bool(np.unique(np.stack(of_subject), axis=1).shape[1] == np.unique(of_subject[0]).size)
 
 
 def _spans(basis: FloatArray, columns: FloatArray) -> bool:

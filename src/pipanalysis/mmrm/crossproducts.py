@@ -12,7 +12,7 @@ import numpy as np
 from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray, packing
 from pipanalysis.mmrm.errors import InvalidArrays
 
-CHUNK_ROWS = 1 << 15  # rows gathered at once, which bounds the memory
+CHUNK_ROWS = 1 << 11  # rows gathered at once: they stay in the processor's cache, and memory is bounded
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,14 @@ class Source:
 
     def z(self, rows: IntArray) -> FloatArray:
         """Give z for rows of any shape: (..., p + 1)."""
-        X = self.X[rows]
-        z = np.empty((*rows.shape, X.shape[-1] + 1))
-        np.matmul(X, self.transform, out=z[..., :-1])
-        z[..., -1] = (self.y[rows] - X @ self.offset) / self.scale
+        flat = rows.reshape(-1)
+        X = self.X[flat]
+        z = np.empty((flat.size, X.shape[1] + 1))
+        np.matmul(X, self.transform, out=z[:, :-1])
+        z[:, -1] = (self.y[flat] - X @ self.offset) / self.scale
         if self.root_weight is not None:
-            z *= self.root_weight[rows][..., None]
-        return z
+            z *= self.root_weight[flat, None]
+        return z.reshape(*rows.shape, z.shape[1])
 
 
 def accumulate(layout: Layout, source: Source) -> CrossProducts:

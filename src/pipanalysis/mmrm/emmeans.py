@@ -21,7 +21,7 @@ from pipanalysis.mmrm.distributions import t_quantile, t_two_sided
 from pipanalysis.mmrm.frame import ModelFrame
 from pipanalysis.mmrm.linear import LinearFunctions
 from pipanalysis.mmrm.multiplicity import adjust_p, interval_level
-from pipanalysis.mmrm.problems import OptionError
+from pipanalysis.mmrm.problems import OptionError, checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class MarginalMeans:
         import pandas as pd
 
         estimate, se, df = self.functions.estimates()
-        half = t_quantile(0.5 + _checked_level(level) / 2, df) * se
+        half = t_quantile(0.5 + checked_level(level) / 2, df) * se
         names = (*self.factors, *self.by)
         columns: dict[str, Any] = {n: [cell[i] for cell in self.cells] for i, n in enumerate(names)}
         columns |= {"estimate": estimate, "se": se, "df": df, "lower": estimate - half, "upper": estimate + half}
@@ -97,7 +97,7 @@ class MarginalMeans:
         half = np.empty(len(p))
         for group in groups:
             comparisons = int(np.count_nonzero(~np.isnan(p[group])))
-            each = interval_level(_checked_level(level), comparisons, adjust)
+            each = interval_level(checked_level(level), comparisons, adjust)
             half[group] = t_quantile(0.5 + each / 2, df[group]) * se[group]
             p[group] = adjust_p(p[group], adjust)
         columns: dict[str, Any] = {"contrast": list(within) * len(by_levels)}
@@ -266,9 +266,3 @@ def counterfactual_designs(design: Design, columns: Mapping[str, Column], target
             for name, column in columns.items()
         }
         yield design.matrix(altered, n)
-
-
-def _checked_level(level: float) -> float:
-    if not 0.0 < level < 1.0:
-        raise OptionError(f"confidence level {level!r} must lie between 0 and 1, e.g. 0.95")
-    return level

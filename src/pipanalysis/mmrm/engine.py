@@ -1,6 +1,5 @@
 """Fit a mixed model for repeated measures from arrays."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -11,11 +10,12 @@ from scipy.linalg import lapack
 from pipanalysis.mmrm.arrays import FloatArray, IntArray
 from pipanalysis.mmrm.covariance import CovarianceStructure, SpatialStructure
 from pipanalysis.mmrm.crossproducts import Layout, Source, accumulate, lay_out
-from pipanalysis.mmrm.errors import InvalidArrays, NonConvergence, SingularData, UnavailableMethod
+from pipanalysis.mmrm.errors import InvalidArrays, NonConvergence, UnavailableMethod
 from pipanalysis.mmrm.inference import METHODS, ROBUST, Inference, by_contrasts, by_smallest
 from pipanalysis.mmrm.kenward_roger import adjusted_covariance, scaled_f
 from pipanalysis.mmrm.likelihood import Likelihood, PatternLikelihood, State
-from pipanalysis.mmrm.optimise import Control, Outcome, maximise
+from pipanalysis.mmrm.optimise import Control, Outcome, at_the_edge, maximise, nearly_singular
+from pipanalysis.mmrm.prepare import check, check_coverage, standardise
 from pipanalysis.mmrm.satterthwaite import contrast_df
 from pipanalysis.mmrm.spatial_likelihood import SpatialLikelihood, distances
 
@@ -27,8 +27,8 @@ NEARLY_SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix, or of an
 class EngineFit:
     """A fit.
 
-    beta (p,) and beta_vcov (p, p) = (X' V^-1 X)^-1. theta (k,) and theta_vcov (k, k): working parameters of the
-    covariance, stacked by group, with the inverse of the observed information. covariances: a (t, t) matrix per group
+    beta (p,) and beta_vcov (p, p) = (X' V^-1 X)^-1. theta (k,): working parameters of the covariance, stacked by
+    group. covariances: a (t, t) matrix per group
     (spatial: (2, 2), for two observations at distance 1). neg2_loglik: minus twice the (restricted) log-likelihood with
     every constant, as SAS prints it. status: converged, singular or not converged; `message` explains the others.
     """
@@ -36,7 +36,6 @@ class EngineFit:
     beta: FloatArray
     beta_vcov: FloatArray
     theta: FloatArray
-    theta_vcov: FloatArray
     covariances: list[FloatArray]
     neg2_loglik: float
     reml: bool
@@ -97,6 +96,18 @@ class EngineFit:
         return self.structure.matrix(own, distances(np.asarray(times, dtype=float)))
 
     # ---- inference
+
+    @cached_property
+    def theta_vcov(self) -> FloatArray:
+        """Covariance matrix (k, k) of theta: twice the inverse of the observed information of minus 2 log-likelihood.
+
+        NaN where the information is not positive definite, which happens only where the fit has not converged.
+        """
+        inverse, info = lapack.dpotrf(self.problem.likelihood.differentiate(self.state).hessian, lower=1)
+        if info:
+            return np.full(inverse.shape, np.nan)
+        inverse, _ = lapack.dpotri(inverse, lower=1)
+        return 2.0 * (np.tril(inverse) + np.tril(inverse, -1).T)
 
     @cached_property
     def _information_derivatives(self) -> FloatArray:
@@ -244,13 +255,13 @@ def fit_arrays(
     SingularData, or NonConvergence where not even a start has a likelihood; otherwise see `EngineFit.status`.
     """
     control = Control() if control is None else control
-    X, y, subject, visit, group, weights, times = _check(
+    X, y, subject, visit, group, weights, times = check(
         X, y, subject, visit, n_visits, structure, group, n_groups, weights, times
     )
     n, p = X.shape
     layout = lay_out(subject, visit, n_visits, group)
     root = None if weights is None else np.sqrt(weights)
-    source, log_det = _standardise(X, y, root)
+    source, log_det = standardise(X, y, root)
     constant = (n - p if reml else n) * (LOG_2PI + 2.0 * np.log(source.scale)) - (2.0 * log_det if reml else 0.0)
     if weights is not None:
         constant -= float(np.log(weights).sum())
@@ -259,7 +270,7 @@ def fit_arrays(
         assert times is not None
         likelihood = SpatialLikelihood(layout, source, times, structure, n_groups, reml=reml, constant=constant)
     else:
-        _check_coverage(layout, structure, n_groups)
+        check_coverage(layout, structure, n_groups)
         data = accumulate(layout, source)
         likelihood = PatternLikelihood(data, structure, n_groups, reml=reml, constant=constant)
     starts = _starts(likelihood, start, source.scale)
@@ -268,132 +279,6 @@ def fit_arrays(
         raise NonConvergence("the likelihood cannot be evaluated at any start: the data are singular or nearly so")
     problem = Problem(X, y, root, times, layout, source, likelihood)
     return _finish(problem, outcome, structure, n_groups)
-
-
-def _check(
-    X: FloatArray,
-    y: FloatArray,
-    subject: IntArray,
-    visit: IntArray,
-    n_visits: int,
-    structure: CovarianceStructure | SpatialStructure,
-    group: IntArray | None,
-    n_groups: int,
-    weights: FloatArray | None,
-    times: FloatArray | None,
-) -> tuple[Any, ...]:
-    problems = []
-    X = np.asarray(X, dtype=float)
-    if X.ndim != 2:
-        raise InvalidArrays([f"X has {X.ndim} dimensions, not 2"])
-    n, p = X.shape
-
-    def column(name: str, values: Any, dtype: type, codes: int | None = None) -> Any:
-        array = np.asarray(values)
-        if array.shape != (n,):
-            problems.append(f"{name} has shape {array.shape}, not ({n},)")
-            return None
-        if dtype is float:
-            array = array.astype(float, copy=False)
-            if not np.isfinite(array).all():
-                problems.append(f"{name} has missing or infinite values")
-        else:
-            if not np.issubdtype(array.dtype, np.integer):
-                problems.append(f"{name} has {array.dtype} values, not integer codes")
-                return None
-            array = array.astype(np.intp, copy=False)
-            if n and (array.min() < 0 or (codes is not None and array.max() >= codes)):
-                upper = "" if codes is None else f" to {codes - 1}"
-                problems.append(f"{name} has codes outside 0{upper}")
-        return array
-
-    y = column("y", y, float)
-    subject = column("subject", subject, int)
-    visit = column("visit", visit, int, n_visits)
-    if group is not None:
-        group = column("group", group, int, n_groups)
-    if weights is not None:
-        weights = column("weights", weights, float)
-        if weights is not None and np.any(weights <= 0.0):
-            problems.append("weights must be positive")
-    if not np.isfinite(X).all():
-        problems.append("X has missing or infinite values")
-    if n <= p:
-        problems.append(f"{n} rows are too few for {p} coefficients")
-    if p == 0:
-        problems.append("X has no columns")
-    if isinstance(structure, SpatialStructure):
-        if times is None:
-            problems.append(f"{structure.name} needs times, the coordinates of the rows")
-        else:
-            times = np.asarray(times, dtype=float).reshape(n, -1)
-            if not np.isfinite(times).all():
-                problems.append("times has missing or infinite values")
-    elif structure.n_visits != n_visits:
-        problems.append(f"the covariance structure is for {structure.n_visits} visits, the data have {n_visits}")
-    if problems:
-        raise InvalidArrays(problems)
-    return X, y, subject, visit, group, weights, times
-
-
-def _standardise(X: FloatArray, y: FloatArray, root: FloatArray | None) -> tuple[Source, float]:
-    """Columns made orthonormal, response to its least squares residual over its root mean square.
-
-    Returns the transformation and the log determinant of the one of X. The likelihood is then well scaled whatever the
-    units, and the digits that a large mean would cost are kept.
-    """
-    n, p = X.shape
-    gram = X.T @ X
-    norms = np.sqrt(np.diagonal(gram))
-    if not norms.all():
-        raise SingularData(f"column {int(np.argmin(norms))} of the design matrix is zero")
-    gram = gram / np.multiply.outer(norms, norms)
-    factor, info = lapack.dpotrf(gram, lower=0, clean=1)
-    if info or factor.diagonal().min() < 1e-5:  # squaring the condition would cost too many digits
-        factor = np.linalg.qr(X / norms, mode="r")
-        factor *= np.where(factor.diagonal() < 0.0, -1.0, 1.0)[:, None]
-        if factor.diagonal().min() < 1e-11:
-            raise SingularData(
-                f"column {int(np.argmin(factor.diagonal()))} of the design matrix is a combination of earlier ones"
-            )
-    inverse, _ = lapack.dtrtri(factor, lower=0)
-    transform = inverse * (np.sqrt(n) / norms)[:, None]
-    offset = np.zeros(p)
-    residual = y
-    for _ in range(2):
-        offset = offset + transform @ (transform.T @ (X.T @ residual)) / n
-        residual = y - X @ offset
-    weighted = residual if root is None else residual * root
-    size = float(np.abs(y).max())
-    scale = float(np.sqrt(weighted @ weighted / n))
-    if not scale > 0.0 or float(np.abs(residual).max()) <= 1e-12 * size:
-        raise SingularData("the fixed effects fit the response without error: there is no variance to estimate")
-    return Source(X, y, root, transform, offset, scale), float(np.log(transform.diagonal()).sum())
-
-
-def _check_coverage(layout: Layout, structure: CovarianceStructure, n_groups: int) -> None:
-    """Refuse visits, and for us pairs of visits, that no subject has."""
-    if not structure.needs_all_visits:
-        return
-    for g in range(n_groups):
-        observed = layout.observed[layout.group == g].astype(float)
-        together = observed.T @ observed
-        where = f" in group {g}" if n_groups > 1 else ""
-        absent = np.flatnonzero(np.diagonal(together) == 0.0)
-        if absent.size:
-            raise SingularData(f"no observation at visit {_list(absent)}{where}: its variance cannot be estimated")
-        if structure.name == "us":
-            j, k = np.nonzero(np.triu(together == 0.0, 1))
-            if j.size:
-                pairs = _list([f"{a} and {b}" for a, b in zip(j, k, strict=True)])
-                raise SingularData(
-                    f"no subject{where} was observed at both visits {pairs}: with an unstructured covariance their "
-                    "covariance cannot be estimated"
-                )
-
-
-def _list(items: Sequence[Any] | IntArray) -> str:
-    return ", ".join(str(item) for item in items)
 
 
 def _starts(likelihood: Any, start: FloatArray | None, scale: float) -> list[FloatArray]:
@@ -417,23 +302,17 @@ def _finish(
     transform = source.transform * source.scale
     status: Any = "converged" if outcome.converged else "not converged"
     message = outcome.message
-    theta_vcov = np.full((likelihood.n_theta, likelihood.n_theta), np.nan)
-    inverse, info = lapack.dpotrf(outcome.derivatives.hessian, lower=1)
-    if info == 0:
-        inverse, info = lapack.dpotri(inverse, lower=1)
-        theta_vcov = 2.0 * (np.tril(inverse) + np.tril(inverse, -1).T)
-    elif outcome.converged:
-        status, message = "singular", "the observed information of the covariance parameters is singular"
     theta = np.concatenate([structure.rescaled(part, np.log(source.scale)) for part in likelihood.split(state.theta)])
     covariances = likelihood.covariances(theta)
     if status == "converged":
         message = _singularity(outcome.derivatives.hessian, covariances)
         status = "singular" if message else status
+    elif not outcome.converged and (why := at_the_edge(covariances)):
+        message = f"{message}; {why}"
     return EngineFit(
         beta=source.offset + transform @ solution.gamma,
         beta_vcov=transform @ solution.phi @ transform.T,
         theta=theta,
-        theta_vcov=theta_vcov,
         covariances=covariances,
         neg2_loglik=float(state.value),
         reml=likelihood.reml,
@@ -457,11 +336,7 @@ def _singularity(hessian: FloatArray, covariances: list[FloatArray]) -> str:
     root = np.sqrt(np.diagonal(hessian))
     if np.linalg.eigvalsh(hessian / np.multiply.outer(root, root))[0] < NEARLY_SINGULAR:
         return "the information of the covariance parameters is nearly singular: the data hardly determine them"
-    for sigma in covariances:
-        sd = np.sqrt(np.diagonal(sigma))
-        if np.linalg.eigvalsh(sigma / np.multiply.outer(sd, sd))[0] < NEARLY_SINGULAR:
-            return "the estimated covariance matrix is nearly singular: some visits are combinations of others"
-    return ""
+    return nearly_singular(covariances, NEARLY_SINGULAR)
 
 
 __all__ = ["Control", "EngineFit", "Inference", "fit_arrays"]

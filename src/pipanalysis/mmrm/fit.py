@@ -10,17 +10,18 @@ import numpy as np
 from pipanalysis.mmrm import anova
 from pipanalysis.mmrm.arrays import FloatArray, IntArray
 from pipanalysis.mmrm.design import Design
-from pipanalysis.mmrm.distributions import f_upper, t_quantile, t_two_sided
+from pipanalysis.mmrm.distributions import t_quantile, t_two_sided
 from pipanalysis.mmrm.emmeans import MarginalMeans, Over, Weights, find_target, mean_contrasts
 from pipanalysis.mmrm.engine import EngineFit
 from pipanalysis.mmrm.frame import ModelFrame
 from pipanalysis.mmrm.inference import METHODS, ROBUST
 from pipanalysis.mmrm.linear import Covariance, FTest, LinearFunctions, TTest, contrast_matrix, test_linear
-from pipanalysis.mmrm.problems import OptionError
+from pipanalysis.mmrm.problems import OptionError, checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipanalysis.mmrm.compare import LikelihoodRatio
     from pipanalysis.mmrm.model import MMRM
 
 
@@ -158,6 +159,30 @@ class MMRMFit:
         matrices = [pd.DataFrame(m, index=labels, columns=labels) for m in self.engine.covariances]
         return matrices[0] if self.frame.group is None else dict(zip(self.frame.group.levels, matrices, strict=True))
 
+    def covariance_intervals(self, level: float = 0.95) -> "pd.DataFrame":
+        """Variances, standard deviations and correlations of the visits with confidence limits, by group.
+
+        Normal limits by the delta method for the logarithm of a variance and for Fisher's z of a correlation. Returns
+        group, parameter (variance, sd, correlation), visit, other_visit, estimate, lower, upper; text is empty where it
+        does not apply. Raises UnavailableMethod for a spatial structure.
+        """
+        from pipanalysis.mmrm.diagnostics import covariance_table
+
+        return covariance_table(self, level)
+
+    def likelihood_ratio(self, other: "MMRMFit") -> "LikelihoodRatio":
+        """Likelihood ratio test of the smaller of the two models within the larger: statistic, df, p.
+
+        Raises ComparisonError, with every reason, unless both were fitted to the same observations by the same
+        criterion and one is a case of the other; under REML the fixed effects must span the same means.
+        """
+        from pipanalysis.mmrm.compare import likelihood_ratio
+
+        def parameters(fit: EngineFit) -> int:
+            return fit.n_theta + fit.beta.size
+
+        return likelihood_ratio(*sorted((self.engine, other.engine), key=parameters))
+
     # ---- inference
 
     def inference(self, df: str | None = None, vcov: str | None = None) -> Covariance:
@@ -196,7 +221,7 @@ class MMRMFit:
         se = np.sqrt(np.diag(inference.vcov))
         freedom = np.asarray(inference.dfs(np.eye(self.beta.size)), dtype=float)
         t = self.beta / se
-        half = t_quantile(0.5 + level / 2, freedom) * se
+        half = t_quantile(0.5 + checked_level(level) / 2, freedom) * se
         return pd.DataFrame(
             {
                 "term": self.names,
@@ -242,40 +267,7 @@ class MMRMFit:
         type: III or II (see `anova`). covariates: where the main effect of a factor that interacts with a covariate is
         tested, at the covariate's mean (as emmeans' joint tests) or at zero (as SAS).
         """
-        import pandas as pd
-
-        anova.check_type(type)
-        if covariates not in ("mean", "zero"):
-            raise OptionError(f"covariates {covariates!r} is not known; it is mean or zero")
-        if type == 2:
-            contrasts = anova.type_two_contrasts(self.design, self._cross_products())
-        else:
-            means = anova.numeric_factor_means(self.design, self.frame.columns) if covariates == "mean" else None
-            contrasts = anova.type_three_contrasts(self.design, means)
-        inference = self.inference(df, vcov)
-        rows = []
-        for term, hypothesis in zip(self.design.terms, contrasts, strict=True):
-            if not term.factors:
-                continue
-            estimable = anova.estimable_part(hypothesis, self.null)[:, self.kept]
-            if not len(estimable):
-                rows.append((term.label, 0, np.nan, np.nan, np.nan, np.nan))
-                continue
-            num_df, den_df, f, scale = inference.test(estimable)
-            p = f_upper(float(f), float(num_df), float(den_df))
-            rows.append((term.label, int(num_df), float(den_df), float(f), p, float(scale)))
-        return pd.DataFrame(rows, columns=["term", "num_df", "den_df", "f", "p", "scale"])
-
-    def _cross_products(self) -> FloatArray:
-        """X'X over all columns; aliased ones follow from the estimated ones."""
-        cross = self.X.T @ self.X
-        if not self.null.shape[1]:
-            return cross
-        expand = np.zeros((self.kept.size, len(self.design.names)))
-        expand[:, self.kept] = np.eye(self.kept.size)
-        aliased = np.setdiff1d(np.arange(len(self.design.names)), self.kept)
-        expand[:, aliased] = -self.null[self.kept]
-        return expand.T @ cross @ expand
+        return anova.term_tests(self, type, df, vcov, covariates)
 
     # ---- marginal means
 
@@ -333,6 +325,17 @@ class MMRMFit:
         from pipanalysis.mmrm.predict import residuals
 
         return pd.Series(residuals(self, kind), index=self.model.data.index[self.frame.rows], name=kind)
+
+    def influence(self) -> "pd.DataFrame":
+        """Influence of each subject, in the order of the data, on the coefficients at the fitted covariance.
+
+        Returns subject, cooks_distance, leverage (trace of the subject's block of the hat matrix; they sum to the
+        number of coefficients), covratio (determinant of the covariance of the coefficients without the subject over
+        that with it) and dfbetas[term] (change of a coefficient in standard errors); see `influence`.
+        """
+        from pipanalysis.mmrm.diagnostics import influence_table
+
+        return influence_table(self)
 
     def predict(
         self,

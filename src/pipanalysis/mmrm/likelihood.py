@@ -84,6 +84,9 @@ class Likelihood(Protocol):
     def differentiate(self, state: "State") -> Derivatives:
         """Derivatives by the working parameters."""
 
+    def covariances(self, theta: FloatArray) -> list[FloatArray]:
+        """Covariance matrix of each group."""
+
     def phi_derivatives(self, state: "State") -> FloatArray:
         """P_a = x' W (d sigma / d theta_a) W x summed over subjects, (k, p, p); d Phi / d theta_a = Phi P_a Phi."""
 
@@ -334,8 +337,13 @@ class PatternLikelihood:
         ]
 
     def _moment_matrices(self) -> list[FloatArray]:
-        """Pairwise covariances of y by group, made positive definite."""
+        """Pairwise covariances of y by group, made positive definite.
+
+        Under REML with n / (n - p), which on complete data with a mean for each visit is the solution.
+        """
         data, t = self.data, self.data.n_visits
+        n, p = float(data.counts @ data.observed.sum(1)), data.n_columns - 1
+        factor = n / (n - p) if self.reml else 1.0
         sums, counts = np.zeros((len(data.counts), t, t)), data.counts[:, None, None] * self.mask
         if data.large.size:
             last = self.triangle.full[-1, -1]
@@ -343,7 +351,7 @@ class PatternLikelihood:
         if data.rows is not None:
             y = data.rows.z[:, :, -1]
             sums[data.rows.patterns] = np.add.reduceat(y[:, :, None] * y[:, None, :], data.rows.bounds, axis=0)
-        return [_positive_definite(sums[g].sum(0), counts[g].sum(0)) for g in self.groups]
+        return [factor * _positive_definite(sums[g].sum(0), counts[g].sum(0)) for g in self.groups]
 
 
 def change_of_parameters(first_new: FloatArray, first_old: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
 from pipanalysis.mmrm.distributions import f_upper, t_quantile, t_two_sided
-from pipanalysis.mmrm.problems import OptionError
+from pipanalysis.mmrm.problems import OptionError, checked_level
 
 _ESTIMABLE = 1e-8  # as R's estimability: relative size of what lies outside the row space
 
@@ -109,7 +109,7 @@ def test_linear(contrasts: FloatArray, beta: FloatArray, covariance: Covariance,
     estimate = float(contrasts[0] @ beta)
     se = float(np.sqrt(contrasts[0] @ covariance.vcov @ contrasts[0]))
     df = float(covariance.dfs(contrasts)[0])
-    half = float(t_quantile(0.5 + level / 2, df)) * se
+    half = float(t_quantile(0.5 + checked_level(level) / 2, df)) * se
     t = estimate / se
     return TTest(estimate, se, df, t, float(t_two_sided(t, df)), estimate - half, estimate + half)
 

@@ -42,12 +42,16 @@ class Outcome:
 LONGEST = 3.0  # of a step, per parameter: the working parameters are logarithms and Fisher-z-like scores
 SUFFICIENT = 1e-4
 HALVINGS = 40
+STALLED = 5  # steps in a row that change the likelihood by rounding only
+SINGULAR = 1e-7  # smallest eigenvalue of a correlation matrix that is no longer taken for positive
+VANISHING = 1e-7  # standard deviation of a visit over the largest one: its square is lost in rounding
 
 
 def maximise(likelihood: Likelihood, starts: Sequence[FloatArray], control: Control) -> Outcome | None:
     """Maximise from the first start that succeeds; None where no start has a likelihood.
 
-    Each optimiser is tried from each start; the best point reached counts when none converges.
+    Each optimiser is tried from each start; the best point reached counts when none converges. Where that is at the
+    edge of the positive definite matrices the likelihood has no maximum, and the other optimisers are not tried.
     """
     best: Outcome | None = None
     for optimiser in control.optimisers:
@@ -59,7 +63,30 @@ def maximise(likelihood: Likelihood, starts: Sequence[FloatArray], control: Cont
                 return outcome
             if best is None or outcome.state.value < best.state.value:
                 best = outcome
+        if best is not None and at_the_edge(likelihood.covariances(best.state.theta)):
+            break
     return best
+
+
+def at_the_edge(covariances: Sequence[FloatArray]) -> str:
+    """Say in what way one of the matrices is hardly positive definite, or nothing."""
+    for sigma in covariances:
+        sd = np.sqrt(np.diagonal(sigma))
+        if sd.min() < VANISHING * sd.max():
+            return "the variance at a visit goes to zero: the fixed effects fit its responses without error"
+    return nearly_singular(covariances, SINGULAR)
+
+
+def nearly_singular(covariances: Sequence[FloatArray], smallest: float) -> str:
+    """Say whether a correlation matrix has an eigenvalue below `smallest`, or nothing."""
+    for sigma in covariances:
+        sd = np.sqrt(np.diagonal(sigma))
+        if np.linalg.eigvalsh(sigma / np.multiply.outer(sd, sd))[0] < smallest:
+            return (
+                "the estimated covariance matrix is nearly singular: some visits are combinations of others, "
+                "or too few subjects have them all"
+            )
+    return ""
 
 
 def _run(likelihood: Likelihood, optimiser: str, start: FloatArray, control: Control) -> Outcome | None:
@@ -90,17 +117,23 @@ def newton(likelihood: Likelihood, start: FloatArray, control: Control, name: st
     if state is None:
         return None
     message = f"no convergence in {control.max_iterations} iterations"
-    iteration = 0
+    iteration = stalled = 0
     while True:
         derivatives = likelihood.differentiate(state)
         step, is_newton = _direction(derivatives, scoring=iteration == 0)
         decrement = float(derivatives.gradient @ step)
+        if decrement <= control.tolerance and not is_newton:
+            step, is_newton = _direction(derivatives, scoring=False)
+            decrement = float(derivatives.gradient @ step)
         if decrement <= control.tolerance and is_newton:
             last = likelihood.evaluate(state.theta - step)
             if last is not None and last.value <= state.value + 1e-13 * abs(state.value):
                 state = last
             return Outcome(state, derivatives, True, "", iteration + 1, name)
         if iteration >= control.max_iterations:
+            break
+        if stalled == STALLED:
+            message = "steps no longer improve the likelihood, but its gradient is not zero"
             break
         size = min(1.0, LONGEST / float(np.abs(step).max()))
         slack = 1e-13 * abs(state.value)
@@ -112,6 +145,7 @@ def newton(likelihood: Likelihood, start: FloatArray, control: Control, name: st
         else:
             message = "no step improves the likelihood"
             break
+        stalled = stalled + 1 if trial.value >= state.value - slack else 0
         state = trial
         iteration += 1
     return Outcome(state, derivatives, False, message, iteration, name)

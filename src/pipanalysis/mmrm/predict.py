@@ -9,7 +9,7 @@ import numpy as np
 from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
 from pipanalysis.mmrm.columns import Categorical, Column, read_column, read_identifier
 from pipanalysis.mmrm.distributions import t_quantile
-from pipanalysis.mmrm.problems import ModelDataError, OptionError
+from pipanalysis.mmrm.problems import ModelDataError, OptionError, checked_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +188,7 @@ def predict(
     if uncertain.size:
         freedom[uncertain] = inference.dfs(A[uncertain])
     se[known] = np.sqrt(variance + (noise[known] if interval == "prediction" else 0.0))
-    half = t_quantile(0.5 + level / 2, freedom) * se
+    half = t_quantile(0.5 + checked_level(level) / 2, freedom) * se
     table: dict[str, Any] = {
         n: data[n].to_numpy() for n in dict.fromkeys((fit.frame.roles.subject, fit.frame.roles.visit)) if n
     }

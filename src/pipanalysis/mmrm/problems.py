@@ -27,3 +27,14 @@ class ModelDataError(ModelInputError):
 
 class OptionError(ModelInputError):
     """An option of a fit or of an analysis of it has no such value."""
+
+
+class ComparisonError(ModelInputError):
+    """Two fits that no likelihood ratio can compare."""
+
+
+def checked_level(level: float) -> float:
+    """Give back a confidence level; raises OptionError unless it lies between 0 and 1."""
+    if not 0.0 < level < 1.0:
+        raise OptionError(f"confidence level {level!r} must lie between 0 and 1, e.g. 0.95")
+    return level

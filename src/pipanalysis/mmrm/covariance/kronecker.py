@@ -4,7 +4,7 @@ import numpy as np
 
 from pipanalysis.mmrm.arrays import FloatArray
 from pipanalysis.mmrm.covariance.base import Coordinates, CovarianceStructure, Linearisation, SecondOrder
-from pipanalysis.mmrm.covariance.structures import Shaped, Unstructured, working_second_order
+from pipanalysis.mmrm.covariance.structures import Shaped, Unstructured
 
 
 class _DirectProductAt(Linearisation):
@@ -72,24 +72,20 @@ class DirectProduct(CovarianceStructure):
         return False
 
     def second_order(self, sigma: FloatArray, coordinates: Coordinates) -> SecondOrder:
-        """Derivatives by the factors' elements (natural); R mmrm has no such structure, its place takes the working."""
-        if coordinates == "mmrm":
-            return working_second_order(self, self.start(sigma))
+        """Derivatives by the parameters of the factors: R mmrm has no such structure, but one for each factor."""
         members, visits = self._factors(sigma)
-        a = self.members.second_order(members, "natural")
-        b = _visits_second_order(self.visits, visits)
+        a = self.members.second_order(members, coordinates)
+        b = self.visits.second_order(visits, coordinates)
         ka, kb, n = len(a.first), len(b.first), self.n_visits
         second = np.zeros((ka + kb, ka + kb, n, n))
         second[:ka, ka:] = _kron(a.first, b.first)
         second[ka:, :ka] = second[:ka, ka:].transpose(1, 0, 2, 3)
+        if a.second is not None:
+            second[:ka, :ka] = _kron(a.second.reshape(-1, *members.shape), visits[None])[:, 0].reshape(ka, ka, n, n)
         if b.second is not None:
             second[ka:, ka:] = _kron(members[None], b.second.reshape(-1, *visits.shape))[0].reshape(kb, kb, n, n)
         first = np.concatenate([_kron(a.first, visits[None])[:, 0], _kron(members[None], b.first)[0]])
         return SecondOrder(first, second)
-
-
-def _visits_second_order(structure: Unstructured | Shaped, sigma: FloatArray) -> SecondOrder:
-    return structure.second_order(sigma, "natural")
 
 
 def _kron(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -60,10 +60,42 @@ class Scaled(Linearisation):
         return result
 
 
-class _UnstructuredAt(Scaled):
-    def __init__(self, structure: "Unstructured", sd: FloatArray, factor: FloatArray) -> None:
+class _UnstructuredAt(Linearisation):
+    """sigma = L D L' with L unit lower triangular and D the squares of exp(scores)."""
+
+    def __init__(self, structure: "Unstructured", variances: FloatArray, factor: FloatArray) -> None:
+        self.structure, self.variances, self.factor = structure, variances, factor
+        i, j, t = structure.row, structure.column, structure.n_visits
+        weighted = factor * variances
+        self.sigma = weighted @ factor.T
+        first = np.zeros((t + i.size, t, t))
+        np.multiply(2.0 * weighted.T[:, :, None], factor.T[:, None, :], out=first[:t])
+        at = t + np.arange(i.size)
+        first[at, i] = weighted[:, j].T
+        first[at, :, i] += weighted[:, j].T
+        self.first = first[structure.fixed :]
+
+    def curvature(self, weights: FloatArray) -> FloatArray:
+        structure = self.structure
+        i, j, t = structure.row, structure.column, structure.n_visits
+        product = weights @ self.factor * self.variances
+        result = np.zeros((t + i.size, t + i.size))
+        result[np.arange(t), np.arange(t)] = 4.0 * (self.factor * product).sum(0)
+        at = t + np.arange(i.size)
+        result[at, j] = result[j, at] = 4.0 * product[i, j]
+        result[t:, t:] = 2.0 * weights[i[:, None], i] * structure.same_column * self.variances[j]
+        return result[structure.fixed :, structure.fixed :]
+
+
+class _ScaledCholesky(Scaled):
+    """sigma = D L L' D with L unit lower triangular: R mmrm's parameters of an unstructured matrix."""
+
+    def __init__(self, structure: "Unstructured", sigma: FloatArray) -> None:
         self.structure = structure
         i, j = structure.row, structure.column
+        factor = np.linalg.cholesky(sigma)
+        sd = np.diagonal(factor)
+        factor = factor / sd[:, None]
         columns = np.zeros((i.size, structure.n_visits, structure.n_visits))
         columns[np.arange(i.size), i] = factor[:, j].T
         super().__init__(sd, factor @ factor.T, columns + columns.transpose(0, 2, 1), structure.n_visits)
@@ -79,9 +111,12 @@ class _UnstructuredAt(Scaled):
 
 
 class Unstructured(CovarianceStructure):
-    """Any positive definite matrix, sigma = D L L' D with L unit lower triangular (as in R mmrm).
+    """Any positive definite matrix, sigma = L D L' with L unit lower triangular.
 
-    unit_first: the first diagonal element of the factor is fixed at 1 (the second factor of a direct product).
+    The working parameters are half the logarithms of D, the variances of each visit given the earlier ones, and the
+    rows of L below the diagonal. Where a visit is nearly determined by the earlier ones, one element of D goes to zero
+    and all else stays finite; in D L L' D, which R mmrm has, L would go to infinity. unit_first: the first element is
+    fixed at 1 (the second factor of a direct product).
     """
 
     name = "us"
@@ -94,20 +129,20 @@ class Unstructured(CovarianceStructure):
         self.n_theta = t - self.fixed + self.row.size
         self.scales = slice(0, t - self.fixed)
 
-    def linearise(self, theta: FloatArray) -> Scaled:
+    def linearise(self, theta: FloatArray) -> Linearisation:
         """Matrix and derivatives."""
         t, fixed = self.n_visits, self.fixed
-        sd = np.ones(t)
-        np.exp(theta[: t - fixed], out=sd[fixed:])
+        variances = np.ones(t)
+        np.exp(2.0 * theta[: t - fixed], out=variances[fixed:])
         factor = np.eye(t)
         factor[self.row, self.column] = theta[t - fixed :]
-        return _UnstructuredAt(self, sd, factor)
+        return _UnstructuredAt(self, variances, factor)
 
     def start(self, moments: FloatArray) -> FloatArray:
         """Working parameters of `moments` itself (divided by its first element where that is fixed)."""
         factor = np.linalg.cholesky(moments / moments[0, 0] if self.fixed else moments)
         sd = np.diagonal(factor)
-        return np.concatenate([np.log(sd[self.fixed :]), (factor / sd[:, None])[self.row, self.column]])
+        return np.concatenate([np.log(sd[self.fixed :]), (factor / sd)[self.row, self.column]])
 
     @cached_property
     def elements(self) -> FloatArray:
@@ -118,16 +153,15 @@ class Unstructured(CovarianceStructure):
         return basis[self.fixed :]
 
     def second_order(self, sigma: FloatArray, coordinates: Coordinates) -> SecondOrder:
-        """Derivatives by the elements (natural), or by the working parameters, which are R mmrm's."""
+        """Derivatives by the elements (natural), or by R mmrm's parameters."""
         if coordinates == "natural":
             return SecondOrder(self.elements, None)
-        return working_second_order(self, self.start(sigma))
+        return _full_second_order(_ScaledCholesky(self, sigma))
 
 
-def working_second_order(structure: CovarianceStructure, theta: FloatArray) -> SecondOrder:
-    """Derivatives by the working parameters, the second ones read off element by element."""
-    at = structure.linearise(theta)
-    k, t = len(at.first), structure.n_visits
+def _full_second_order(at: Linearisation) -> SecondOrder:
+    """First and second derivatives of a linearisation, the second ones read off element by element."""
+    k, t = len(at.first), len(at.sigma)
     second = np.empty((k, k, t, t))
     unit = np.zeros((t, t))
     for i in range(t):
