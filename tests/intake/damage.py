@@ -22,6 +22,11 @@ def half(whole: bytes) -> bytes:
     return whole[: len(whole) // 2]
 
 
+def one_wrong_byte(whole: bytes, position: int) -> bytes:
+    """Return a file with all bits of one byte set."""
+    return whole[:position] + b"\xff" + whole[position + 1 :]
+
+
 def packed(name: str, data: bytes) -> bytes:
     """Return a zip archive of one file."""
     held = io.BytesIO()

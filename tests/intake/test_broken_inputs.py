@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from damage import damaged_workbook, half, noise, packed, parquet_with_a_broken_text
+from damage import damaged_workbook, half, noise, one_wrong_byte, packed, parquet_with_a_broken_text
 from openpyxl.chart import BarChart
 from openpyxl.worksheet.formula import ArrayFormula
 from studies import (
@@ -36,6 +36,7 @@ from pipanalysis.study.load import load_study
 Break = Callable[[Config, Raw, Path], None]
 TABLE = rows_of(PEOPLE)
 FRAME = pd.DataFrame(TABLE[1:], columns=TABLE[0])
+LABELLED = pd.DataFrame({"id": ["A1", "A2", "A3"], "age": [1.0, 2.0, 3.0], "site": [1.0, 2.0, 1.0]})
 CSV, XLSX, ARMS = "people.csv", "people.xlsx", "allocation.csv"
 
 
@@ -77,19 +78,6 @@ def chart_alone(page: Any) -> None:
 def gone(name: str) -> Break:
     def build(study: Config, raw: Raw, folder: Path) -> None:
         del raw[name]
-
-    return build
-
-
-def birth(at: dict[str, Any]) -> Break:
-    """Return what declares a date of birth where no age is made of it."""
-
-    def build(study: Config, raw: Raw, folder: Path) -> None:
-        born = {"name": "born", "label": "Date of birth", "type": "date_of_birth", "age_name": "age_then"}
-        study["variables"].append(born | {"level": "participant" if "events" in at else "visit"})
-        file = {"name": "births", "path": "births.csv", "key": "id", "columns": [{"variable": "born"}]}
-        study["files"].append(file | at)
-        raw["births.csv"] = "id,born\nP1,1990-02-03\n"
 
     return build
 
@@ -232,6 +220,13 @@ HARD: dict[str, tuple[Break, str, tuple[str, ...]]] = {
     "sheet with header alone": (other(XLSX, lambda: workbook(TABLE[:1])), XLSX, ("a header and no rows",)),
     "empty sheet": (other(XLSX, lambda: workbook([])), XLSX, ("an empty sheet", "a header and rows")),
     "half a sav": (other("p.sav", lambda: half(packaged(FRAME, "sav"))), "p.sav", ("cannot be read: ", "a whole sav")),
+    "sav with one wrong byte": (
+        other(
+            "p.sav", lambda: one_wrong_byte(packaged(LABELLED, "sav", variable_value_labels={"site": {1.0: "a"}}), 180)
+        ),
+        "p.sav",
+        ("cannot be read: its reader crashed on it", "a whole sav file"),
+    ),
     "half a dta": (other("p.dta", lambda: half(packaged(FRAME, "dta"))), "p.dta", ("cannot be read: ", "a whole dta")),
     "half a parquet": (
         other("p.parquet", lambda: half(packaged(FRAME, "parquet"))),
@@ -254,16 +249,6 @@ HARD: dict[str, tuple[Break, str, tuple[str, ...]]] = {
         other("p.sav", lambda: packaged(FRAME.astype({"age": float}).head(0), "sav")),
         "p.sav",
         ("no rows", "a row for each unit or visit"),
-    ),
-    "date of birth of an event": (
-        birth({"events": {"name": "births"}}),
-        "births.csv",
-        ("column 'born'", "a date of birth of an event or a visit", "one of a participant"),
-    ),
-    "date of birth of a visit": (
-        birth({"visit": "baseline"}),
-        "births.csv",
-        ("column 'born'", "a date of birth of an event or a visit", "one of a participant"),
     ),
 }
 # The text that is planted, which no message may repeat: column, text, and what the message calls it.

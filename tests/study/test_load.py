@@ -105,6 +105,22 @@ def test_one_pass_shows_the_problems_of_every_file(folder: Path) -> None:
             "missing code '9' is an allowed value of 'bdi'",
             "",
         ),
+        (
+            "study.yaml",
+            "    key: subject\n    columns",
+            "    key: subject\n    closed: true\n    columns",
+            "files[0].closed",
+            "closed, and no table of events",
+            "",
+        ),
+        (
+            "study.yaml",
+            'type: category, levels: {"No": "No", "Yes": "Yes"}}',
+            "type: date_of_birth, age_name: age, level: visit}",
+            "files[0].columns[0]",
+            "date of birth 'drug' in a table of events or visits",
+            "",
+        ),
         ("study.yaml", "path: bdi.csv", "path: ../bdi.csv", "files[0].path", "'../bdi.csv'", ""),
         ("study.yaml", "path: bdi.csv", "path: /etc/passwd", "files[0].path", "'/etc/passwd'", ""),
         ("study.yaml", "name: drug,", "name: Drug,", "variables[0].name", "'Drug'", ""),
@@ -136,3 +152,10 @@ def test_outcome_visits_are_those_of_the_instrument_in_time_order(root: Path) ->
     assert study.outcome_visits("bdi") == ["baseline", "month2", "month3", "month5", "month8"]
     assert study.baseline_visit is not None
     assert study.families() == ["describe", "mixed_model", "ancova", "mmrm"]
+
+
+def test_a_value_of_two_files_is_refused_where_one_is_long(folder: Path) -> None:
+    long = "  - {name: more, path: more.csv, key: id, visit_column: v, visit_codes: {'8': month8}, "
+    long += "instruments: [{instrument: bdi, columns: bdi}]}\n"
+    edit(folder, "study.yaml", "files:\n", "files:\n" + long)
+    assert "'bdi' at month8, which file 'more' gives too" in refusal(folder)

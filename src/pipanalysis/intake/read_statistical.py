@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,23 @@ def read_statistical(file: RawFile, path: Path, name: str, kind: str) -> RawTabl
 
 
 def _packaged(file: RawFile, path: Path, name: str, kind: str) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
+    """Read a file in a process of its own, since one wrong byte can make the library crash and not only raise."""
+    # Stata's and SAS's own missing values are empty anyway; kept, they would be letters among numbers.
+    options: dict[str, Any] = {"user_missing": True} if kind == "sav" else {}
+    if file.encoding:
+        options["encoding"] = file.encoding
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
+        try:
+            read = child.submit(_read, kind, path, options).result()
+        except BrokenProcessPool:
+            read = "its reader crashed on it"
+    if isinstance(read, str):
+        raise DataError(Problem(name, f"cannot be read: {read}", f"a whole {kind} file"))
+    return read
+
+
+def _read(kind: str, path: Path, options: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, list[Any]]] | str:
+    """Return a file's values and the ranges of its user-defined missing values by column, or why it cannot be read."""
     import pyreadstat
 
     readers: dict[str, Any] = {
@@ -43,18 +63,13 @@ def _packaged(file: RawFile, path: Path, name: str, kind: str) -> tuple[pd.DataF
         "dta": pyreadstat.read_dta,
         "sas7bdat": pyreadstat.read_sas7bdat,
     }
-    # Stata's and SAS's own missing values are empty anyway; kept, they would be letters among numbers.
-    options: dict[str, Any] = {"user_missing": True} if kind == "sav" else {}
-    if file.encoding:
-        options["encoding"] = file.encoding
     try:
         frame, metadata = readers[kind](path, **options)
     except Exception as error:  # a damaged file can break its reader anywhere
-        raise DataError(Problem(name, f"cannot be read: {error}", f"a whole {kind} file")) from None
-    ranges = metadata.missing_ranges or {}
+        return str(error)
     single = [column for column, held in metadata.readstat_variable_types.items() if held == "float"]
     frame = frame.astype(dict.fromkeys(single, np.float32)).infer_objects()
-    return frame, {column: list(spans) for column, spans in ranges.items()}
+    return frame, {column: list(spans) for column, spans in (metadata.missing_ranges or {}).items()}
 
 
 def _parquet(path: Path, name: str) -> pd.DataFrame:

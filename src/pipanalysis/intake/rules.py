@@ -27,7 +27,7 @@ RULES: dict[str, Rule] = {
     "out-of-range": Rule("error", "set_missing", "a number below the least or above the greatest allowed value"),
     "decimal-comma": Rule("warning", "converted", "the other decimal mark than the file's; read as meant"),
     "unknown-code": Rule("error", "set_missing", "a code that the variable does not have"),
-    "code-spelling": Rule("warning", "converted", "a known code in other letters or with spaces around it"),
+    "code-spelling": Rule("warning", "converted", "a known code in other letters"),
     "bad-date": Rule("error", "set_missing", "not a date of the calendar in the file's way of writing dates"),
     "date-format": Rule("warning", "converted", "a date written year-month-day in a file that writes dates otherwise"),
     "date-serial": Rule("error", "set_missing", "a number where a date belongs, as spreadsheets make of dates"),

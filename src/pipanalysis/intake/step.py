@@ -97,22 +97,13 @@ def _outputs(study: Study, files: list[RawFile], *, closed: bool) -> list[Path]:
 
 def _read(study: Study, files: list[RawFile], *, progress: bool) -> dict[str, RawTable]:
     """Read every file, and refuse all that cannot be used in one pass."""
+    births = {v.name for v in study.config.variables if v.type == "date_of_birth"}
     tables: dict[str, RawTable] = {}
     problems: list[Problem] = []
     for file in steps(files, "reading", show=progress):
-        variables = study.variables | {v.name: v for v in (file.events.variables if file.events else [])}
-        born = {c.column or c.variable: c for c in file.columns if variables[c.variable].type == "date_of_birth"}
-        problems += [
-            Problem(
-                f"data/raw/{file.path}, column {name!r}",
-                "a date of birth of an event or a visit",
-                "one of a participant, which leaves as an age",
-            )
-            for name, column in born.items()
-            if file.events or variables[column.variable].level == "visit"
-        ]
+        born = [column.column or column.variable for column in file.columns if column.variable in births]
         try:
-            tables[file.name] = read_file(study.layout, file, expected_columns(study, file), list(born))
+            tables[file.name] = read_file(study.layout, file, expected_columns(study, file), born)
             if file.redcap_dictionary:
                 problems.extend(dictionary_problems(study, file))
         except DataError as error:

@@ -31,6 +31,8 @@ def _raw_files(study: Study) -> Iterator[Finding]:
             held |= set(study.visits) if file.visit_column and not file.visit_codes else set()
         if file.visit and file.visit_column:
             yield "study.yaml", where, "both visit and visit_column", "one of them"
+        if file.closed and not file.events:
+            yield "study.yaml", (*where, "closed"), "closed, and no table of events", "events, which closed files hold"
         if file.visit and file.visit not in study.visits:
             yield "study.yaml", (*where, "visit"), repr(file.visit), one_of(study.visits)
         for code, visit in file.visit_codes.items():
@@ -43,6 +45,9 @@ def _raw_files(study: Study) -> Iterator[Finding]:
             if variable is None:
                 yield "study.yaml", (*at, "variable"), repr(column.variable), one_of([*own, *study.variables])
                 continue
+            if variable.type == "date_of_birth" and (file.events or variable.level == "visit"):
+                found = f"date of birth {variable.name!r} in a table of events or visits"
+                yield "study.yaml", at, found, "a participant's value, which leaves intake as an age"
             if variable.closed and not file.closed:
                 yield "study.yaml", at, f"{variable.name!r} may reveal the arm", "a file with closed: true"
             if column.visit and column.visit not in study.visits:
@@ -83,24 +88,27 @@ def _raw_files(study: Study) -> Iterator[Finding]:
 
 def _held_twice(study: Study) -> Iterator[Finding]:
     """Find a value that two files (or two columns of one) would give."""
-    seen: dict[tuple[str, str | None], str] = {}
+    seen: dict[tuple[str, str], str] = {}
     for f, file in enumerate(study.config.files):
         if file.events:
             continue
-        given: list[tuple[Location, str, str | None]] = []
+        long = list(file.visit_codes.values()) or list(study.visits) if file.visit_column else []
+        given: list[tuple[Location, str, list[str]]] = []
         for c, column in enumerate(file.columns):
             variable = study.variables.get(column.variable)
-            visit = None if variable is None or variable.level == "participant" else column.visit or file.visit
-            given.append((("files", f, "columns", c), column.variable, visit))
+            own = column.visit or file.visit
+            visits = [""] if variable is None or variable.level == "participant" else [own] if own else long
+            given.append((("files", f, "columns", c), column.variable, visits))
         for c, instrument in enumerate(file.instruments):
-            given.append((("files", f, "instruments", c), instrument.instrument, instrument.visit or file.visit))
-        for location, name, visit in given:
-            if (name, visit) in seen:
-                again = (
-                    f"{name!r}" + (f" at {visit}" if visit else "") + f", which file {seen[name, visit]!r} gives too"
-                )
-                yield "study.yaml", location, again, "each value from one place"
-            seen[name, visit] = file.name
+            own = instrument.visit or file.visit
+            given.append((("files", f, "instruments", c), instrument.instrument, [own] if own else long))
+        for location, name, visits in given:
+            again = next((visit for visit in visits if (name, visit) in seen), None)
+            if again is not None:
+                at = f" at {again}" if again else ""
+                found = f"{name!r}{at}, which file {seen[name, again]!r} gives too"
+                yield "study.yaml", location, found, "each value from one place"
+            seen |= {(name, visit): file.name for visit in visits}
 
 
 def _missing_codes(study: Study) -> Iterator[Finding]:
