@@ -152,10 +152,3 @@ def test_outcome_visits_are_those_of_the_instrument_in_time_order(root: Path) ->
     assert study.outcome_visits("bdi") == ["baseline", "month2", "month3", "month5", "month8"]
     assert study.baseline_visit is not None
     assert study.families() == ["describe", "mixed_model", "ancova", "mmrm"]
-
-
-def test_a_value_of_two_files_is_refused_where_one_is_long(folder: Path) -> None:
-    long = "  - {name: more, path: more.csv, key: id, visit_column: v, visit_codes: {'8': month8}, "
-    long += "instruments: [{instrument: bdi, columns: bdi}]}\n"
-    edit(folder, "study.yaml", "files:\n", "files:\n" + long)
-    assert "'bdi' at month8, which file 'more' gives too" in refusal(folder)

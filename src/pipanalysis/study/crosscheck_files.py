@@ -87,28 +87,25 @@ def _raw_files(study: Study) -> Iterator[Finding]:
 
 
 def _held_twice(study: Study) -> Iterator[Finding]:
-    """Find a value that two files (or two columns of one) would give."""
-    seen: dict[tuple[str, str], str] = {}
+    """Find a value that two files (or two columns of one) would give; of a long file, intake compares the values."""
+    seen: dict[tuple[str, str | None], str] = {}
     for f, file in enumerate(study.config.files):
         if file.events:
             continue
-        long = list(file.visit_codes.values()) or list(study.visits) if file.visit_column else []
-        given: list[tuple[Location, str, list[str]]] = []
+        given: list[tuple[Location, str, str | None]] = []
         for c, column in enumerate(file.columns):
             variable = study.variables.get(column.variable)
-            own = column.visit or file.visit
-            visits = [""] if variable is None or variable.level == "participant" else [own] if own else long
-            given.append((("files", f, "columns", c), column.variable, visits))
+            visit = None if variable is None or variable.level == "participant" else column.visit or file.visit
+            given.append((("files", f, "columns", c), column.variable, visit))
         for c, instrument in enumerate(file.instruments):
-            own = instrument.visit or file.visit
-            given.append((("files", f, "instruments", c), instrument.instrument, [own] if own else long))
-        for location, name, visits in given:
-            again = next((visit for visit in visits if (name, visit) in seen), None)
-            if again is not None:
-                at = f" at {again}" if again else ""
-                found = f"{name!r}{at}, which file {seen[name, again]!r} gives too"
-                yield "study.yaml", location, found, "each value from one place"
-            seen |= {(name, visit): file.name for visit in visits}
+            given.append((("files", f, "instruments", c), instrument.instrument, instrument.visit or file.visit))
+        for location, name, visit in given:
+            if (name, visit) in seen:
+                again = (
+                    f"{name!r}" + (f" at {visit}" if visit else "") + f", which file {seen[name, visit]!r} gives too"
+                )
+                yield "study.yaml", location, again, "each value from one place"
+            seen[name, visit] = file.name
 
 
 def _missing_codes(study: Study) -> Iterator[Finding]:
