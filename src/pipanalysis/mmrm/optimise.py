@@ -15,14 +15,14 @@ from pipanalysis.mmrm.likelihood import Derivatives, Likelihood
 class Control:
     """How to fit.
 
-    tolerance: squared Newton decrement of minus twice the log-likelihood at which a fit has converged; at 1e-10
-    the covariance parameters are within 1e-5 of their standard errors, and one more step squares that.
+    tolerance: squared Newton decrement of minus twice the log-likelihood at which a fit has converged; at 1e-7
+    the covariance parameters are within 1e-3 of their standard errors, and one more step squares that.
     max_iterations: Newton steps from each start.
     optimisers: tried in turn until one converges, out of newton, bfgs, l-bfgs-b and nelder-mead; the result of the
     others is finished by Newton steps.
     """
 
-    tolerance: float = 1e-10
+    tolerance: float = 1e-7
     max_iterations: int = 100
     optimisers: tuple[str, ...] = ("newton", "bfgs", "l-bfgs-b", "nelder-mead")
 
