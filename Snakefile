@@ -153,7 +153,7 @@ rule collect:
         at.estimates_csv,
     params:
         source=source_fingerprint("estimate.step"),
-        parts=part_fingerprint(families),
+        parts=part_fingerprint(families, plan.families),
     shell:
         "pipanalysis collect"
 

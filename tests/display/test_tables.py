@@ -16,6 +16,7 @@ from pipanalysis.errors import DataError
 from pipanalysis.estimate.analysis_results import Row, Scope, as_results
 from pipanalysis.files import sha256, write_json, write_parquet
 from pipanalysis.study.load import Study, load_study
+from pipanalysis.study.plan import HypothesisFamily
 
 CONTRAST = "beat_the_blues - usual_care"
 MINUS = "\N{MINUS SIGN}"
@@ -159,6 +160,45 @@ def test_a_failed_fit_is_not_a_number(study: Study) -> None:
     page = shown(study, effect(study, **nothing, **sizes, status=3, error="no variation: all 97 values are 3"))
     assert page.row("2 months [a]")[4:] == ["not estimated", "–", "–"]
     assert "[a] no variation: all 97 values are 3" in page.text
+
+
+def in_family(study: Study, **options: str) -> Study:
+    one = {"name": "main", "label": "Main", "method": "holm", "members": [{"analysis": "primary"}]}
+    listed = [HypothesisFamily.model_validate(one | options)]
+    return replace(study, plan=study.plan.model_copy(update={"families": listed}))
+
+
+def adjusted(study: Study, value: float, **said: str) -> Row:
+    of = scope(study, "primary", "mmrm us kenward-roger reml")
+    where = {"visit": "month2", "contrast": CONTRAST, "context": "family=main"}
+    return of.row("p_value_adjusted", value, **where, **said)
+
+
+def test_adjusted_p_values_stand_beside_the_raw_ones(study: Study) -> None:
+    study = in_family(study)
+    page = shown(study, [*effect(study), adjusted(study, 0.1722)])
+    assert page.row("2 months")[5:7] == ["0.086", "0.172"]
+    assert any("P" in cells and cells[cells.index("P") + 1] == "Adjusted P" for cells in page.rows)
+    assert any("Main: Holm. The level is held in each family" in line for line in page.text)
+    kept = pd.read_csv(study.layout.table("effects", "csv"))
+    assert kept.loc[0, ["p_value", "p_value_adjusted", "family"]].tolist() == [0.0861, 0.1722, "main"]
+    assert list(kept.columns).index("p_value_adjusted") == list(kept.columns).index("p_value") + 1
+
+
+def test_no_adjusted_p_value_no_column(study: Study) -> None:
+    page = shown(in_family(study), effect(study))
+    assert not any("Adjusted P" in cells for cells in page.rows)
+    assert "p_value_adjusted" not in pd.read_csv(study.layout.table("effects", "csv"))
+
+
+def test_a_hypothesis_without_a_p_value_is_said_below_the_table(study: Study) -> None:
+    study = in_family(study)
+    nothing = dict.fromkeys(("estimate", "std_error", "df", "conf_low", "conf_high", "statistic", "p_value"), np.nan)
+    sizes = dict.fromkeys(("effect_size", "effect_size_low", "effect_size_high"), np.nan)
+    rows = effect(study, **nothing, **sizes, status=3, error="no variation")
+    page = shown(study, [*rows, adjusted(study, 1.0, warning="no P value: counts as not rejected")])
+    assert page.row("2 months [a]")[4:] == ["not estimated", "–", "1.000", "–"]
+    assert "[a] no variation; no P value: counts as not rejected" in page.text
 
 
 def test_status_and_warnings_are_footnotes(study: Study) -> None:

@@ -75,6 +75,7 @@ def test_everything_made_again_has_the_same_bytes(folder: Path, workflow: Workfl
             "label: ANCOVA",
             {"ancova", "collect", "tables"},
         ),
+        ("analysis.yaml", "after: primary", "gate: all", {"collect", "tables"}),
         ("study.yaml", "seed: 20160302", "seed: 20160303", {"simulate", "allocate"}),
         ("instruments/cesd.yaml", "max_missing: 4", "max_missing: 3", {"simulate", "derive"}),
     ],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.multiplicity import adjusted_row, families_note, families_shown
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, estimand_line, marks, method_sentence, outcome_label
 
@@ -39,7 +40,9 @@ def effects_table(study: Study, table: Table, results: ResultsIndex, allocation:
     level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
     for arm in study.arms.values():
         model.columns += [Column("n", arm.label), Column("Adjusted mean", arm.label)]
-    model.columns += [Column(f"Difference ({level})"), Column("P"), Column(f"Standardised difference ({level})")]
+    families = families_shown(study, table, results)
+    model.columns += [Column(f"Difference ({level})"), Column("P"), *([Column("Adjusted P")] if families else [])]
+    model.columns.append(Column(f"Standardised difference ({level})"))
     absent = []
     shown_analyses: list[str] = []
     for domain in study.plan.domains:
@@ -52,12 +55,14 @@ def effects_table(study: Study, table: Table, results: ResultsIndex, allocation:
                 absent.append(outcome.label)
                 continue
             shown_analyses += present
-            group.rows += _outcome_rows(study, table, results, model, outcome, present)
+            group.rows += _outcome_rows(study, table, results, model, outcome, present, bool(families))
         model.groups.append(group)
     chosen = [analysis(study, name) for name in table.analyses if name in shown_analyses]
     used = {a.estimand for a in chosen}
     model.lead = [estimand_line(estimand) for estimand in study.plan.estimands if estimand.name in used]
     model.notes += _notes(study, [a.name for a in chosen], results)
+    if families:
+        model.notes.append(families_note(study, families))
     if table.outcomes == "all" and absent:
         model.notes.append(f"No effect is estimated here for: {', '.join(absent)}.")
     model.notes += table.footnotes
@@ -65,7 +70,13 @@ def effects_table(study: Study, table: Table, results: ResultsIndex, allocation:
 
 
 def _outcome_rows(
-    study: Study, table: Table, results: ResultsIndex, model: TableModel, outcome: Outcome, present: list[str]
+    study: Study,
+    table: Table,
+    results: ResultsIndex,
+    model: TableModel,
+    outcome: Outcome,
+    present: list[str],
+    adjusted: bool,
 ) -> list[TableRow]:
     rows = [TableRow(outcome_label(study, outcome))]
     for visit in study.visits:
@@ -81,7 +92,7 @@ def _outcome_rows(
                     label += f": {analysis(study, name).label}"
                 if len(study.arms) > 2:
                     label += f", {study.arms[arm].label}"
-                rows.append(_row(study, results, model, outcome, visit, name, arm, label))
+                rows.append(_row(study, results, model, outcome, visit, name, arm, label, adjusted))
     return rows
 
 
@@ -99,6 +110,7 @@ def _row(
     name: str,
     arm: str,
     label: str,
+    adjusted: bool,
 ) -> TableRow:
     digits = study.displays.digits
     contrast = f"{arm} - {study.reference_arm.name}"
@@ -129,11 +141,18 @@ def _row(
             rounding.with_interval(*size, digits.effect_size),
         ]
     status, warning, error = _fit(results, name, outcome.name, visit, contrast)
-    record |= {**s, "fit_status": status, "warning": warning, "error": error}
-    model.records.append(record)
     if error:
         cells[-3] = "not estimated"
-    note = "; ".join(part for part in (error, STATUS_NOTES.get(status, ""), warning) if part)
+    not_tested = ""
+    if adjusted:
+        row = adjusted_row(study, results, name, outcome.name, visit, contrast)
+        value, family, not_tested = (nan, "", "") if row is None else (row["stat"], row["context"], row["warning"])
+        cells.insert(-1, rounding.p_value(value, digits.p_value))
+        record |= {key: s[key] for key in EFFECT[: EFFECT.index("p_value") + 1]}
+        record |= {"p_value_adjusted": value, "family": family.removeprefix("family=")}
+    record |= {**s, "fit_status": status, "warning": warning, "error": error}
+    model.records.append(record)
+    note = "; ".join(part for part in (error, STATUS_NOTES.get(status, ""), warning, not_tested) if part)
     mark = f" [{model.footnotes.letter(note)}]" if note else ""
     return TableRow(label + mark, tuple(cells), 1)
 

@@ -58,6 +58,7 @@ STATISTICS: dict[str, str] = {
     "statistic": "t statistic",
     "p_value": "P value",
     "p_value_z": "P value by the normal distribution",
+    "p_value_adjusted": "P value adjusted for multiplicity",
     "conf_low": "Lower confidence limit",
     "conf_high": "Upper confidence limit",
     "effect_size": "Estimate in baseline standard deviations",

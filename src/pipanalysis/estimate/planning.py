@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
+from pipanalysis.study.hypotheses import hypotheses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pipanalysis.study.hypotheses import Hypothesis
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Analysis, Outcome
+    from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
 MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size")
 """methods that compare means, so for outcomes that have one"""
@@ -63,6 +65,16 @@ def suitable_outcomes(study: Study, analysis: Analysis) -> list[Outcome]:
     return [outcome for outcome in study.analysis_outcomes(analysis) if not unsuitable(study, analysis, outcome)]
 
 
+def tested_hypotheses(study: Study, family: HypothesisFamily) -> list[Hypothesis]:
+    """Return the hypotheses of a family that its analyses test: outcomes that a method does not suit are left out."""
+    analyses = {analysis.name: analysis for analysis in study.plan.analyses}
+    return [
+        hypothesis
+        for hypothesis in hypotheses(study, family)
+        if not unsuitable(study, analyses[hypothesis.analysis], study.outcomes[hypothesis.outcome])
+    ]
+
+
 def check_plan(study: Study, family: str) -> None:
     """Refuse what the family's analyses ask for and cannot be done.
 
@@ -72,6 +84,33 @@ def check_plan(study: Study, family: str) -> None:
     problems = [problem for analysis in study.family_analyses(family) for problem in _problems(study, analysis)]
     if problems:
         raise PlanError(problems)
+
+
+def check_families(study: Study) -> None:
+    """Refuse hypotheses of the plan's families that their analyses cannot test.
+
+    Raises:
+        PlanError: every outcome that a family lists and the analysis's method does not suit, and every family that
+            has nothing to test.
+    """
+    problems = [problem for analysis in study.plan.analyses for problem in _listed(study, analysis)]
+    for family in study.plan.families:
+        if not tested_hypotheses(study, family):
+            where = f"config/analysis.yaml, family {family.name}, members"
+            problems.append(Problem(where, "none that its analyses can test", "at least one hypothesis"))
+    if problems:
+        raise PlanError(problems)
+
+
+def _listed(study: Study, analysis: Analysis) -> Iterator[Problem]:
+    for family in study.plan.families:
+        for members in family.members:
+            if members.analysis != analysis.name or members.outcomes == "all":
+                continue
+            for name in members.outcomes:
+                if reason := unsuitable(study, analysis, study.outcomes[name]):
+                    where = f"config/analysis.yaml, family {family.name}, outcomes"
+                    yield Problem(where, f"{name}: {reason}", f"an outcome that {analysis.method} suits")
 
 
 def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
@@ -88,6 +127,7 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
         yield Problem(
             f"{where}, outcomes", "no outcome of the plan suits it", f"an outcome that {analysis.method} suits"
         )
+    yield from _listed(study, analysis)
     baseline = study.baseline_visit
     if analysis.method in MODELS and analysis.visits != "all" and baseline and baseline.name in analysis.visits:
         yield Problem(f"{where}, visits", repr(baseline.name), "visits after baseline")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_results, checked, in_order
-from pipanalysis.estimate.planning import check_plan, suitable_outcomes
+from pipanalysis.estimate.planning import check_families, check_plan, suitable_outcomes
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
 from pipanalysis.study.plan import FAMILIES
@@ -111,16 +111,23 @@ def say_left_out(study: Study, family: str) -> None:
 def collect(study: Study) -> str:
     """Put the results of all families into one checked dataset, as Parquet and as CSV at full precision.
 
+    P values adjusted for multiplicity are added here, since the hypotheses of a family may be of several methods.
+
     Returns:
         What was done, in a line.
 
     Raises:
+        PlanError: a family of hypotheses lists an outcome that its analysis cannot be carried out on.
         DataError: a family's results are missing or do not meet the schema.
     """
     import pandas as pd
 
+    from pipanalysis.estimate.multiplicity import adjusted_rows
+
+    check_families(study)
     paths = [study.layout.family(family) for family in study.families()]
     parts = [checked(read_parquet(path), path.name) for path in paths]
+    parts.append(as_results(adjusted_rows(study, pd.concat(parts, ignore_index=True))))
     results = checked(in_order(pd.concat(parts, ignore_index=True)), "all families together")
     write_parquet(study.layout.estimates, results)
     write_csv(study.layout.estimates_csv, results)

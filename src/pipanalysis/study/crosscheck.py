@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
+from pipanalysis.study.crosscheck_families import check_families
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.finding import Finding, one_of, repeated
@@ -23,6 +24,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_files,
         check_instruments,
         _plan,
+        check_families,
         _displays,
         _synthetic,
     ]
@@ -50,6 +52,7 @@ def _unique_names(study: Study) -> Iterator[Finding]:
         ("analysis.yaml", "analysis_sets", [s.name for s in plan.analysis_sets]),
         ("analysis.yaml", "estimands", [e.name for e in plan.estimands]),
         ("analysis.yaml", "analyses", [a.name for a in plan.analyses]),
+        ("analysis.yaml", "families", [f.name for f in plan.families]),
         ("displays.yaml", "tables", [t.name for t in study.displays.tables]),
     ]
     for file, key, names in lists:

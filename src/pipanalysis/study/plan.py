@@ -114,6 +114,37 @@ class Analysis(Model):
     prespecified: bool = True
 
 
+class Members(Model):
+    """Comparisons of one analysis that belong to a family of hypotheses: its outcomes, at its visits."""
+
+    analysis: Name
+    """an analysis that gives P values"""
+    outcomes: list[Name] | Literal["all"] = "all"
+    """in this order (default: all of the analysis, in the plan's order)"""
+    visits: list[Name] | Literal["all"] = "all"
+    """in this order (default: all that the analysis compares arms at, in time order)"""
+
+
+class HypothesisFamily(Sourced):
+    """Hypotheses that are adjusted for multiplicity together, at the level 1 - conf_level.
+
+    Methods: `holm`, `hochberg` (needs tests that are independent or positively dependent), `bonferroni` and
+    `fixed_sequence` (in the order of the members; a hypothesis is tested only while all before it are rejected) hold
+    the probability of any false rejection; `benjamini_hochberg` the expected share of false ones among the rejections;
+    `none` neither.
+    """
+
+    name: Name
+    label: str
+    members: Annotated[list[Members], Field(min_length=1)]
+    method: Literal["holm", "hochberg", "bonferroni", "benjamini_hochberg", "fixed_sequence", "none"]
+    after: Name | None = None
+    """the family before it, its gate: this one is tested only as far as that one's rejections allow"""
+    gate: Literal["all", "any"] = "all"
+    """all: tested where the family before is rejected whole, at its level. any: tested where any hypothesis of it is
+    rejected, at the share of its level that the rejected ones had (the family before must be bonferroni)"""
+
+
 class Plan(Model):
     """The whole of ``config/analysis.yaml``."""
 
@@ -125,3 +156,5 @@ class Plan(Model):
     baseline_characteristics: list[Name | ScoreName] = []
     """variables of study.yaml and scores at baseline that describe the participants"""
     analyses: Annotated[list[Analysis], Field(min_length=1)]
+    families: list[HypothesisFamily] = []
+    """families of hypotheses, each adjusted for multiplicity; P values in no family are not adjusted"""
