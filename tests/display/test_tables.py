@@ -15,6 +15,7 @@ from pipanalysis.display.step import tables
 from pipanalysis.errors import DataError
 from pipanalysis.estimate.analysis_results import Row, Scope, as_results
 from pipanalysis.files import sha256, write_json, write_parquet
+from pipanalysis.study.displays import Table
 from pipanalysis.study.load import Study, load_study
 from pipanalysis.study.plan import HypothesisFamily
 
@@ -199,6 +200,36 @@ def test_a_hypothesis_without_a_p_value_is_said_below_the_table(study: Study) ->
     page = shown(study, [*rows, adjusted(study, 1.0, warning="no P value: counts as not rejected")])
     assert page.row("2 months [a]")[4:] == ["not estimated", "–", "1.000", "–"]
     assert "[a] no variation; no P value: counts as not rejected" in page.text
+
+
+def by_level(study: Study) -> tuple[Study, list[Row]]:
+    """A study whose primary analysis is by the length of the episode, with its rows at one visit."""
+    analyses = [a.model_copy(update={"subgroup": "episode"}) if a.name == "primary" else a for a in study.plan.analyses]
+    one = {"name": "levels", "number": "9", "kind": "subgroups", "title": "Subgroups", "analyses": ["primary"]}
+    displays = study.displays.model_copy(update={"tables": [Table.model_validate(one)]})
+    study = replace(study, plan=study.plan.model_copy(update={"analyses": analyses}), displays=displays)
+    of = scope(study, "primary", "mmrm us kenward-roger reml")
+    rows = [of.row("fit_status", 0), of.row("p_value_interaction", 0.3214, visit="month2")]
+    for label, estimate, error in (("6 months or more", 1.234, ""), ("Under 6 months", np.nan, "too few")):
+        context = f"subgroup={label}"
+        rows += [of.row("n", 20, visit="month2", arm=arm, context=context) for arm in study.arms]
+        for name, value in (("estimate", estimate), ("conf_low", estimate - 1), ("conf_high", estimate + 1)):
+            rows.append(of.row(name, value, visit="month2", contrast=CONTRAST, context=context, error=error))
+    return study, rows
+
+
+def test_subgroups_show_levels_as_configured_and_the_interaction_with_the_visit(study: Study) -> None:
+    study, rows = by_level(study)
+    page = shown(study, rows, "levels")
+    labels = [cells[0].strip() for cells in page.rows if cells]
+    places = [labels.index(label) for label in ("2 months", "Under 6 months [a]", "6 months or more")]
+    assert places == sorted(places)
+    assert page.row("2 months") == ["", "", "", "0.321"]
+    assert page.row("6 months or more") == ["20", "20", "1.23 (0.23 to 2.23)", ""]
+    assert page.row("Under 6 months [a]") == ["20", "20", "not estimated", ""]
+    assert "[a] too few" in page.text
+    kept = pd.read_csv(study.layout.table("levels", "csv")).set_index("level")
+    assert kept.loc["6 months or more", ["estimate", "p_value_interaction"]].tolist() == [1.234, 0.3214]
 
 
 def test_status_and_warnings_are_footnotes(study: Study) -> None:

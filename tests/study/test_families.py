@@ -112,3 +112,12 @@ def test_a_circle_is_told_once(load: Callable[[str], Study]) -> None:
     circle = one("a", LATE, "method: holm, after: b") + one("b", EARLY, "method: holm, after: a")
     with pytest.raises(ConfigError, match="configuration: 1 problem\n"):
         load(circle)
+
+
+def test_an_analysis_by_subgroup_has_no_hypothesis_of_its_own(study_folder: Callable[..., Path], root: Path) -> None:
+    folder = study_folder(root / "examples" / "beat-the-blues")
+    plan = folder / "config" / "analysis.yaml"
+    text = plan.read_text(encoding="utf-8").replace("covariance: us", "subgroup: drug\n    covariance: us", 1)
+    plan.write_text(text + "families:\n" + one("a"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"families\[0\]\.members\[0\]\.analysis\n  found:   'primary'"):
+        load_study(folder)

@@ -81,6 +81,30 @@ def test_one_pass_shows_the_problems_of_every_file(folder: Path) -> None:
         ("analysis.yaml", "[drug, episode, bdi.total]", "[drugs]", "baseline_characteristics[0]", "'drugs'", "'drug'"),
         ("analysis.yaml", "[baseline, month2,", "[month4,", "analysis_sets[1].complete_visits", "'month4'", "'month8'"),
         (
+            "analysis.yaml",
+            "covariance: us",
+            "subgroup: dug\n    covariance: us",
+            "analyses[2].subgroup",
+            "'dug'",
+            "'drug'",
+        ),
+        (
+            "analysis.yaml",
+            "covariance: us",
+            "subgroup: drug\n    covariance: us",
+            "tables[2].analyses",
+            "primary in a table of effects",
+            "",
+        ),
+        (
+            "analysis.yaml",
+            "method: ancova",
+            "method: ancova\n    subgroup: drug",
+            "analyses[4].subgroup",
+            "subgroup of method ancova",
+            "",
+        ),
+        (
             "displays.yaml",
             "[characteristics]",
             "[characteristic]",
@@ -141,6 +165,14 @@ def test_a_mistake_is_named(folder: Path, file: str, old: str, new: str, where: 
     assert found in problem
     if hint:
         assert f"did you mean {hint}?" in problem
+
+
+def test_subgroup_is_known_before_randomisation_with_a_label_a_level(folder: Path) -> None:
+    edit(folder, "analysis.yaml", "covariance: us", "subgroup: episode\n    covariance: us")
+    edit(folder, "study.yaml", "6 months or more", "Under 6 months")
+    assert "two levels of episode labelled 'Under 6 months'" in refusal(folder)
+    edit(folder, "study.yaml", "name: episode,", "name: episode, measured: after_randomisation,")
+    assert re.search(r"subgroup\n  found:   'episode'\n  allowed: a participant-level category", refusal(folder))
 
 
 def test_exit_status_and_kind() -> None:

@@ -107,6 +107,11 @@ def characteristic_label(study: Study, name: str) -> str:
     return name
 
 
+def mid_sentence(label: str) -> str:
+    """Return a label as it stands within a sentence, without a capital."""
+    return label[0].lower() + label[1:]
+
+
 def level_labels(study: Study, name: str) -> list[str]:
     """Return the labels of a categorical score or variable in the order of the configuration; none for others."""
     if name in study.scores:
@@ -122,8 +127,9 @@ def method_sentence(study: Study, name: str) -> str:
     """Return what an analysis of the plan does, as a sentence."""
     chosen = analysis(study, name)
     adjusted = _adjustment(study, chosen)
+    moderator = f" by {mid_sentence(characteristic_label(study, chosen.subgroup))}" if chosen.subgroup else ""
     sentences = {
-        "mmrm": f"arm by visit{adjusted}; {_covariance(chosen)}, REML",
+        "mmrm": f"arm by visit{moderator}{adjusted}; {_covariance(chosen)}, REML",
         "clda": (
             f"the baseline is an outcome, with one mean in all arms, then arm by visit{adjusted}; "
             f"{_covariance(chosen)}, REML"
@@ -153,5 +159,5 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
         by_visit = chosen.baseline_by_visit and chosen.method != "ancova"
         terms.append("baseline by visit" if by_visit else "baseline")
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
-    terms += [characteristic_label(study, name)[0].lower() + characteristic_label(study, name)[1:] for name in names]
+    terms += [mid_sentence(characteristic_label(study, name)) for name in names]
     return f", adjusted for {', '.join(terms)}" if terms else ""

@@ -126,7 +126,9 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         "baseline": np.repeat(baseline, k),
     }
     covariates = []
-    names = dict.fromkeys([*(study.config.randomisation.strata if analysis.strata else []), *analysis.covariates])
+    strata = study.config.randomisation.strata if analysis.strata else []
+    subgroup = [analysis.subgroup] if analysis.subgroup else []
+    names = dict.fromkeys([*strata, *analysis.covariates, *subgroup])
     for i, name in enumerate(names, start=1):
         variable = study.variables.get(name)
         factor = variable is not None and variable.type == "category"

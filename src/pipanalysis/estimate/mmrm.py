@@ -46,7 +46,19 @@ def mmrm(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
         failed = planned_effects(frame)
         means = [Effect(visit, arm) for arm in frame.arms for visit in frame.visits]
         return ModelResult(method, Status.failed, [*means, *failed], counts(frame), notes, error=str(error))
-    notes += [frame.in_study_terms(text) for text in (*fit.notes, *said)]
+    status, more = how_it_ended(fit, frame, said)
+    return ModelResult(
+        method_name(analysis, fit.structure),
+        status,
+        effects,
+        [*counts(frame), *fit_statistics(fit)],
+        [*notes, *more],
+    )
+
+
+def how_it_ended(fit: MMRMFit, frame: AnalysisFrame, said: list[str]) -> tuple[Status, list[str]]:
+    """Return the status of a converged fit, and what the reader must know; `said` are the libraries' warnings."""
+    notes = [frame.in_study_terms(text) for text in (*fit.notes, *said)]
     status = Status.reduced if frame.not_compared or fit.aliased or len(fit.attempts) > 1 else Status.ok
     smallest = float(np.linalg.eigvalsh(_correlation(fit)).min())
     if smallest < NEARLY_SINGULAR:
@@ -54,17 +66,18 @@ def mmrm(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
             f"the visits' covariance is nearly singular (smallest eigenvalue of the correlation {smallest:.1g})"
         )
         status = Status.boundary
-    return ModelResult(
-        method_name(analysis, fit.structure),
-        status,
-        effects,
-        [*counts(frame), *_fit_statistics(fit)],
-        notes,
-    )
+    return status, notes
 
 
-def fitted(frame: AnalysisFrame, analysis: Analysis, covariance: str, fallback: list[Any] | tuple[()] = ()) -> MMRMFit:
-    """Fit the model to complete rows.
+def fitted(
+    frame: AnalysisFrame,
+    analysis: Analysis,
+    covariance: str,
+    fallback: list[Any] | tuple[()] = (),
+    *,
+    formula: str = "",
+) -> MMRMFit:
+    """Fit the model to complete rows; `formula` is that of the means, by default the analysis's own.
 
     Raises:
         NotFittedError: the engine refused the data, or no structure converged.
@@ -74,7 +87,7 @@ def fitted(frame: AnalysisFrame, analysis: Analysis, covariance: str, fallback: 
     from pipanalysis.mmrm.problems import ModelInputError
 
     data = model_data(frame, constrained=analysis.method == "clda")
-    formula = model_formula(frame, analysis)
+    formula = formula or model_formula(frame, analysis)
     options: dict[str, Any] = {"subject": "unit", "visit": "visit", "covariance": covariance, "fallback": fallback}
     try:
         if analysis.method == "clda":
@@ -164,7 +177,8 @@ def _correlation(fit: MMRMFit) -> FloatArray:
     return np.asarray(covariance / np.outer(spread, spread))
 
 
-def _fit_statistics(fit: MMRMFit) -> list[Extra]:
+def fit_statistics(fit: MMRMFit) -> list[Extra]:
+    """Return the criteria of a fit, and the variances and correlations of its visits."""
     covariance, correlations = _covariance(fit), _correlation(fit)
     variances = np.diag(covariance.to_numpy())
     visits = [str(name) for name in covariance.index]

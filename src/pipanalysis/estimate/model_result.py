@@ -41,6 +41,7 @@ class Effect:
         std_error: of the estimate.
         df: degrees of freedom of its t distribution.
         error: why there is no estimate.
+        context: what else it belongs to, as the level of a subgroup.
     """
 
     visit: str
@@ -50,6 +51,7 @@ class Effect:
     std_error: float = nan
     df: float = nan
     error: str = ""
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def model_rows(scope: Scope, result: ModelResult, baseline_sd: float = nan) -> I
                 visit=effect.visit,
                 arm="" if difference else effect.arm,
                 contrast=contrast_name(effect.arm, effect.reference) if difference else "",
+                context=effect.context,
                 warning=said,
                 error=effect.error or result.error,
             )

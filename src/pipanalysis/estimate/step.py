@@ -74,7 +74,7 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
 
 def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iterator[Row]:
     """Yield the rows of one analysis of one outcome."""
-    from pipanalysis.estimate import ancova, cross_check, describe, effect_size, mixed_model, mmrm
+    from pipanalysis.estimate import ancova, cross_check, describe, effect_size, mixed_model, mmrm, subgroup
     from pipanalysis.estimate.analysis_data import analysis_frame
     from pipanalysis.estimate.model_result import model_rows
 
@@ -90,6 +90,9 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
             yield from model_rows(scope, result, frame.baseline_sd)
     elif analysis.method == "mixed_model":
         yield from model_rows(scope, mixed_model.mixed_model(frame, analysis), frame.baseline_sd)
+    elif analysis.subgroup:
+        labels = subgroup.level_labels(trial.study, analysis.subgroup)
+        yield from model_rows(scope, subgroup.subgroup_effects(frame, analysis, labels), frame.baseline_sd)
     else:
         yield from model_rows(scope, mmrm.mmrm(frame, analysis), frame.baseline_sd)
         if analysis.method == "mmrm":

@@ -24,6 +24,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_files,
         check_instruments,
         _plan,
+        _subgroups,
         check_families,
         _displays,
         _synthetic,
@@ -191,6 +192,38 @@ def _plan(study: Study) -> Iterator[Finding]:
                     repr(name),
                     "a participant-level variable measured before randomisation",
                 )
+
+
+def _subgroups(study: Study) -> Iterator[Finding]:
+    """Find subgroups that are not by a category known before randomisation, and tables that cannot show them."""
+    allowed = "a participant-level category measured before randomisation"
+    categories = {v.name: v for v in study.config.variables if v.type == "category" and v.level == "participant"}
+    suited = {name: v for name, v in categories.items() if v.measured == "before_randomisation" and not v.closed}
+    for i, analysis in enumerate(study.plan.analyses):
+        at: Location = ("analyses", i, "subgroup")
+        if analysis.subgroup is None:
+            continue
+        if analysis.method != "mmrm":
+            yield "analysis.yaml", at, f"subgroup of method {analysis.method}", "method: mmrm, or no subgroup"
+        if analysis.subgroup not in study.variables:
+            yield "analysis.yaml", at, repr(analysis.subgroup), one_of(suited)
+        elif analysis.subgroup not in suited:
+            yield "analysis.yaml", at, repr(analysis.subgroup), allowed
+        else:
+            variable = suited[analysis.subgroup]
+            sites = [site.label for site in study.config.sites] if variable.role == "site" else []
+            for _, label in repeated(sites or list(variable.levels.values())):
+                found = f"two levels of {variable.name} labelled {label!r}"
+                yield "analysis.yaml", at, found, "a label for each level"
+    by_name = {analysis.name: analysis for analysis in study.plan.analyses}
+    for t, table in enumerate(study.displays.tables):
+        for name in table.analyses:
+            if name not in by_name or table.kind not in ("effects", "subgroups"):
+                continue
+            if (by_name[name].subgroup is None) == (table.kind == "subgroups"):
+                found = f"{name} in a table of {table.kind}"
+                needed = "analyses with subgroup" if table.kind == "subgroups" else "analyses without subgroup"
+                yield "displays.yaml", ("tables", t, "analyses"), found, needed
 
 
 def _ages(study: Study) -> list[str]:

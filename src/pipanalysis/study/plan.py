@@ -101,6 +101,9 @@ class Analysis(Model):
     """adjust for the stratification variables"""
     covariates: list[Name] = []
     """further variables or scores at baseline, measured before randomisation"""
+    subgroup: Name | None = None
+    """mmrm: a categorical variable measured before randomisation; the results are then the differences between arms
+    within its levels and the tests of arm by level, from one model with arm by visit by level"""
     covariance: Literal["us", "toep", "toeph", "ar1", "ar1h", "cs", "csh", "ad", "adh"] = "us"
     """mmrm and clda: the visits' covariance structure"""
     fallback: list[Literal["toep", "toeph", "ar1", "ar1h", "cs", "csh", "ad", "adh"]] = []
@@ -118,7 +121,7 @@ class Members(Model):
     """Comparisons of one analysis that belong to a family of hypotheses: its outcomes, at its visits."""
 
     analysis: Name
-    """an analysis that gives P values"""
+    """an analysis that gives P values, without subgroup"""
     outcomes: list[Name] | Literal["all"] = "all"
     """in this order (default: all of the analysis, in the plan's order)"""
     visits: list[Name] | Literal["all"] = "all"
