@@ -14,6 +14,7 @@ from snakemake.utils import min_version
 from pipanalysis.errors import PipError
 from pipanalysis.reproduce.fingerprint import part_fingerprint, source_fingerprint
 from pipanalysis.simulate.guard import refuse_foreign_raw_files
+from pipanalysis.study.event_tables import family_tables
 from pipanalysis.study.load import load_study
 
 min_version("9.20")
@@ -135,6 +136,7 @@ for family in families:
         input:
             at.analysis_participants,
             at.scores,
+            family_tables(study, family),
         output:
             at.family(family),
         params:

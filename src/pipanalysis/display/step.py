@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.html_page import html_page
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.table_model import TableModel
@@ -25,6 +26,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "baseline": baseline_table,
     "outcomes": outcomes_table,
     "effects": effects_table,
+    "harms": harms_table,
 }
 
 

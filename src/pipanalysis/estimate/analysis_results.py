@@ -75,6 +75,12 @@ STATISTICS: dict[str, str] = {
     "difference_estimate": "Difference of the two programs' estimates",
     "difference_std_error": "Difference of the two programs' standard errors",
     "max_relative_difference": "Largest relative difference of the two programs' estimates and standard errors",
+    "n_set": "Units of the analysis set",
+    "n_affected": "Units with at least one event",
+    "n_events": "Events",
+    "event_rate": "Events per unit",
+    "proportion": "Proportion of the units of the analysis set",
+    "risk_difference": "Difference of proportions between arms",
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""

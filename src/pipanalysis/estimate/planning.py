@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size")
 """methods that compare means, so for outcomes that have one"""
 CATEGORICAL = ("binary", "nominal")
+WITHOUT_OUTCOMES = ("baseline", "adherence", "harms")
+"""methods that describe something other than the plan's outcomes"""
 
 
 def compared_visits(study: Study, analysis: Analysis, outcome: Outcome) -> list[str]:
@@ -78,6 +80,7 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
     where = f"config/analysis.yaml, analysis {analysis.name}"
     if analysis.method == "baseline":
         yield from _characteristics(study, where)
+    if analysis.method in WITHOUT_OUTCOMES:
         return
     if analysis.outcomes != "all":
         for outcome in study.analysis_outcomes(analysis):

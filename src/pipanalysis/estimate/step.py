@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_results, checked, in_order
-from pipanalysis.estimate.planning import check_plan, suitable_outcomes
+from pipanalysis.estimate.planning import WITHOUT_OUTCOMES, check_plan, suitable_outcomes
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
 from pipanalysis.study.plan import FAMILIES
@@ -66,9 +66,12 @@ def family_results(trial: TrialData, family: str, *, progress: bool = False) -> 
 def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Row]]]:
     """Return the parts of an analysis, one per outcome, as calls that yield its rows."""
     from pipanalysis.estimate.baseline import baseline_characteristics
+    from pipanalysis.estimate.safety import safety_rows
 
     if analysis.method == "baseline":
         return [partial(baseline_characteristics, trial, analysis)]
+    if analysis.method in ("adherence", "harms"):
+        return [partial(safety_rows, trial, analysis)]
     return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
 
 
@@ -99,7 +102,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
 def say_left_out(study: Study, family: str) -> None:
     """Say which outcomes an analysis of all outcomes leaves out because its method does not suit them."""
     for analysis in study.family_analyses(family):
-        if analysis.method == "baseline":
+        if analysis.method in WITHOUT_OUTCOMES:
             continue
         asked, suited = study.analysis_outcomes(analysis), suitable_outcomes(study, analysis)
         left_out = [outcome.name for outcome in asked if outcome not in suited]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
+from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.finding import Finding, one_of, repeated
@@ -23,6 +24,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_files,
         check_instruments,
         _plan,
+        check_event_analyses,
         _displays,
         _synthetic,
     ]
