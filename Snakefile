@@ -16,6 +16,7 @@ from pipanalysis.reproduce.fingerprint import part_fingerprint, source_fingerpri
 from pipanalysis.simulate.guard import refuse_foreign_raw_files
 from pipanalysis.study.event_tables import family_tables
 from pipanalysis.study.load import load_study
+from pipanalysis.study.plan import BLINDED_FAMILIES
 
 min_version("9.20")
 
@@ -134,7 +135,7 @@ for family in families:
         name:
             family
         input:
-            at.analysis_participants,
+            at.participants if family in BLINDED_FAMILIES else at.analysis_participants,
             at.scores,
             family_tables(study, family),
         output:

@@ -33,6 +33,14 @@ def refused(folder: Path, file: str, old: str, new: str) -> str:
         ("analysis.yaml", "method: adherence", "method: harms", "'sessions_attended' without events"),
         ("analysis.yaml", "method: harms", "method: baseline", "events of method baseline"),
         ("study.yaml", "path: adverse_events.csv", "path: adverse_events.csv\n    required: false", "may be absent"),
+        (
+            "analysis.yaml",
+            "method: measurement, role: descriptive, analysis_set: all_randomised",
+            "method: measurement, role: descriptive, analysis_set: per_protocol",
+            "known only with the allocation",
+        ),
+        ("instruments/rf.yaml", "double_coded: double_coding", "double_coded: sessions", "that is not closed"),
+        ("displays.yaml", "analyses: [measurement]", "analyses: [primary]", "analyses of method measurement"),
         ("displays.yaml", "[sessions_attended, ", "[primary, ", "analyses of method adherence or harms"),
     ],
 )

@@ -131,7 +131,12 @@ def test_masked_adherence_has_no_numbers_and_says_why(folder: Path, workflow: Wo
         assert workflow(folder, "--forcerun", "intake_closed").status == 0
 
 
-def test_only_the_safety_step_reads_event_tables_after_the_allocation(folder: Path, workflow: Workflow) -> None:
+def test_measurement_does_not_depend_on_the_allocation(folder: Path, workflow: Workflow) -> None:
+    run = workflow(folder, "--dry-run", "--forceall", "results/estimates/measurement.parquet")
+    assert set(run.jobs) == {"simulate", "intake", "derive", "measurement"}
+
+
+def test_only_safety_and_measurement_read_event_tables_beside_allocate(folder: Path, workflow: Workflow) -> None:
     run = workflow(folder, "--dry-run", "--forceall", "--printshellcmds")
     rules = run.said.split("\nrule ")[1:]
     reading = {
@@ -139,7 +144,7 @@ def test_only_the_safety_step_reads_event_tables_after_the_allocation(folder: Pa
         for rule in rules
         if any("events_" in line for line in rule.splitlines() if line.strip().startswith("input:"))
     }
-    assert reading == {"allocate", "safety"}
+    assert reading == {"allocate", "safety", "measurement"}
 
 
 def test_results_hold_no_participant(finished: Path) -> None:

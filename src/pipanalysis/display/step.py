@@ -10,6 +10,7 @@ from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.html_page import html_page
+from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.errors import DataError, Problem
@@ -27,6 +28,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "outcomes": outcomes_table,
     "effects": effects_table,
     "harms": harms_table,
+    "measurement": measurement_table,
 }
 
 

@@ -81,6 +81,17 @@ STATISTICS: dict[str, str] = {
     "event_rate": "Events per unit",
     "proportion": "Proportion of the units of the analysis set",
     "risk_difference": "Difference of proportions between arms",
+    "n_items": "Items",
+    "n_complete": "Complete forms",
+    "alpha": "Cronbach's alpha",
+    "n_floor": "Units at the lowest possible score",
+    "percent_floor": "Percentage of the units with a value at the lowest possible score",
+    "n_ceiling": "Units at the highest possible score",
+    "percent_ceiling": "Percentage of the units with a value at the highest possible score",
+    "n_pairs": "Forms coded twice",
+    "percent_agreement": "Percentage of the forms coded twice that the coders agree on exactly",
+    "icc_agreement": "Intraclass correlation of the coders, absolute agreement",
+    "kappa": "Cohen's kappa of the coders",
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""

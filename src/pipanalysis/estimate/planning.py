@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size")
 """methods that compare means, so for outcomes that have one"""
 CATEGORICAL = ("binary", "nominal")
-WITHOUT_OUTCOMES = ("baseline", "adherence", "harms")
+WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement")
 """methods that describe something other than the plan's outcomes"""
 
 

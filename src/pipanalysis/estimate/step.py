@@ -13,7 +13,7 @@ from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_r
 from pipanalysis.estimate.planning import WITHOUT_OUTCOMES, check_plan, suitable_outcomes
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
-from pipanalysis.study.plan import FAMILIES
+from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +37,13 @@ def estimate(study: Study, family: str, *, progress: bool = False) -> str:
         raise PlanError(Problem("estimate", repr(family), ", ".join(FAMILIES)))
     check_plan(study, family)
     say_left_out(study, family)
+    from pipanalysis.estimate.measurement import measurement_results
     from pipanalysis.estimate.trial_data import read_trial_data
 
-    results = family_results(read_trial_data(study), family, progress=progress)
+    if family in BLINDED_FAMILIES:
+        results = measurement_results(study)
+    else:
+        results = family_results(read_trial_data(study), family, progress=progress)
     write_parquet(study.layout.family(family), results)
     ended = results.loc[results["stat_name"] == "fit_status", "stat_label"].value_counts()
     fits = ", ".join(f"{ended[status]} {status}" for status in FIT_STATUSES if status in ended)

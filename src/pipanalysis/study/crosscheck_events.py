@@ -1,4 +1,4 @@
-"""Checks of the analyses that describe event tables: adherence and harms."""
+"""Checks of the analyses that read event tables: adherence, harms and measurement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import HarmsSource
     from pipanalysis.study.study import Variable
 
-KIND_METHODS: dict[str, tuple[str, ...]] = {"harms": ("adherence", "harms")}
+KIND_METHODS: dict[str, tuple[str, ...]] = {"harms": ("adherence", "harms"), "measurement": ("measurement",)}
 """kinds of table that lay out the results of these methods alone"""
 
 
@@ -29,6 +29,8 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
                 yield file, (*at, "method"), "adherence", "study.yaml must say where sessions are recorded"
             else:
                 yield from _required(study, sessions.table, (*at, "method"))
+        if analysis.method == "measurement":
+            yield from _measurement(study, analysis.analysis_set, at)
         if analysis.method == "harms":
             if analysis.events is None:
                 yield file, at, f"{analysis.name!r} without events", "events: the event table and its variables"
@@ -43,6 +45,24 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
             if shown and name in methods and methods[name] not in shown:
                 found = f"{name!r}, of method {methods[name]}"
                 yield "displays.yaml", ("tables", i, "analyses"), found, f"analyses of method {' or '.join(shown)}"
+
+
+def _measurement(study: Study, analysis_set: str, at: Location) -> Iterator[Finding]:
+    """Find what would let an analysis of all arms together depend on the allocation."""
+    chosen = next((one for one in study.plan.analysis_sets if one.name == analysis_set), None)
+    if chosen is not None and chosen.min_sessions is not None:
+        found = f"{analysis_set!r}, which is known only with the allocation"
+        yield "analysis.yaml", (*at, "analysis_set"), found, "an analysis set without min_sessions"
+    for instrument in study.instruments.values():
+        file = event_file(study, instrument.double_coded) if instrument.double_coded else None
+        if file is not None and file.closed:
+            found = f"table {instrument.double_coded!r}, of a closed file"
+            yield (
+                f"instruments/{instrument.name}.yaml",
+                ("double_coded",),
+                found,
+                "a table of a file that is not closed",
+            )
 
 
 def _required(study: Study, table: str, at: Location) -> Iterator[Finding]:

@@ -37,8 +37,31 @@ def analysis_table(study: Study, analysis: Analysis) -> str | None:
     return analysis.events.table if analysis.method == "harms" and analysis.events else None
 
 
+def double_coded(study: Study) -> dict[str, str]:
+    """Return instrument → event table of its second codings, of the instruments whose file is there to be read.
+
+    A closed file is never read for this: what it holds may reveal the arm.
+    """
+    held = {i.name: event_file(study, i.double_coded) for i in study.instruments.values() if i.double_coded}
+    return {
+        name: file.events.name
+        for name, file in held.items()
+        if file is not None and file.events and not file.closed and _present(study, file)
+    }
+
+
+def _present(study: Study, file: RawFile) -> bool:
+    return file.required or (study.layout.raw / file.path).exists()
+
+
 def family_tables(study: Study, family: str) -> list[Path]:
-    """Return the checked event tables that a method family reads, none that is closed while the study is masked."""
+    """Return the checked tables that a method family reads beside participants and scores.
+
+    None of them is a closed one while the study is masked.
+    """
+    if family == "measurement":
+        tables = dict.fromkeys(double_coded(study).values())
+        return [study.layout.checked_visits, *(study.layout.checked_events(table) for table in tables)]
     named = [analysis_table(study, analysis) for analysis in study.family_analyses(family)]
     paths = [event_path(study, table) for table in dict.fromkeys(named) if table is not None]
     return [path for path in paths if path is not None]

@@ -72,10 +72,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "ancova": ("ancova",),
     "mmrm": ("mmrm", "clda"),
     "safety": ("adherence", "harms"),
+    "measurement": ("measurement",),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
-EVENT_FAMILIES = ("safety",)
+EVENT_FAMILIES = ("safety", "measurement")
 """families that read event tables beside participants and scores"""
+BLINDED_FAMILIES = ("measurement",)
+"""families that describe all arms together, and never read the allocation"""
 
 
 class HarmsSource(Model):
@@ -97,13 +100,23 @@ class Analysis(Model):
     Methods: `descriptives` (by arm and visit), `baseline` (participants' characteristics by arm), `mixed_model` (random
     intercept for the unit, statsmodels), `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
-    `effect_size` (Hedges' g), `adherence` (sessions offered and attended), `harms` (events by arm).
+    `effect_size` (Hedges' g), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
+    (internal consistency, floor and ceiling, agreement of coders; all arms together).
     """
 
     name: Name
     label: str
     method: Literal[
-        "descriptives", "baseline", "mixed_model", "mmrm", "clda", "ancova", "effect_size", "adherence", "harms"
+        "descriptives",
+        "baseline",
+        "mixed_model",
+        "mmrm",
+        "clda",
+        "ancova",
+        "effect_size",
+        "adherence",
+        "harms",
+        "measurement",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
