@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display.change_table import change_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.harms_table import harms_table
@@ -29,6 +30,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "effects": effects_table,
     "harms": harms_table,
     "measurement": measurement_table,
+    "change": change_table,
 }
 
 

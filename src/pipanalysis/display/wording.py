@@ -137,6 +137,7 @@ def method_sentence(study: Study, name: str) -> str:
         "descriptives": "observed values",
         "baseline": "observed values",
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
+        "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",
         "measurement": "all arms together, forms as observed",
         "harms": (
             "units counted once however many events they had; Clopper-Pearson limits of a proportion, Newcombe's of a "

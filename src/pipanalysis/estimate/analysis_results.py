@@ -92,6 +92,8 @@ STATISTICS: dict[str, str] = {
     "percent_agreement": "Percentage of the forms coded twice that the coders agree on exactly",
     "icc_agreement": "Intraclass correlation of the coders, absolute agreement",
     "kappa": "Cohen's kappa of the coders",
+    "reliability": "Reliability that the change is judged by",
+    "reliable_change": "Smallest change beyond measurement error",
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""

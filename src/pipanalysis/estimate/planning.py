@@ -51,7 +51,9 @@ def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
         return f"its score {outcome.score} is {kind}"
     if not compared_visits(study, analysis, outcome):
         return "none of the analysis's visits is a visit of the outcome after baseline"
-    if analysis.method == "clda" and not measured_at_baseline(study, outcome):
+    if analysis.method == "reliable_change" and study.scores[outcome.score].reliability is None:
+        return f"its score {outcome.score} has no reliability"
+    if analysis.method in ("clda", "reliable_change") and not measured_at_baseline(study, outcome):
         return "it is not measured at baseline"
     return ""
 

@@ -81,13 +81,16 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
 
 def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iterator[Row]:
     """Yield the rows of one analysis of one outcome."""
-    from pipanalysis.estimate import ancova, cross_check, describe, effect_size, mixed_model, mmrm
+    from pipanalysis.estimate import ancova, change, cross_check, describe, effect_size, mixed_model, mmrm
     from pipanalysis.estimate.analysis_data import analysis_frame
     from pipanalysis.estimate.model_result import model_rows
 
     scope = Scope(analysis, outcome.name, outcome.domain, trial.study.plan.conf_level, analysis.method)
     if analysis.method == "descriptives":
         yield from describe.descriptives(trial, scope, outcome)
+        return
+    if analysis.method == "reliable_change":
+        yield from change.change_rows(trial, replace(scope, method=change.METHOD), outcome)
         return
     frame = analysis_frame(trial, analysis, outcome)
     if analysis.method == "effect_size":

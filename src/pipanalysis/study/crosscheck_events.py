@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import HarmsSource
     from pipanalysis.study.study import Variable
 
-KIND_METHODS: dict[str, tuple[str, ...]] = {"harms": ("adherence", "harms"), "measurement": ("measurement",)}
+KIND_METHODS: dict[str, tuple[str, ...]] = {
+    "harms": ("adherence", "harms"),
+    "measurement": ("measurement",),
+    "change": ("reliable_change",),
+}
 """kinds of table that lay out the results of these methods alone"""
 
 

@@ -14,14 +14,14 @@ class Table(Model):
 
     Kinds: `baseline` (characteristics by arm), `outcomes` (outcomes by arm and visit), `effects` (treatment effects by
     visit, with the analyses in `analyses` side by side), `harms` (events and sessions by arm),
-    `measurement` (how well each score measures, all arms together).
+    `measurement` (how well each score measures, all arms together), `change` (units that improved reliably, by arm).
     """
 
     name: Name
     """name of its files, results/tables/NAME.html and .csv"""
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
-    kind: Literal["baseline", "outcomes", "effects", "harms", "measurement"]
+    kind: Literal["baseline", "outcomes", "effects", "harms", "measurement", "change"]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]
     """analyses of the plan whose results it shows"""

@@ -67,7 +67,7 @@ class Estimand(Sourced):
 
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "describe": ("descriptives", "baseline", "effect_size"),
+    "describe": ("descriptives", "baseline", "effect_size", "reliable_change"),
     "mixed_model": ("mixed_model",),
     "ancova": ("ancova",),
     "mmrm": ("mmrm", "clda"),
@@ -101,7 +101,8 @@ class Analysis(Model):
     intercept for the unit, statsmodels), `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
     `effect_size` (Hedges' g), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
-    (internal consistency, floor and ceiling, agreement of coders; all arms together).
+    (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
+    improved, deteriorated and recovered, Jacobson and Truax).
     """
 
     name: Name
@@ -117,6 +118,7 @@ class Analysis(Model):
         "adherence",
         "harms",
         "measurement",
+        "reliable_change",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None

@@ -1,4 +1,4 @@
-"""Mistakes in the analyses of event tables are named with their place."""
+"""Mistakes in the analyses that describe harms, measurement and change are named with their place."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +41,17 @@ def refused(folder: Path, file: str, old: str, new: str) -> str:
         ),
         ("instruments/rf.yaml", "double_coded: double_coding", "double_coded: sessions", "that is not closed"),
         ("displays.yaml", "analyses: [measurement]", "analyses: [primary]", "analyses of method measurement"),
+        ("instruments/cesd.yaml", "clinical: {at_least: 16,", "clinical: {at_most: 16,", "begins on the better side"),
+        ("instruments/cesd.yaml", "clinical: {at_least: 16,", "clinical: {at_least: 61,", "0 to 60, the score's range"),
+        ("instruments/cesd.yaml", "clinical: {at_least: 16,", "clinical: {", "one of at_least and at_most"),
+        ("instruments/cesd.yaml", "reliability: {value: 0.85,", "reliability: {value: 1,", "less than 1"),
+        (
+            "instruments/cesd.yaml",
+            "    better: lower\n    reliability",
+            "    reliability",
+            "without a direction of benefit",
+        ),
+        ("displays.yaml", "analyses: [reliable_change]", "analyses: [primary]", "analyses of method reliable_change"),
         ("displays.yaml", "[sessions_attended, ", "[primary, ", "analyses of method adherence or harms"),
     ],
 )
