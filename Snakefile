@@ -14,7 +14,9 @@ from snakemake.utils import min_version
 from pipanalysis.errors import PipError
 from pipanalysis.reproduce.fingerprint import part_fingerprint, source_fingerprint
 from pipanalysis.simulate.guard import refuse_foreign_raw_files
+from pipanalysis.study.event_tables import family_tables
 from pipanalysis.study.load import load_study
+from pipanalysis.study.plan import BLINDED_FAMILIES
 
 min_version("9.20")
 
@@ -133,8 +135,9 @@ for family in families:
         name:
             family
         input:
-            at.analysis_participants,
+            at.participants if family in BLINDED_FAMILIES else at.analysis_participants,
             at.scores,
+            family_tables(study, family),
         output:
             at.family(family),
         params:

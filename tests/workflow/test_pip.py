@@ -115,6 +115,39 @@ def test_masked_analysis_reads_no_file_that_reveals_the_arm(folder: Path, workfl
     assert not any("allocation.csv" in line or "sessions" in line or "closed" in line for line in inputs)
 
 
+def test_masked_adherence_has_no_numbers_and_says_why(folder: Path, workflow: Workflow) -> None:
+    edit(folder / "config" / "study.yaml", "blinding: open", "blinding: masked")
+    (folder / "data" / "derived" / "closed" / "events_sessions.parquet").write_bytes(b"not to be opened")
+    try:
+        run = workflow(folder, "results/estimates/safety.parquet")
+        assert run.status == 0, run.said
+        results = pd.read_parquet(folder / "results" / "estimates" / "safety.parquet")
+        sessions = results[results["outcome"] == "sessions"]
+        assert len(sessions) == 1
+        assert sessions["stat"].isna().all()
+        assert "not read while the allocation is masked" in sessions["warning"].item()
+        assert results.loc[results["outcome"] == "adverse_events", "stat"].notna().all()
+    finally:
+        shutil.copy(folder / "config.kept" / "study.yaml", folder / "config" / "study.yaml")
+        assert workflow(folder, "--forcerun", "intake_closed").status == 0
+
+
+def test_measurement_does_not_depend_on_the_allocation(folder: Path, workflow: Workflow) -> None:
+    run = workflow(folder, "--dry-run", "--forceall", "results/estimates/measurement.parquet")
+    assert set(run.jobs) == {"simulate", "intake", "derive", "measurement"}
+
+
+def test_only_safety_and_measurement_read_event_tables_beside_allocate(folder: Path, workflow: Workflow) -> None:
+    run = workflow(folder, "--dry-run", "--forceall", "--printshellcmds")
+    rules = run.said.split("\nrule ")[1:]
+    reading = {
+        rule.partition(":")[0]
+        for rule in rules
+        if any("events_" in line for line in rule.splitlines() if line.strip().startswith("input:"))
+    }
+    assert reading == {"allocate", "safety", "measurement"}
+
+
 def test_results_hold_no_participant(finished: Path) -> None:
     units = set(pd.read_parquet(finished / "data" / "derived" / "participants.parquet")["unit"])
     assert len(units) >= 76

@@ -66,7 +66,7 @@ def scores(study: Study, visits: pd.DataFrame, *, progress: bool = False) -> pd.
     pieces: list[dict[str, np.ndarray]] = []
     for instrument in steps(study.instruments.values(), "scoring", show=progress):
         given = visits["visit"].isin(study.instrument_visits(instrument.name)).to_numpy()
-        forms = _items(instrument, visits, given)
+        forms = item_matrix(instrument, visits, given)
         if forms is None:
             continue
         for name, result in score_instrument(instrument, forms).items():
@@ -85,7 +85,7 @@ def scores(study: Study, visits: pd.DataFrame, *, progress: bool = False) -> pd.
     )
 
 
-def _items(instrument: Instrument, visits: pd.DataFrame, given: np.ndarray) -> np.ndarray | None:
+def item_matrix(instrument: Instrument, visits: pd.DataFrame, given: np.ndarray) -> np.ndarray | None:
     """Return the (forms, items) matrix of an instrument; None where no file holds any of its items."""
     columns = [instrument.item_variable(item) for item in instrument.item_names()]
     if not any(column in visits for column in columns):

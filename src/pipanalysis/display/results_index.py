@@ -43,6 +43,11 @@ class ResultsIndex:
         """Return several statistics of one place."""
         return {name: self.stat(analysis, outcome, name, **where) for name in names}
 
+    def rows(self, analysis: str, outcome: str, stat_name: str) -> list[dict[str, Any]]:
+        """Return every row of a statistic, whatever its visit, arm or context."""
+        own = (analysis, outcome, stat_name)
+        return [row for key, row in self._rows.items() if (key[0], key[1], key[-1]) == own]
+
     def has(self, analysis: str, outcome: str, stat_name: str, **where: str) -> bool:
         """Tell whether a statistic has a value."""
         return not isnan(self.stat(analysis, outcome, stat_name, **where))

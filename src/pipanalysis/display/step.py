@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display.change_table import change_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.html_page import html_page
+from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
@@ -27,6 +30,9 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "outcomes": outcomes_table,
     "effects": effects_table,
     "subgroups": subgroups_table,
+    "harms": harms_table,
+    "measurement": measurement_table,
+    "change": change_table,
 }
 
 

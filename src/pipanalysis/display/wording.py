@@ -142,6 +142,13 @@ def method_sentence(study: Study, name: str) -> str:
         "effect_size": "Hedges' g of the observed values at the visit, unadjusted",
         "descriptives": "observed values",
         "baseline": "observed values",
+        "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
+        "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",
+        "measurement": "all arms together, forms as observed",
+        "harms": (
+            "units counted once however many events they had; Clopper-Pearson limits of a proportion, Newcombe's of a "
+            "difference; no test is made"
+        ),
     }
     planned = "" if chosen.prespecified else " Not prespecified."
     return f"{chosen.label}: {sentences[chosen.method]}. {set_label(study, chosen.analysis_set)}.{planned}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size")
 """methods that compare means, so for outcomes that have one"""
 CATEGORICAL = ("binary", "nominal")
+WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement")
+"""methods that describe something other than the plan's outcomes"""
 
 
 def compared_visits(study: Study, analysis: Analysis, outcome: Outcome) -> list[str]:
@@ -51,7 +53,9 @@ def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
         return f"its score {outcome.score} is {kind}"
     if not compared_visits(study, analysis, outcome):
         return "none of the analysis's visits is a visit of the outcome after baseline"
-    if analysis.method == "clda" and not measured_at_baseline(study, outcome):
+    if analysis.method == "reliable_change" and study.scores[outcome.score].reliability is None:
+        return f"its score {outcome.score} has no reliability"
+    if analysis.method in ("clda", "reliable_change") and not measured_at_baseline(study, outcome):
         return "it is not measured at baseline"
     return ""
 
@@ -117,6 +121,7 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
     where = f"config/analysis.yaml, analysis {analysis.name}"
     if analysis.method == "baseline":
         yield from _characteristics(study, where)
+    if analysis.method in WITHOUT_OUTCOMES:
         return
     if analysis.outcomes != "all":
         for outcome in study.analysis_outcomes(analysis):

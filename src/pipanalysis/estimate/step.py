@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_results, checked, in_order
-from pipanalysis.estimate.planning import check_families, check_plan, suitable_outcomes
+from pipanalysis.estimate.planning import WITHOUT_OUTCOMES, check_families, check_plan, suitable_outcomes
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
-from pipanalysis.study.plan import FAMILIES
+from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +37,13 @@ def estimate(study: Study, family: str, *, progress: bool = False) -> str:
         raise PlanError(Problem("estimate", repr(family), ", ".join(FAMILIES)))
     check_plan(study, family)
     say_left_out(study, family)
+    from pipanalysis.estimate.measurement import measurement_results
     from pipanalysis.estimate.trial_data import read_trial_data
 
-    results = family_results(read_trial_data(study), family, progress=progress)
+    if family in BLINDED_FAMILIES:
+        results = measurement_results(study)
+    else:
+        results = family_results(read_trial_data(study), family, progress=progress)
     write_parquet(study.layout.family(family), results)
     ended = results.loc[results["stat_name"] == "fit_status", "stat_label"].value_counts()
     fits = ", ".join(f"{ended[status]} {status}" for status in FIT_STATUSES if status in ended)
@@ -66,21 +70,27 @@ def family_results(trial: TrialData, family: str, *, progress: bool = False) -> 
 def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Row]]]:
     """Return the parts of an analysis, one per outcome, as calls that yield its rows."""
     from pipanalysis.estimate.baseline import baseline_characteristics
+    from pipanalysis.estimate.safety import safety_rows
 
     if analysis.method == "baseline":
         return [partial(baseline_characteristics, trial, analysis)]
+    if analysis.method in ("adherence", "harms"):
+        return [partial(safety_rows, trial, analysis)]
     return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
 
 
 def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iterator[Row]:
     """Yield the rows of one analysis of one outcome."""
-    from pipanalysis.estimate import ancova, cross_check, describe, effect_size, mixed_model, mmrm, subgroup
+    from pipanalysis.estimate import ancova, change, cross_check, describe, effect_size, mixed_model, mmrm, subgroup
     from pipanalysis.estimate.analysis_data import analysis_frame
     from pipanalysis.estimate.model_result import model_rows
 
     scope = Scope(analysis, outcome.name, outcome.domain, trial.study.plan.conf_level, analysis.method)
     if analysis.method == "descriptives":
         yield from describe.descriptives(trial, scope, outcome)
+        return
+    if analysis.method == "reliable_change":
+        yield from change.change_rows(trial, replace(scope, method=change.METHOD), outcome)
         return
     frame = analysis_frame(trial, analysis, outcome)
     if analysis.method == "effect_size":
@@ -102,7 +112,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
 def say_left_out(study: Study, family: str) -> None:
     """Say which outcomes an analysis of all outcomes leaves out because its method does not suit them."""
     for analysis in study.family_analyses(family):
-        if analysis.method == "baseline":
+        if analysis.method in WITHOUT_OUTCOMES:
             continue
         asked, suited = study.analysis_outcomes(analysis), suitable_outcomes(study, analysis)
         left_out = [outcome.name for outcome in asked if outcome not in suited]

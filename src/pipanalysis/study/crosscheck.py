@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
 from pipanalysis.study.crosscheck_families import check_families
+from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.finding import Finding, one_of, repeated
@@ -26,6 +27,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         _plan,
         _subgroups,
         check_families,
+        check_event_analyses,
         _displays,
         _synthetic,
     ]

@@ -74,6 +74,7 @@ def _score(instrument: Instrument, name: str, score: Score, file: str) -> Iterat
         yield file, at, f"rule {score.rule} without its item", "items: [the one item]"
     if score.rule in ("sum", "mean", "count") and instrument.items.type == "category":
         yield file, (*at, "rule"), score.rule, "category or item, for category items"
+    yield from _change(name, score, file)
     for code in score.codes:
         if code not in instrument.items.levels:
             yield file, (*at, "codes"), repr(code), one_of(instrument.items.levels)
@@ -85,3 +86,25 @@ def _score(instrument: Instrument, name: str, score: Score, file: str) -> Iterat
     for limit in sorted({score.missing.max_missing, score.max_missing_in_form or 0}):
         if limit > len(instrument.item_names()):
             yield file, (*at, "missing"), f"{limit} missing items", f"at most {len(instrument.item_names())}"
+
+
+def _change(name: str, score: Score, file: str) -> Iterator[Finding]:
+    """Find a reliability or clinical range that change cannot be judged by."""
+    at: Location = ("scores", name)
+    given = [key for key in ("reliability", "clinical") if getattr(score, key) is not None]
+    if given and score.better is None:
+        yield file, (*at, given[0]), f"{given[0]} of a score without a direction of benefit", "better: higher or lower"
+    if given and score.type in ("binary", "nominal"):
+        yield file, (*at, given[0]), f"{given[0]} of a {score.type} score", "a score that is not a category"
+    clinical = score.clinical
+    if clinical is None:
+        return
+    if (clinical.at_least is None) == (clinical.at_most is None):
+        yield file, (*at, "clinical"), "both or neither of at_least and at_most", "one of at_least and at_most"
+    elif score.better and (clinical.at_most is None) != (score.better == "lower"):
+        allowed = "at_least" if score.better == "lower" else "at_most"
+        yield file, (*at, "clinical"), f"a clinical range that begins on the better side ({score.better})", allowed
+    for limit in (clinical.at_least, clinical.at_most):
+        if limit is not None and score.range and not score.range.min <= limit <= score.range.max:
+            allowed = f"{score.range.min:g} to {score.range.max:g}, the score's range"
+            yield file, (*at, "clinical"), f"cut-off {limit:g}", allowed

@@ -77,6 +77,10 @@ class Score(Sourced):
     """mean and SD in a reference population, where published"""
     mcid: Annotated[float, Field(gt=0)] | None = None
     """smallest difference that matters"""
+    reliability: Reliability | None = None
+    """how far the score repeats itself, for reliable change"""
+    clinical: ClinicalRange | None = None
+    """scores of people in need of treatment, for clinically significant change"""
 
 
 class Norm(Sourced):
@@ -85,6 +89,21 @@ class Norm(Sourced):
     mean: float
     sd: Annotated[float, Field(gt=0)]
     population: str
+
+
+class Reliability(Sourced):
+    """Reliability of a score: a coefficient of a published sample."""
+
+    value: Annotated[float, Field(gt=0, lt=1)]
+    kind: str
+    """which coefficient, in which population (Cronbach's alpha, general population)"""
+
+
+class ClinicalRange(Sourced):
+    """The scores on the clinical side of a cut-off: at least (or at most) this value, itself included."""
+
+    at_least: float | None = None
+    at_most: float | None = None
 
 
 class Instrument(Sourced):

@@ -18,7 +18,7 @@ from pipanalysis.study.base import Model
 from pipanalysis.study.displays import Displays
 from pipanalysis.study.instrument import Instrument, Score
 from pipanalysis.study.layout import Layout
-from pipanalysis.study.plan import FAMILIES, Analysis, Outcome, Plan
+from pipanalysis.study.plan import EVENT_FAMILIES, FAMILIES, Analysis, Outcome, Plan
 from pipanalysis.study.simulation import Simulation
 from pipanalysis.study.study import Arm, StudyConfig, Variable, Visit
 from pipanalysis.study.yaml_file import Location, YamlFile, key_path
@@ -117,7 +117,9 @@ class Study:
         chosen = self.family_analyses(family)
         described = plan.baseline_characteristics if any(a.method == "baseline" for a in chosen) else []
         common = (config.arms, config.visits, config.variables, config.sites, config.randomisation, self.instruments)
-        return (chosen, plan.outcomes, plan.domains, plan.conf_level, described, plan.analysis_sets, *common)
+        tables = [file for file in config.files if file.events] if family in EVENT_FAMILIES else []
+        read = [tables, config.sessions, self.masked] if tables else []
+        return (chosen, plan.outcomes, plan.domains, plan.conf_level, described, plan.analysis_sets, read, *common)
 
 
 def load_study(folder: Path) -> Study:

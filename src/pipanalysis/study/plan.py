@@ -67,12 +67,31 @@ class Estimand(Sourced):
 
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "describe": ("descriptives", "baseline", "effect_size"),
+    "describe": ("descriptives", "baseline", "effect_size", "reliable_change"),
     "mixed_model": ("mixed_model",),
     "ancova": ("ancova",),
     "mmrm": ("mmrm", "clda"),
+    "safety": ("adherence", "harms"),
+    "measurement": ("measurement",),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
+EVENT_FAMILIES = ("safety", "measurement")
+"""families that read event tables beside participants and scores"""
+BLINDED_FAMILIES = ("measurement",)
+"""families that describe all arms together, and never read the allocation"""
+
+
+class HarmsSource(Model):
+    """Where the events of a harms analysis stand."""
+
+    table: Name
+    """event table of study.yaml; a closed one is read only where the allocation is"""
+    category: Name | None = None
+    """category variable of the table: what kind of event it was"""
+    flags: list[Name] = []
+    """category variables of the table that are 1 for events to be counted by themselves too (serious ones)"""
+    date: Name | None = None
+    """date variable of the table: events before randomisation are not counted"""
 
 
 class Analysis(Model):
@@ -81,12 +100,26 @@ class Analysis(Model):
     Methods: `descriptives` (by arm and visit), `baseline` (participants' characteristics by arm), `mixed_model` (random
     intercept for the unit, statsmodels), `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
-    `effect_size` (Hedges' g).
+    `effect_size` (Hedges' g), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
+    (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
+    improved, deteriorated and recovered, Jacobson and Truax).
     """
 
     name: Name
     label: str
-    method: Literal["descriptives", "baseline", "mixed_model", "mmrm", "clda", "ancova", "effect_size"]
+    method: Literal[
+        "descriptives",
+        "baseline",
+        "mixed_model",
+        "mmrm",
+        "clda",
+        "ancova",
+        "effect_size",
+        "adherence",
+        "harms",
+        "measurement",
+        "reliable_change",
+    ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
     analysis_set: Name
@@ -114,6 +147,8 @@ class Analysis(Model):
     """mmrm and clda: degrees of freedom"""
     standard_error: Literal["model", "HC3"] = "model"
     """ancova: model-based or heteroscedasticity-consistent"""
+    events: HarmsSource | None = None
+    """harms: the event table and its variables"""
     prespecified: bool = True
 
 

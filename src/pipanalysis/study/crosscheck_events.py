@@ -1,0 +1,109 @@
+"""Checks of the analyses that read event tables: adherence, harms and measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipanalysis.study.event_tables import event_file
+from pipanalysis.study.finding import Finding, one_of
+from pipanalysis.study.yaml_file import Location
+
+if TYPE_CHECKING:
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import HarmsSource
+    from pipanalysis.study.study import Variable
+
+KIND_METHODS: dict[str, tuple[str, ...]] = {
+    "harms": ("adherence", "harms"),
+    "measurement": ("measurement",),
+    "change": ("reliable_change",),
+}
+"""kinds of table that lay out the results of these methods alone"""
+
+
+def check_event_analyses(study: Study) -> Iterator[Finding]:
+    """Find analyses of event tables whose table or variables are not there, and tables that cannot show them."""
+    file = "analysis.yaml"
+    for i, analysis in enumerate(study.plan.analyses):
+        at: Location = ("analyses", i)
+        if analysis.method == "adherence":
+            sessions = study.config.sessions
+            if sessions is None:
+                yield file, (*at, "method"), "adherence", "study.yaml must say where sessions are recorded"
+            else:
+                yield from _required(study, sessions.table, (*at, "method"))
+        if analysis.method == "measurement":
+            yield from _measurement(study, analysis.analysis_set, at)
+        if analysis.method == "harms":
+            if analysis.events is None:
+                yield file, at, f"{analysis.name!r} without events", "events: the event table and its variables"
+            else:
+                yield from _harms(study, analysis.events, (*at, "events"))
+        elif analysis.events is not None:
+            yield file, (*at, "events"), f"events of method {analysis.method}", "method: harms"
+    methods = {analysis.name: analysis.method for analysis in study.plan.analyses}
+    for i, table in enumerate(study.displays.tables):
+        shown = KIND_METHODS.get(table.kind)
+        for name in table.analyses:
+            if shown and name in methods and methods[name] not in shown:
+                found = f"{name!r}, of method {methods[name]}"
+                yield "displays.yaml", ("tables", i, "analyses"), found, f"analyses of method {' or '.join(shown)}"
+
+
+def _measurement(study: Study, analysis_set: str, at: Location) -> Iterator[Finding]:
+    """Find what would let an analysis of all arms together depend on the allocation."""
+    chosen = next((one for one in study.plan.analysis_sets if one.name == analysis_set), None)
+    if chosen is not None and chosen.min_sessions is not None:
+        found = f"{analysis_set!r}, which is known only with the allocation"
+        yield "analysis.yaml", (*at, "analysis_set"), found, "an analysis set without min_sessions"
+    for instrument in study.instruments.values():
+        file = event_file(study, instrument.double_coded) if instrument.double_coded else None
+        if file is not None and file.closed:
+            found = f"table {instrument.double_coded!r}, of a closed file"
+            yield (
+                f"instruments/{instrument.name}.yaml",
+                ("double_coded",),
+                found,
+                "a table of a file that is not closed",
+            )
+
+
+def _required(study: Study, table: str, at: Location) -> Iterator[Finding]:
+    held = event_file(study, table)
+    if held is not None and not held.required:
+        found = f"table {table!r}, of a file that may be absent"
+        yield "analysis.yaml", at, found, "a table of a file with required: true"
+
+
+def _harms(study: Study, source: HarmsSource, at: Location) -> Iterator[Finding]:
+    held = event_file(study, source.table)
+    if held is None or held.events is None:
+        tables = [file.events.name for file in study.config.files if file.events]
+        yield "analysis.yaml", (*at, "table"), repr(source.table), one_of(tables)
+        return
+    yield from _required(study, source.table, (*at, "table"))
+    if not held.events.key_required:
+        found = f"table {source.table!r}, whose rows need not belong to a unit"
+        yield "analysis.yaml", (*at, "table"), found, "an event table of the randomised units"
+    known = study.variables | {variable.name: variable for variable in held.events.variables}
+    variables = {name: known[name] for name in (c.variable for c in held.columns) if name in known}
+    named: list[tuple[str, str]] = [("flags", flag) for flag in source.flags]
+    named += [(key, name) for key, name in (("category", source.category), ("date", source.date)) if name]
+    for key, name in named:
+        if name not in variables:
+            yield "analysis.yaml", (*at, key), repr(name), one_of(variables)
+        elif wrong := _wrong(variables[name], key):
+            yield "analysis.yaml", (*at, key), repr(name), wrong
+    if source.date and study.variable_with_role("randomisation_date") is None:
+        found = f"date {source.date!r} in a study without a date of randomisation"
+        yield "analysis.yaml", (*at, "date"), found, "a variable of study.yaml with role: randomisation_date"
+
+
+def _wrong(variable: Variable, key: str) -> str:
+    """Return what the variable must be and is not, "" where it is."""
+    if key == "date":
+        return "" if variable.type == "date" else "a date"
+    if variable.type != "category" or not variable.levels:
+        return "a category with levels"
+    return "a category of which one level is 1" if key == "flags" and "1" not in variable.levels else ""
