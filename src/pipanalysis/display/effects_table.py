@@ -6,8 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.by_visit import fill
+from pipanalysis.display.table_model import Column, TableModel, TableRow
+from pipanalysis.display.wording import analysis, marks, method_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -40,49 +41,9 @@ def effects_table(study: Study, table: Table, results: ResultsIndex, allocation:
     for arm in study.arms.values():
         model.columns += [Column("n", arm.label), Column("Adjusted mean", arm.label)]
     model.columns += [Column(f"Difference ({level})"), Column("P"), Column(f"Standardised difference ({level})")]
-    absent = []
-    shown_analyses: list[str] = []
-    for domain in study.plan.domains:
-        group = RowGroup(domain.label)
-        for outcome in study.plan.outcomes:
-            if outcome.domain != domain.name or not (table.outcomes == "all" or outcome.name in table.outcomes):
-                continue
-            present = [name for name in table.analyses if results.visits(name, outcome.name)]
-            if not present:
-                absent.append(outcome.label)
-                continue
-            shown_analyses += present
-            group.rows += _outcome_rows(study, table, results, model, outcome, present)
-        model.groups.append(group)
-    chosen = [analysis(study, name) for name in table.analyses if name in shown_analyses]
-    used = {a.estimand for a in chosen}
-    model.lead = [estimand_line(estimand) for estimand in study.plan.estimands if estimand.name in used]
-    model.notes += _notes(study, [a.name for a in chosen], results)
-    if table.outcomes == "all" and absent:
-        model.notes.append(f"No effect is estimated here for: {', '.join(absent)}.")
-    model.notes += table.footnotes
+    names = fill(study, table, results, model, _row)
+    model.notes = [*_notes(study, names, results), *model.notes, *table.footnotes]
     return model
-
-
-def _outcome_rows(
-    study: Study, table: Table, results: ResultsIndex, model: TableModel, outcome: Outcome, present: list[str]
-) -> list[TableRow]:
-    rows = [TableRow(outcome_label(study, outcome))]
-    for visit in study.visits:
-        if not (table.visits == "all" or visit in table.visits):
-            continue
-        for name in present:
-            for arm in list(study.arms)[1:]:
-                contrast = f"{arm} - {study.reference_arm.name}"
-                if not _planned(results, name, outcome.name, visit, contrast):
-                    continue
-                label = study.visits[visit].label
-                if len(present) > 1:
-                    label += f": {analysis(study, name).label}"
-                if len(study.arms) > 2:
-                    label += f", {study.arms[arm].label}"
-                rows.append(_row(study, results, model, outcome, visit, name, arm, label))
-    return rows
 
 
 def _planned(results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str) -> bool:
@@ -99,9 +60,11 @@ def _row(
     name: str,
     arm: str,
     label: str,
-) -> TableRow:
+) -> TableRow | None:
     digits = study.displays.digits
     contrast = f"{arm} - {study.reference_arm.name}"
+    if not _planned(results, name, outcome.name, visit, contrast):
+        return None
     s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast)
     cells: list[str] = []
     record: dict[str, Any] = {

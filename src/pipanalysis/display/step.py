@@ -10,6 +10,7 @@ from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.html_page import html_page
 from pipanalysis.display.results_index import ResultsIndex
+from pipanalysis.display.risks_table import risks_table
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
@@ -25,6 +26,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "baseline": baseline_table,
     "outcomes": outcomes_table,
     "effects": effects_table,
+    "risks": risks_table,
 }
 
 

@@ -71,6 +71,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "mixed_model": ("mixed_model",),
     "ancova": ("ancova",),
     "mmrm": ("mmrm", "clda"),
+    "binary": ("logistic",),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
 
@@ -81,12 +82,13 @@ class Analysis(Model):
     Methods: `descriptives` (by arm and visit), `baseline` (participants' characteristics by arm), `mixed_model` (random
     intercept for the unit, statsmodels), `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
-    `effect_size` (Hedges' g).
+    `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
+    difference and ratio).
     """
 
     name: Name
     label: str
-    method: Literal["descriptives", "baseline", "mixed_model", "mmrm", "clda", "ancova", "effect_size"]
+    method: Literal["descriptives", "baseline", "mixed_model", "mmrm", "clda", "ancova", "effect_size", "logistic"]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
     analysis_set: Name
@@ -95,6 +97,8 @@ class Analysis(Model):
     """visits after baseline at which arms are compared (descriptives: visits described)"""
     baseline: bool = True
     """adjust for the outcome's baseline value (where it has one)"""
+    baseline_score: ScoreName | None = None
+    """logistic: the score whose baseline value is adjusted for (default: the outcome's own)"""
     baseline_by_visit: bool = True
     """the adjustment for baseline differs between visits (models of all visits)"""
     strata: bool = True
