@@ -108,7 +108,7 @@ def allocate(study: StudyFolder = HERE) -> None:
 
 @app.command()
 def estimate(
-    family: Annotated[str, typer.Argument(help="Method family: describe, mixed_model, ancova or mmrm.")],
+    family: Annotated[str, typer.Argument(help="Method family: describe, mixed_model, ancova, mmrm or binary.")],
     study: StudyFolder = HERE,
     quiet: Quiet = False,
 ) -> None:

@@ -30,6 +30,15 @@ def test_all_means_all_that_the_method_suits(method: str) -> None:
     assert compared_visits(configuration, trials.analysis(configuration), chosen[0]) == ["month6", "month12"]
 
 
+def test_logistic_takes_binary_outcomes_only() -> None:
+    configuration = study({"method": "logistic"})
+    chosen = suitable_outcomes(configuration, trials.analysis(configuration))
+    assert [outcome.name for outcome in chosen] == ["case"]
+    said = refused("binary", {"method": "logistic", "outcomes": ["total"], "visits": ["baseline", "month6"]})
+    assert "total: its score form.total is continuous, not binary" in said
+    assert "visits after baseline" in said
+
+
 def test_descriptives_take_every_outcome() -> None:
     configuration = study({"method": "descriptives"})
     chosen = suitable_outcomes(configuration, trials.analysis(configuration))

@@ -14,7 +14,7 @@ from pipanalysis.files import sha256, write_parquet
 from pipanalysis.study.load import Study
 from pipanalysis.study.plan import FAMILIES
 
-METHODS = ("descriptives", "baseline", "mixed_model", "ancova", "effect_size", "mmrm", "clda")
+METHODS = ("descriptives", "baseline", "mixed_model", "ancova", "effect_size", "mmrm", "clda", "logistic")
 
 
 @pytest.fixture
@@ -42,7 +42,9 @@ def study(tmp_path: Path) -> Study:
 def test_all_families_become_one_dataset_that_reads_back_equal(study: Study, capsys: pytest.CaptureFixture) -> None:
     for family in FAMILIES:
         estimate(study, family)
-    assert "ancova: 1 of 2 outcomes; not suited: case" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "ancova: 1 of 2 outcomes; not suited: case" in said
+    assert "logistic: 1 of 2 outcomes; not suited: total" in said
     collect(study)
     written = pd.read_parquet(study.layout.estimates)
     assert set(written["analysis"]) == set(METHODS)
@@ -80,5 +82,5 @@ def test_collect_refuses_what_is_missing_or_was_changed(study: Study) -> None:
 
 
 def test_unknown_family_is_refused(study: Study) -> None:
-    with pytest.raises(PlanError, match="describe, mixed_model, ancova, mmrm"):
+    with pytest.raises(PlanError, match="describe, mixed_model, ancova, mmrm, binary"):
         estimate(study, "anova")

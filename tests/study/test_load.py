@@ -175,6 +175,71 @@ def test_subgroup_is_known_before_randomisation_with_a_label_a_level(folder: Pat
     assert re.search(r"subgroup\n  found:   'episode'\n  allowed: a participant-level category", refusal(folder))
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "where", "found", "hint"),
+    [
+        (
+            "analysis.yaml",
+            "baseline_score: cesd.total",
+            "baseline_score: cesd.totl",
+            "baseline_score",
+            "'cesd.totl'",
+            "'cesd.total'",
+        ),
+        (
+            "analysis.yaml",
+            "baseline_score: cesd.total",
+            "baseline_score: strange_situation.secure",
+            "baseline_score",
+            "'strange_situation.secure'",
+            "",
+        ),
+        (
+            "analysis.yaml",
+            "baseline_score: cesd.total",
+            "baseline: false\n    baseline_score: cesd.total",
+            "baseline_score",
+            "with baseline: false",
+            "",
+        ),
+        (
+            "analysis.yaml",
+            "    method: ancova\n",
+            "    method: ancova\n    baseline_score: cesd.total\n",
+            "baseline_score",
+            "an analysis by ancova",
+            "",
+        ),
+        (
+            "displays.yaml",
+            "[binary, binary_case]",
+            "[binary, ancova]",
+            "tables[4].analyses",
+            "ancova, in a table of kind risks",
+            "",
+        ),
+        (
+            "displays.yaml",
+            "[primary, secondary]",
+            "[primary, binary]",
+            "tables[2].analyses",
+            "binary, in a table of kind effects",
+            "",
+        ),
+    ],
+)
+def test_a_mistake_about_binary_outcomes_is_named(
+    study_folder: Make, root: Path, file: str, old: str, new: str, where: str, found: str, hint: str
+) -> None:
+    folder = study_folder(root)
+    edit(folder, file, old, new)
+    said = refusal(folder)
+    assert where in said
+    assert found in said
+    if hint:
+        assert f"did you mean {hint}?" in said
+
+
 def test_exit_status_and_kind() -> None:
     assert (ConfigError.exit_status, ConfigError.kind) == (10, "configuration")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.by_visit import fill
 from pipanalysis.display.multiplicity import adjusted_row, families_note, families_shown
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.table_model import Column, TableModel, TableRow
+from pipanalysis.display.wording import analysis, marks, method_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -43,57 +45,10 @@ def effects_table(study: Study, table: Table, results: ResultsIndex, allocation:
     families = families_shown(study, table, results)
     model.columns += [Column(f"Difference ({level})"), Column("P"), *([Column("Adjusted P")] if families else [])]
     model.columns.append(Column(f"Standardised difference ({level})"))
-    absent = []
-    shown_analyses: list[str] = []
-    for domain in study.plan.domains:
-        group = RowGroup(domain.label)
-        for outcome in study.plan.outcomes:
-            if outcome.domain != domain.name or not (table.outcomes == "all" or outcome.name in table.outcomes):
-                continue
-            present = [name for name in table.analyses if results.visits(name, outcome.name)]
-            if not present:
-                absent.append(outcome.label)
-                continue
-            shown_analyses += present
-            group.rows += _outcome_rows(study, table, results, model, outcome, present, bool(families))
-        model.groups.append(group)
-    chosen = [analysis(study, name) for name in table.analyses if name in shown_analyses]
-    used = {a.estimand for a in chosen}
-    model.lead = [estimand_line(estimand) for estimand in study.plan.estimands if estimand.name in used]
-    model.notes += _notes(study, [a.name for a in chosen], results)
-    if families:
-        model.notes.append(families_note(study, families))
-    if table.outcomes == "all" and absent:
-        model.notes.append(f"No effect is estimated here for: {', '.join(absent)}.")
-    model.notes += table.footnotes
+    names = fill(study, table, results, model, partial(_row, adjusted=bool(families)))
+    adjusted = [families_note(study, families)] if families else []
+    model.notes = [*_notes(study, names, results), *adjusted, *model.notes, *table.footnotes]
     return model
-
-
-def _outcome_rows(
-    study: Study,
-    table: Table,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    present: list[str],
-    adjusted: bool,
-) -> list[TableRow]:
-    rows = [TableRow(outcome_label(study, outcome))]
-    for visit in study.visits:
-        if not (table.visits == "all" or visit in table.visits):
-            continue
-        for name in present:
-            for arm in list(study.arms)[1:]:
-                contrast = f"{arm} - {study.reference_arm.name}"
-                if not _planned(results, name, outcome.name, visit, contrast):
-                    continue
-                label = study.visits[visit].label
-                if len(present) > 1:
-                    label += f": {analysis(study, name).label}"
-                if len(study.arms) > 2:
-                    label += f", {study.arms[arm].label}"
-                rows.append(_row(study, results, model, outcome, visit, name, arm, label, adjusted))
-    return rows
 
 
 def _planned(results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str) -> bool:
@@ -110,10 +65,13 @@ def _row(
     name: str,
     arm: str,
     label: str,
+    *,
     adjusted: bool,
-) -> TableRow:
+) -> TableRow | None:
     digits = study.displays.digits
     contrast = f"{arm} - {study.reference_arm.name}"
+    if not _planned(results, name, outcome.name, visit, contrast):
+        return None
     s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast)
     cells: list[str] = []
     record: dict[str, Any] = {

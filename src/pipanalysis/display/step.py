@@ -13,6 +13,7 @@ from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.html_page import html_page
 from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.results_index import ResultsIndex
+from pipanalysis.display.risks_table import risks_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.errors import DataError, Problem
@@ -33,6 +34,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "harms": harms_table,
     "measurement": measurement_table,
     "change": change_table,
+    "risks": risks_table,
 }
 
 

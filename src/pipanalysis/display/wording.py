@@ -139,6 +139,10 @@ def method_sentence(study: Study, name: str) -> str:
             f"least squares at each visit{adjusted}; "
             + ("model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors")
         ),
+        "logistic": (
+            f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
+            "the model, delta-method intervals"
+        ),
         "effect_size": "Hedges' g of the observed values at the visit, unadjusted",
         "descriptives": "observed values",
         "baseline": "observed values",
@@ -163,8 +167,10 @@ def _covariance(chosen: Analysis) -> str:
 def _adjustment(study: Study, chosen: Analysis) -> str:
     terms = []
     if chosen.baseline and chosen.method != "clda":
-        by_visit = chosen.baseline_by_visit and chosen.method != "ancova"
-        terms.append("baseline by visit" if by_visit else "baseline")
+        by_visit = chosen.baseline_by_visit and chosen.method not in ("ancova", "logistic")
+        of = chosen.baseline_score
+        named = f"{characteristic_label(study, of)} at baseline" if of else "baseline"
+        terms.append("baseline by visit" if by_visit else named)
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
     terms += [mid_sentence(characteristic_label(study, name)) for name in names]
     return f", adjusted for {', '.join(terms)}" if terms else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pipanalysis.estimate.planning import compared_visits, measured_at_baseline
+from pipanalysis.estimate.planning import compared_visits, given_at_baseline
 from pipanalysis.study.study import Variable
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class AnalysisFrame:
 def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> AnalysisFrame:
     """Put together the frame of an analysis: a row per unit of its set and visit compared, missing values included.
 
-    Outcomes that are not measured at baseline are not adjusted for it.
+    Outcomes that are not measured at baseline are not adjusted for it, unless the plan names another score for that.
     """
     study = trial.study
     members = trial.members(analysis.analysis_set)
@@ -116,7 +116,8 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     matrix = trial.values(outcome.score)[members]
     at_visits = matrix[:, [list(study.visits).index(visit) for visit in visits]]
     n, k = len(people), len(visits)
-    baseline = trial.at_baseline(outcome.score)[members]
+    baseline_score = analysis.baseline_score or outcome.score
+    baseline = trial.at_baseline(baseline_score)[members]
     arm = people["arm"].to_numpy()
     columns: dict[str, Any] = {
         "unit": np.repeat(people["unit"].to_numpy(dtype=object), k),
@@ -139,10 +140,10 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         else:
             columns[covariate.column] = np.repeat(people[name].to_numpy(dtype=np.float64, na_value=np.nan), k)
         covariates.append(covariate)
-    known = measured_at_baseline(study, outcome) and bool(np.isfinite(baseline).any())
+    known = given_at_baseline(study, baseline_score) and bool(np.isfinite(baseline).any())
     adjust = analysis.baseline and known and analysis.method != "clda"
     notes = []
-    if analysis.baseline and measured_at_baseline(study, outcome) and not known:
+    if analysis.baseline and given_at_baseline(study, baseline_score) and not known:
         notes.append("not adjusted for baseline: no unit has a baseline value")
     return AnalysisFrame(
         data=pd.DataFrame(columns),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size")
-"""methods that compare means, so for outcomes that have one"""
+MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size", "logistic")
+"""methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
 CATEGORICAL = ("binary", "nominal")
 WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement")
 """methods that describe something other than the plan's outcomes"""
@@ -39,8 +39,13 @@ def described_visits(study: Study, analysis: Analysis, outcome: Outcome) -> list
 
 def measured_at_baseline(study: Study, outcome: Outcome) -> bool:
     """Tell whether the outcome's instrument is given at the baseline visit."""
+    return given_at_baseline(study, outcome.score)
+
+
+def given_at_baseline(study: Study, score: str) -> bool:
+    """Tell whether a score's instrument is given at the baseline visit."""
     baseline = study.baseline_visit
-    return baseline is not None and baseline.name in study.instrument_visits(outcome.score.partition(".")[0])
+    return baseline is not None and baseline.name in study.instrument_visits(score.partition(".")[0])
 
 
 def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
@@ -49,7 +54,9 @@ def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
         visits = described_visits(study, analysis, outcome)
         return "" if visits else "none of the analysis's visits is a visit of the outcome"
     kind = study.scores[outcome.score].type
-    if kind in CATEGORICAL:
+    if analysis.method == "logistic" and kind != "binary":
+        return f"its score {outcome.score} is {kind}, not binary"
+    if analysis.method != "logistic" and kind in CATEGORICAL:
         return f"its score {outcome.score} is {kind}"
     if not compared_visits(study, analysis, outcome):
         return "none of the analysis's visits is a visit of the outcome after baseline"

@@ -81,7 +81,17 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
 
 def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iterator[Row]:
     """Yield the rows of one analysis of one outcome."""
-    from pipanalysis.estimate import ancova, change, cross_check, describe, effect_size, mixed_model, mmrm, subgroup
+    from pipanalysis.estimate import (
+        ancova,
+        binary,
+        change,
+        cross_check,
+        describe,
+        effect_size,
+        mixed_model,
+        mmrm,
+        subgroup,
+    )
     from pipanalysis.estimate.analysis_data import analysis_frame
     from pipanalysis.estimate.model_result import model_rows
 
@@ -98,6 +108,9 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     elif analysis.method == "ancova":
         for result in ancova.ancova(frame, analysis):
             yield from model_rows(scope, result, frame.baseline_sd)
+    elif analysis.method == "logistic":
+        for answer in binary.logistic(frame, scope.conf_level):
+            yield from binary.binary_rows(scope, answer)
     elif analysis.method == "mixed_model":
         yield from model_rows(scope, mixed_model.mixed_model(frame, analysis), frame.baseline_sd)
     elif analysis.subgroup:

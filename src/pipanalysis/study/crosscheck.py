@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
-from pipanalysis.study.crosscheck_families import check_families
 from pipanalysis.study.crosscheck_events import check_event_analyses
+from pipanalysis.study.crosscheck_families import check_families
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.finding import Finding, one_of, repeated
@@ -15,6 +15,7 @@ from pipanalysis.study.yaml_file import Location, YamlFile
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Analysis
 
 
 def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
@@ -181,6 +182,7 @@ def _plan(study: Study) -> Iterator[Finding]:
         for name in analysis.visits if analysis.visits != "all" else ():
             if name not in study.visits:
                 yield file, (*at, "visits"), repr(name), one_of(study.visits)
+        yield from _baseline_score(study, analysis, at)
         for name in analysis.covariates:
             variable = study.variables.get(name)
             if variable is None and name not in _ages(study):
@@ -228,12 +230,31 @@ def _subgroups(study: Study) -> Iterator[Finding]:
                 yield "displays.yaml", ("tables", t, "analyses"), found, needed
 
 
+def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[Finding]:
+    name, baseline = analysis.baseline_score, study.baseline_visit
+    if name is None:
+        return
+    file, where = "analysis.yaml", (*at, "baseline_score")
+    given = [
+        score
+        for score, definition in study.scores.items()
+        if definition.type != "nominal" and baseline and baseline.name in study.instrument_visits(score.split(".")[0])
+    ]
+    if analysis.method != "logistic":
+        yield file, where, f"{name}, in an analysis by {analysis.method}", "an analysis by logistic"
+    elif not analysis.baseline:
+        yield file, where, f"{name}, with baseline: false", "baseline: true"
+    elif name not in given:
+        yield file, where, repr(name), one_of(given)
+
+
 def _ages(study: Study) -> list[str]:
     return [variable.age_name for variable in study.config.variables if variable.age_name]
 
 
 def _displays(study: Study) -> Iterator[Finding]:
     analyses = [analysis.name for analysis in study.plan.analyses]
+    of_risks = {analysis.name for analysis in study.plan.analyses if analysis.method == "logistic"}
     for score in study.displays.digits.scores:
         if score not in study.scores:
             yield "displays.yaml", ("digits", "scores", score), repr(score), one_of(study.scores)
@@ -242,6 +263,9 @@ def _displays(study: Study) -> Iterator[Finding]:
         for name in table.analyses:
             if name not in analyses:
                 yield "displays.yaml", (*at, "analyses"), repr(name), one_of(analyses)
+            elif (name in of_risks) != (table.kind == "risks"):
+                allowed = one_of(a for a in analyses if (a in of_risks) == (table.kind == "risks"))
+                yield "displays.yaml", (*at, "analyses"), f"{name}, in a table of kind {table.kind}", allowed
         for name in table.outcomes if table.outcomes != "all" else ():
             if name not in study.outcomes:
                 yield "displays.yaml", (*at, "outcomes"), repr(name), one_of(study.outcomes)

@@ -71,6 +71,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "mixed_model": ("mixed_model",),
     "ancova": ("ancova",),
     "mmrm": ("mmrm", "clda"),
+    "binary": ("logistic",),
     "safety": ("adherence", "harms"),
     "measurement": ("measurement",),
 }
@@ -100,7 +101,8 @@ class Analysis(Model):
     Methods: `descriptives` (by arm and visit), `baseline` (participants' characteristics by arm), `mixed_model` (random
     intercept for the unit, statsmodels), `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
-    `effect_size` (Hedges' g), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
+    `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
+    difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
     improved, deteriorated and recovered, Jacobson and Truax).
     """
@@ -115,6 +117,7 @@ class Analysis(Model):
         "clda",
         "ancova",
         "effect_size",
+        "logistic",
         "adherence",
         "harms",
         "measurement",
@@ -128,6 +131,8 @@ class Analysis(Model):
     """visits after baseline at which arms are compared (descriptives: visits described)"""
     baseline: bool = True
     """adjust for the outcome's baseline value (where it has one)"""
+    baseline_score: ScoreName | None = None
+    """logistic: the score whose baseline value is adjusted for (default: the outcome's own)"""
     baseline_by_visit: bool = True
     """the adjustment for baseline differs between visits (models of all visits)"""
     strata: bool = True
