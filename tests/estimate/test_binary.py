@@ -445,7 +445,8 @@ def test_coverage_of_the_risk_difference() -> None:
     coverage, se = np.mean(held), np.sqrt(0.95 * 0.05 / TRIALS)
     print(
         f"\nrisk difference {truth:.3f}: coverage {100 * coverage:.2f}% (Monte Carlo SE {100 * se:.2f}) of 95% "
-        f"intervals, {TRIALS} trials; bias {np.mean(estimates) - truth:+.4f} (SE {np.std(estimates) / np.sqrt(TRIALS):.4f}); "
+        f"intervals, {TRIALS} trials; bias {np.mean(estimates) - truth:+.4f} "
+        f"(SE {np.std(estimates) / np.sqrt(TRIALS):.4f}); "
         f"mean SE {np.mean(errors):.4f}, SD of the estimates {np.std(estimates, ddof=1):.4f}; "
         f"{ended.count('reduced')} reduced; {time.perf_counter() - begun:.0f} s"
     )
