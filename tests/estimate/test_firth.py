@@ -97,6 +97,19 @@ def test_it_is_the_maximum_of_the_penalised_likelihood() -> None:
     assert fit.loglik == pytest.approx(-found.fun, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", [77, 200, 231, 273, 584, 1013])
+def test_small_data_with_many_terms_have_finite_limits(seed: int) -> None:
+    """Units of leverage near one, where steps by the unpenalised information do not settle."""
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(6, 40)), int(rng.integers(2, 6))
+    X = np.column_stack([np.ones(n), rng.normal(size=(n, p - 2)), rng.random(n) < 0.5]).astype(float)
+    y = (rng.random(n) < rng.choice([0.1, 0.3, 0.5])).astype(float)
+    fit = firth(X, y)
+    low, high = profile_interval(X, y, fit, p - 1, 0.95)
+    assert low < fit.beta[p - 1] < high
+    assert np.isfinite([low, high]).all()
+
+
 @pytest.mark.parametrize(
     ("x", "y", "expected"),
     [
