@@ -74,7 +74,7 @@ def test_its_face_says_what_it_rests_on(study: Study) -> None:
     assert "SYNTHETIC DATA" in said
     assert "Difference between arms in risk, and ratio of risks" in said
     assert "logistic regression at each visit, adjusted for CES-D depressive symptoms at baseline" in said
-    assert "No effect is estimated here for" in said
+    assert "No effect is estimated here for: Secure attachment, Disorganised attachment." in said
     assert "SYNTHETIC DATA" in study.layout.table("risks", "csv").read_text(encoding="utf-8")
 
 

@@ -41,7 +41,7 @@ def fill(study: Study, table: Table, results: ResultsIndex, model: TableModel, m
     chosen = [analysis(study, name) for name in table.analyses if name in shown]
     used = {a.estimand for a in chosen}
     model.lead = [estimand_line(estimand) for estimand in study.plan.estimands if estimand.name in used]
-    if table.outcomes == "all" and absent:
+    if absent:
         model.notes.append(f"No effect is estimated here for: {', '.join(absent)}.")
     return [a.name for a in chosen]
 
