@@ -1,5 +1,6 @@
 """The covariance structures over visits: unstructured, and standard deviations around a correlation shape."""
 
+from abc import abstractmethod
 from functools import cached_property
 
 import numpy as np
@@ -37,9 +38,9 @@ class Scaled(Linearisation):
         np.multiply(shape_first, self.outer, out=first[n_scales:])
         self._all = self.first = first
 
+    @abstractmethod
     def shape_curvature(self, weights: FloatArray) -> FloatArray:
         """sum_jm weights[j, m] d2 M[j, m] for each pair of shape parameters."""
-        raise NotImplementedError
 
     def curvature(self, weights: FloatArray) -> FloatArray:
         """(k, k) contraction of the second derivatives with `weights`."""
