@@ -1,7 +1,11 @@
+import calendar
+import datetime as dt
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipanalysis.derive.windows import STATES, assessments
 from pipanalysis.schedule import target_dates
@@ -72,3 +76,54 @@ def test_a_study_without_dates(root: Path) -> None:
     visits = pd.DataFrame({"unit": ["1"], "visit": ["month2"]})
     table = assessments(study, participants, visits)
     assert table["state"].tolist() == ["not_done", "undated", *["not_done"] * 8]
+
+
+DAYS = st.dates(dt.date(2003, 1, 1), dt.date(2009, 12, 31))
+
+
+def months_later(day: dt.date, months: int) -> dt.date:
+    """The same day so many months later, or the last day of that month."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+@given(start=DAYS, months=st.integers(0, 36))
+def test_target_date_by_the_calendar(start: dt.date, months: int) -> None:
+    visit = Visit(name="v", label="V", months=months)
+    due = target_dates(pd.Series(pd.to_datetime([start])), visit).iloc[0]
+    assert due.date() == months_later(start, months)
+
+
+@given(
+    start=DAYS,
+    visited=st.dictionaries(st.sampled_from(["baseline", "month6", "month12"]), st.none() | st.integers(-400, 400)),
+    left=st.none() | st.integers(0, 800),
+)
+def test_every_visit_has_the_one_state_that_its_dates_say(
+    pip: Study, start: dt.date, visited: dict[str, int | None], left: int | None
+) -> None:
+    due = {visit.name: months_later(start, int(visit.months)) for visit in pip.visits.values()}
+    came = {name: None if days is None else due[name] + dt.timedelta(days) for name, days in visited.items()}
+    gone = None if left is None else start + dt.timedelta(left)
+    participants = pd.DataFrame(
+        {
+            "unit": ["u"],
+            "randomised": [True],
+            "randomisation_date": pd.to_datetime([start]),
+            "withdrawal_date": pd.to_datetime([gone]),
+        }
+    )
+    held = pd.DataFrame(
+        {"unit": ["u"] * len(came), "visit": list(came), "visit_date": pd.to_datetime(list(came.values()))}
+    )
+    table = assessments(pip, participants, held.astype({"unit": "str", "visit": "str"})).set_index("visit")
+    assert list(table.index) == list(pip.visits)
+    for name, visit in pip.visits.items():
+        assert visit.window is not None
+        if name in came:
+            date = came[name]
+            low, high = (due[name] + dt.timedelta(d) for d in (-visit.window.before, visit.window.after))
+            expected = "undated" if date is None else "in_window" if low <= date <= high else "out_of_window"
+        else:
+            expected = "withdrawn" if gone is not None and gone <= due[name] else "not_done"
+        assert table.loc[name, "state"] == expected
