@@ -153,6 +153,15 @@ def test_large_offsets_are_not_taken_for_redundancy() -> None:
     assert aliased.size == 0
 
 
+@pytest.mark.parametrize("scale", [1e-160, 1.0, 1e160])
+def test_aliased_columns_are_found_in_any_unit(scale: float) -> None:
+    X = RNG.normal(size=(30, 3))
+    X = np.column_stack([X, scale * (2.0 * X[:, 0] - X[:, 2])])
+    kept, aliased, null = find_aliased(X)
+    assert (kept.tolist(), aliased.tolist()) == ([0, 1, 2], [3])
+    np.testing.assert_allclose(null[:, 0] / scale, [-2.0, 0.0, 1.0, 1.0 / scale], rtol=1e-12, atol=1e-12)
+
+
 def test_an_empty_cell_makes_its_interaction_aliased() -> None:
     some = DATA[~((DATA["a"] == "up") & (DATA["b"] == "TRT"))]
     design, X = build("y ~ a * b", some)

@@ -282,11 +282,14 @@ def find_aliased(X: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
     function l'b is estimable when l is orthogonal to that basis.
     """
     p = X.shape[1]
-    kept = list(range(p))
+    # By powers of two, which cost no digit: squares of very small or large columns would leave the range of doubles.
+    unit: FloatArray = np.ldexp(1.0, np.frexp(np.abs(X).max(axis=0, initial=0.0))[1])
+    X = X / unit
     if _clearly_full_rank(X):
         return np.arange(p), np.empty(0, dtype=np.intp), np.empty((p, 0))
     norms = np.linalg.norm(X, axis=0)
-    kept, aliased = [], []
+    kept: list[int] = []
+    aliased: list[int] = []
     # One QR of all columns settles nothing after its first redundant column, so columns are taken one by one.
     basis = np.empty((X.shape[0], 0))
     for j in range(p):
@@ -302,7 +305,7 @@ def find_aliased(X: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
     null = np.zeros((p, len(aliased)))
     if aliased:
         null[aliased, np.arange(len(aliased))] = 1.0
-        null[kept] = -np.linalg.lstsq(X[:, kept], X[:, aliased], rcond=None)[0]
+        null[kept] = -np.linalg.lstsq(X[:, kept], X[:, aliased], rcond=None)[0] * unit[aliased] / unit[kept][:, None]
     return np.array(kept, dtype=np.intp), np.array(aliased, dtype=np.intp), null
 
 
