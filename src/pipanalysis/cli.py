@@ -45,7 +45,10 @@ def _say(verb: str, done: str) -> None:
 @app.command()
 def check(study: StudyFolder = HERE) -> None:
     """Validate a study folder's configuration without running anything."""
+    from pipanalysis.estimate.planning import check_whole_plan
+
     loaded = _load(study)
+    check_whole_plan(loaded)
     about = loaded.config.study
     typer.echo(
         f"{about.id}: valid. {len(loaded.arms)} arms, {len(loaded.visits)} visits, {len(loaded.instruments)} "

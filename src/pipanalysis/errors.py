@@ -12,12 +12,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend: where it is, what was found, what is allowed, and (where known) the nearest valid name."""
+    """One thing to mend: where it is, what was found, what is allowed, and (where known) the nearest valid name.
+
+    `rule` is the id of the rule of the plan that is broken, "" for none (`docs/plan-rules.md`).
+    """
 
     where: str
     found: str
     allowed: str = ""
     hint: str = ""
+    rule: str = ""
 
     def __str__(self) -> str:
         """Return the problem as the lines a user reads."""
@@ -26,6 +30,8 @@ class Problem:
             lines.append(f"  allowed: {self.allowed}")
         if self.hint:
             lines.append(f"  hint:    {self.hint}")
+        if self.rule:
+            lines.append(f"  rule:    {self.rule}")
         return "\n".join(lines)
 
 

@@ -40,7 +40,7 @@ def fill(study: Study, table: Table, results: ResultsIndex, model: TableModel, m
         model.groups.append(group)
     chosen = [analysis(study, name) for name in table.analyses if name in shown]
     used = {a.estimand for a in chosen}
-    model.lead = [estimand_line(estimand) for estimand in study.plan.estimands if estimand.name in used]
+    model.lead = [estimand_line(study.plan, estimand) for estimand in study.plan.estimands if estimand.name in used]
     if absent:
         model.notes.append(f"No effect is estimated here for: {', '.join(absent)}.")
     return [a.name for a in chosen]

@@ -8,7 +8,7 @@ from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Analysis, Estimand, Outcome
+    from pipanalysis.study.plan import Analysis, Estimand, Outcome, Plan
 
 DF_NAMES = {
     "kenward-roger": "Kenward-Roger",
@@ -55,9 +55,10 @@ def marks(study: Study, allocation: dict[str, Any]) -> list[str]:
     return said
 
 
-def estimand_line(estimand: Estimand) -> str:
+def estimand_line(plan: Plan, estimand: Estimand) -> str:
     """Return the five attributes of an estimand (ICH E9(R1)) as one line."""
-    events = "; ".join(f"{e.event}: {STRATEGIES[e.strategy]}" for e in estimand.intercurrent_events)
+    labels = {event.name: event.label for event in plan.intercurrent_events}
+    events = "; ".join(f"{labels[e.event]}: {STRATEGIES[e.strategy]}" for e in estimand.intercurrent_events)
     parts = [
         f"population: {estimand.population}",
         f"treatments: {estimand.treatments}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.study.hypotheses import hypotheses
+from pipanalysis.study.rules import RuleId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size", "logistic")
 """methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
 CATEGORICAL = ("binary", "nominal")
+UNSUITED: RuleId = "method-unsuited"
+NO_MEMBERS: RuleId = "family-without-members"
 WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement")
 """methods that describe something other than the plan's outcomes"""
 
@@ -97,6 +100,18 @@ def check_plan(study: Study, family: str) -> None:
         raise PlanError(problems)
 
 
+def check_whole_plan(study: Study) -> None:
+    """Refuse all that the plan asks for and cannot be done, in one pass.
+
+    Raises:
+        PlanError: every problem of every analysis and family of hypotheses.
+    """
+    problems = [problem for analysis in study.plan.analyses for problem in _problems(study, analysis)]
+    if problems:
+        raise PlanError(problems)
+    check_families(study)
+
+
 def check_families(study: Study) -> None:
     """Refuse hypotheses of the plan's families that their analyses cannot test.
 
@@ -108,7 +123,9 @@ def check_families(study: Study) -> None:
     for family in study.plan.families:
         if not tested_hypotheses(study, family):
             where = f"config/analysis.yaml, family {family.name}, members"
-            problems.append(Problem(where, "none that its analyses can test", "at least one hypothesis"))
+            problems.append(
+                Problem(where, "none that its analyses can test", "at least one hypothesis", rule=NO_MEMBERS)
+            )
     if problems:
         raise PlanError(problems)
 
@@ -121,7 +138,7 @@ def _listed(study: Study, analysis: Analysis) -> Iterator[Problem]:
             for name in members.outcomes:
                 if reason := unsuitable(study, analysis, study.outcomes[name]):
                     where = f"config/analysis.yaml, family {family.name}, outcomes"
-                    yield Problem(where, f"{name}: {reason}", f"an outcome that {analysis.method} suits")
+                    yield Problem(where, f"{name}: {reason}", f"an outcome that {analysis.method} suits", rule=UNSUITED)
 
 
 def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
@@ -134,36 +151,41 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
         for outcome in study.analysis_outcomes(analysis):
             if reason := unsuitable(study, analysis, outcome):
                 allowed = f"an outcome that {analysis.method} suits"
-                yield Problem(f"{where}, outcomes", f"{outcome.name}: {reason}", allowed)
+                yield Problem(f"{where}, outcomes", f"{outcome.name}: {reason}", allowed, rule=UNSUITED)
     elif not suitable_outcomes(study, analysis):
         yield Problem(
-            f"{where}, outcomes", "no outcome of the plan suits it", f"an outcome that {analysis.method} suits"
+            f"{where}, outcomes",
+            "no outcome of the plan suits it",
+            f"an outcome that {analysis.method} suits",
+            rule=UNSUITED,
         )
     yield from _listed(study, analysis)
     baseline = study.baseline_visit
     if analysis.method in MODELS and analysis.visits != "all" and baseline and baseline.name in analysis.visits:
-        yield Problem(f"{where}, visits", repr(baseline.name), "visits after baseline")
+        yield Problem(f"{where}, visits", repr(baseline.name), "visits after baseline", rule=UNSUITED)
     for name in analysis.covariates:
         variable = study.variables.get(name)
         if variable is not None and variable.type not in ("number", "integer", "category"):
             found = f"{name}: a {variable.type.replace('_', ' ')}"
             hint = f"its age is {variable.age_name!r}" if variable.age_name else ""
-            yield Problem(f"{where}, covariates", found, "a number, integer, category or age", hint)
+            yield Problem(f"{where}, covariates", found, "a number, integer, category or age", hint, UNSUITED)
 
 
 def _characteristics(study: Study, where: str) -> Iterator[Problem]:
     where = "config/analysis.yaml, baseline_characteristics"
     if not study.plan.baseline_characteristics:
-        yield Problem(where, "none", "at least one, since the plan has an analysis that describes them")
+        yield Problem(where, "none", "at least one, since the plan has an analysis that describes them", rule=UNSUITED)
     for name in study.plan.baseline_characteristics:
         if name in study.scores:
             if study.baseline_visit is None:
-                yield Problem(where, name, "a variable or age: the study has no baseline visit")
+                yield Problem(where, name, "a variable or age: the study has no baseline visit", rule=UNSUITED)
             elif study.baseline_visit.name not in study.instrument_visits(name.partition(".")[0]):
-                yield Problem(where, f"{name}: not given at {study.baseline_visit.name}", "a score given at baseline")
+                found = f"{name}: not given at {study.baseline_visit.name}"
+                yield Problem(where, found, "a score given at baseline", rule=UNSUITED)
         elif variable := study.variables.get(name):
             allowed = "a participant-level number, integer or category measured before randomisation"
             if variable.type not in ("number", "integer", "category"):
-                yield Problem(where, f"{name}: a {variable.type.replace('_', ' ')}", allowed)
+                yield Problem(where, f"{name}: a {variable.type.replace('_', ' ')}", allowed, rule=UNSUITED)
             elif variable.level != "participant" or variable.measured != "before_randomisation" or variable.closed:
-                yield Problem(where, f"{name}: not known before randomisation, or not a participant's", allowed)
+                found = f"{name}: not known before randomisation, or not a participant's"
+                yield Problem(where, found, allowed, rule=UNSUITED)

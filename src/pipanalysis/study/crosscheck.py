@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
+from pipanalysis.study.crosscheck_estimands import check_estimands
 from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_families import check_families
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
-from pipanalysis.study.finding import Finding, one_of, repeated
+from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
 from pipanalysis.study.yaml_file import Location, YamlFile
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_files,
         check_instruments,
         _plan,
+        check_estimands,
         _subgroups,
         check_families,
         check_event_analyses,
@@ -36,10 +38,11 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
 
     problems = []
     for check in checks:
-        for file, location, found, allowed in check(study):
+        for finding in check(study):
+            file, location, found, allowed = finding[:4]
             name = found.strip("'")
-            hint = nearest(name, [a.strip(" '") for a in allowed.removeprefix("one of: ").split(",")])
-            problems.append(Problem(files[file].where(location), found, allowed, hint))
+            hint = nearest(name, [a.strip(" '") for a in allowed.removeprefix(ONE_OF).split(",")])
+            problems.append(Problem(files[file].where(location), found, allowed, hint, rule_of(finding)))
     return problems
 
 
@@ -61,7 +64,7 @@ def _unique_names(study: Study) -> Iterator[Finding]:
     ]
     for file, key, names in lists:
         for i, name in repeated(names):
-            yield file, (key, i, "name"), repr(name), "a name that no other has"
+            yield file, (key, i, "name"), repr(name), "a name that no other has", "repeated-name"
     columns = [
         study.instruments[i].item_variable(item)
         for i in study.instruments
@@ -159,6 +162,7 @@ def _plan(study: Study) -> Iterator[Finding]:
                 (*at, "min_sessions"),
                 str(analysis_set.min_sessions),
                 "study.yaml must say where sessions are recorded",
+                "source-missing",
             )
     for i, name in enumerate(plan.baseline_characteristics):
         if name not in study.variables and name not in study.scores and name not in _ages(study):
@@ -195,6 +199,7 @@ def _plan(study: Study) -> Iterator[Finding]:
                     (*at, "covariates"),
                     repr(name),
                     "a participant-level variable measured before randomisation",
+                    "covariate-after-randomisation",
                 )
 
 
@@ -208,17 +213,23 @@ def _subgroups(study: Study) -> Iterator[Finding]:
         if analysis.subgroup is None:
             continue
         if analysis.method != "mmrm":
-            yield "analysis.yaml", at, f"subgroup of method {analysis.method}", "method: mmrm, or no subgroup"
+            yield (
+                "analysis.yaml",
+                at,
+                f"subgroup of method {analysis.method}",
+                "method: mmrm, or no subgroup",
+                "subgroup-unsuited",
+            )
         if analysis.subgroup not in study.variables:
             yield "analysis.yaml", at, repr(analysis.subgroup), one_of(suited)
         elif analysis.subgroup not in suited:
-            yield "analysis.yaml", at, repr(analysis.subgroup), allowed
+            yield "analysis.yaml", at, repr(analysis.subgroup), allowed, "subgroup-after-randomisation"
         else:
             variable = suited[analysis.subgroup]
             sites = [site.label for site in study.config.sites] if variable.role == "site" else []
             for _, label in repeated(sites or list(variable.levels.values())):
                 found = f"two levels of {variable.name} labelled {label!r}"
-                yield "analysis.yaml", at, found, "a label for each level"
+                yield "analysis.yaml", at, found, "a label for each level", "subgroup-unsuited"
     by_name = {analysis.name: analysis for analysis in study.plan.analyses}
     for t, table in enumerate(study.displays.tables):
         for name in table.analyses:
@@ -227,7 +238,7 @@ def _subgroups(study: Study) -> Iterator[Finding]:
             if (by_name[name].subgroup is None) == (table.kind == "subgroups"):
                 found = f"{name} in a table of {table.kind}"
                 needed = "analyses with subgroup" if table.kind == "subgroups" else "analyses without subgroup"
-                yield "displays.yaml", ("tables", t, "analyses"), found, needed
+                yield "displays.yaml", ("tables", t, "analyses"), found, needed, "display-unsuited"
 
 
 def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[Finding]:
@@ -241,9 +252,9 @@ def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[
         if definition.type != "nominal" and baseline and baseline.name in study.instrument_visits(score.split(".")[0])
     ]
     if analysis.method != "logistic":
-        yield file, where, f"{name}, in an analysis by {analysis.method}", "an analysis by logistic"
+        yield file, where, f"{name}, in an analysis by {analysis.method}", "an analysis by logistic", "option-unsuited"
     elif not analysis.baseline:
-        yield file, where, f"{name}, with baseline: false", "baseline: true"
+        yield file, where, f"{name}, with baseline: false", "baseline: true", "option-unsuited"
     elif name not in given:
         yield file, where, repr(name), one_of(given)
 
@@ -265,7 +276,13 @@ def _displays(study: Study) -> Iterator[Finding]:
                 yield "displays.yaml", (*at, "analyses"), repr(name), one_of(analyses)
             elif (name in of_risks) != (table.kind == "risks"):
                 allowed = one_of(a for a in analyses if (a in of_risks) == (table.kind == "risks"))
-                yield "displays.yaml", (*at, "analyses"), f"{name}, in a table of kind {table.kind}", allowed
+                yield (
+                    "displays.yaml",
+                    (*at, "analyses"),
+                    f"{name}, in a table of kind {table.kind}",
+                    allowed,
+                    "display-unsuited",
+                )
         for name in table.outcomes if table.outcomes != "all" else ():
             if name not in study.outcomes:
                 yield "displays.yaml", (*at, "outcomes"), repr(name), one_of(study.outcomes)

@@ -30,25 +30,38 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
         if analysis.method == "adherence":
             sessions = study.config.sessions
             if sessions is None:
-                yield file, (*at, "method"), "adherence", "study.yaml must say where sessions are recorded"
+                yield (
+                    file,
+                    (*at, "method"),
+                    "adherence",
+                    "study.yaml must say where sessions are recorded",
+                    "source-missing",
+                )
             else:
                 yield from _required(study, sessions.table, (*at, "method"))
         if analysis.method == "measurement":
             yield from _measurement(study, analysis.analysis_set, at)
         if analysis.method == "harms":
             if analysis.events is None:
-                yield file, at, f"{analysis.name!r} without events", "events: the event table and its variables"
+                yield (
+                    file,
+                    at,
+                    f"{analysis.name!r} without events",
+                    "events: the event table and its variables",
+                    "option-unsuited",
+                )
             else:
                 yield from _harms(study, analysis.events, (*at, "events"))
         elif analysis.events is not None:
-            yield file, (*at, "events"), f"events of method {analysis.method}", "method: harms"
+            yield file, (*at, "events"), f"events of method {analysis.method}", "method: harms", "option-unsuited"
     methods = {analysis.name: analysis.method for analysis in study.plan.analyses}
     for i, table in enumerate(study.displays.tables):
         shown = KIND_METHODS.get(table.kind)
         for name in table.analyses:
             if shown and name in methods and methods[name] not in shown:
                 found = f"{name!r}, of method {methods[name]}"
-                yield "displays.yaml", ("tables", i, "analyses"), found, f"analyses of method {' or '.join(shown)}"
+                allowed = f"analyses of method {' or '.join(shown)}"
+                yield "displays.yaml", ("tables", i, "analyses"), found, allowed, "display-unsuited"
 
 
 def _measurement(study: Study, analysis_set: str, at: Location) -> Iterator[Finding]:
@@ -56,7 +69,7 @@ def _measurement(study: Study, analysis_set: str, at: Location) -> Iterator[Find
     chosen = next((one for one in study.plan.analysis_sets if one.name == analysis_set), None)
     if chosen is not None and chosen.min_sessions is not None:
         found = f"{analysis_set!r}, which is known only with the allocation"
-        yield "analysis.yaml", (*at, "analysis_set"), found, "an analysis set without min_sessions"
+        yield "analysis.yaml", (*at, "analysis_set"), found, "an analysis set without min_sessions", "method-unsuited"
     for instrument in study.instruments.values():
         file = event_file(study, instrument.double_coded) if instrument.double_coded else None
         if file is not None and file.closed:
@@ -73,7 +86,7 @@ def _required(study: Study, table: str, at: Location) -> Iterator[Finding]:
     held = event_file(study, table)
     if held is not None and not held.required:
         found = f"table {table!r}, of a file that may be absent"
-        yield "analysis.yaml", at, found, "a table of a file with required: true"
+        yield "analysis.yaml", at, found, "a table of a file with required: true", "source-missing"
 
 
 def _harms(study: Study, source: HarmsSource, at: Location) -> Iterator[Finding]:
@@ -85,7 +98,7 @@ def _harms(study: Study, source: HarmsSource, at: Location) -> Iterator[Finding]
     yield from _required(study, source.table, (*at, "table"))
     if not held.events.key_required:
         found = f"table {source.table!r}, whose rows need not belong to a unit"
-        yield "analysis.yaml", (*at, "table"), found, "an event table of the randomised units"
+        yield "analysis.yaml", (*at, "table"), found, "an event table of the randomised units", "option-unsuited"
     known = study.variables | {variable.name: variable for variable in held.events.variables}
     variables = {name: known[name] for name in (c.variable for c in held.columns) if name in known}
     named: list[tuple[str, str]] = [("flags", flag) for flag in source.flags]
@@ -94,10 +107,16 @@ def _harms(study: Study, source: HarmsSource, at: Location) -> Iterator[Finding]
         if name not in variables:
             yield "analysis.yaml", (*at, key), repr(name), one_of(variables)
         elif wrong := _wrong(variables[name], key):
-            yield "analysis.yaml", (*at, key), repr(name), wrong
+            yield "analysis.yaml", (*at, key), repr(name), wrong, "option-unsuited"
     if source.date and study.variable_with_role("randomisation_date") is None:
         found = f"date {source.date!r} in a study without a date of randomisation"
-        yield "analysis.yaml", (*at, "date"), found, "a variable of study.yaml with role: randomisation_date"
+        yield (
+            "analysis.yaml",
+            (*at, "date"),
+            found,
+            "a variable of study.yaml with role: randomisation_date",
+            "source-missing",
+        )
 
 
 def _wrong(variable: Variable, key: str) -> str:

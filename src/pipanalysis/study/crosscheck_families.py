@@ -29,7 +29,7 @@ def check_families(study: Study) -> Iterator[Finding]:
             for hypothesis in members_hypotheses(study, members):
                 if hypothesis in holder:
                     found = f"{' '.join(hypothesis)} is in the family {holder[hypothesis]} already"
-                    yield FILE, at, found, "each hypothesis in one family, once"
+                    yield FILE, at, found, "each hypothesis in one family, once", "hypothesis-in-two-families"
                 holder[hypothesis] = family.name
     yield from _gates(study)
 
@@ -51,9 +51,16 @@ def _members(study: Study, members: Members, at: Location) -> Iterator[Finding]:
     held = {hypothesis.outcome for hypothesis in members_hypotheses(study, members)}
     for i, name in enumerate(members.outcomes if members.outcomes != "all" else ()):
         if name in covered and name not in held:
-            yield FILE, (*at, "outcomes", i), f"{name} at no visit", "an outcome compared at one of these visits"
+            yield (
+                FILE,
+                (*at, "outcomes", i),
+                f"{name} at no visit",
+                "an outcome compared at one of these visits",
+                "family-without-members",
+            )
     if members.outcomes == "all" and not held:
-        yield FILE, at, "no hypothesis", "outcomes and visits at which the analysis compares arms"
+        allowed = "outcomes and visits at which the analysis compares arms"
+        yield FILE, at, "no hypothesis", allowed, "family-without-members"
 
 
 def _gates(study: Study) -> Iterator[Finding]:
@@ -62,7 +69,13 @@ def _gates(study: Study) -> Iterator[Finding]:
         at: Location = ("families", f)
         if family.after is None:
             if family.gate == "any":
-                yield FILE, (*at, "gate"), "gate: any without after", "after: the family before it"
+                yield (
+                    FILE,
+                    (*at, "gate"),
+                    "gate: any without after",
+                    "after: the family before it",
+                    "gate-leads-nowhere",
+                )
             continue
         if family.after not in families:
             others = [name for name in families if name != family.name]
@@ -70,10 +83,11 @@ def _gates(study: Study) -> Iterator[Finding]:
             continue
         if family.gate == "any" and families[family.after].method != "bonferroni":
             found = f"gate: any after {family.after}, whose method is {families[family.after].method}"
-            yield FILE, (*at, "gate"), found, "gate: all, or method: bonferroni in the family before"
+            allowed = "gate: all, or method: bonferroni in the family before"
+            yield FILE, (*at, "gate"), found, allowed, "gate-leads-nowhere"
         path = [family.name]
         while (before := families[path[-1]].after) in families and before not in path:
             path.append(str(before))
         if before == family.name and family.name == min(path, key=list(families).index):
             found = " after ".join([*path, family.name])
-            yield FILE, (*at, "after"), found, "an order that begins somewhere"
+            yield FILE, (*at, "after"), found, "an order that begins somewhere", "gate-leads-nowhere"

@@ -47,9 +47,17 @@ class AnalysisSet(Model):
 
 
 class IntercurrentEvent(Model):
-    """An event after randomisation that changes what the outcome means, and what is done about it (ICH E9(R1))."""
+    """An event after randomisation that changes what the outcome means (ICH E9(R1))."""
 
-    event: str
+    name: Name
+    label: str
+
+
+class Handled(Model):
+    """What an estimand does about an intercurrent event (ICH E9(R1))."""
+
+    event: Name
+    """an intercurrent event of the plan"""
     strategy: Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment", "principal_stratum"]
 
 
@@ -61,7 +69,8 @@ class Estimand(Sourced):
     population: str
     treatments: str
     variable: str
-    intercurrent_events: list[IntercurrentEvent] = []
+    intercurrent_events: list[Handled] = []
+    """each intercurrent event of the plan, once"""
     summary: str
     """the population-level summary measure, as difference in means"""
 
@@ -195,6 +204,8 @@ class Plan(Model):
     domains: Annotated[list[Domain], Field(min_length=1)]
     outcomes: Annotated[list[Outcome], Field(min_length=1)]
     analysis_sets: Annotated[list[AnalysisSet], Field(min_length=1)]
+    intercurrent_events: list[IntercurrentEvent] = []
+    """events after randomisation that the trial expects; every estimand says what it does about each"""
     estimands: list[Estimand] = []
     baseline_characteristics: list[Name | ScoreName] = []
     """variables of study.yaml and scores at baseline that describe the participants"""

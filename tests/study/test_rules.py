@@ -1,0 +1,116 @@
+"""Each rule of the plan: a plan that breaks it is refused by its id; the documentation lists them all."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipanalysis.errors import ConfigError, PipError
+from pipanalysis.estimate.planning import check_whole_plan
+from pipanalysis.study.load import load_study
+from pipanalysis.study.rules import RULES
+
+PLAN = "analysis.yaml"
+ANCOVA = "    method: ancova\n"
+FAMILIES = "conf_level: 0.95\n\nfamilies:\n"
+
+
+def family(name: str, members: str, rest: str = "method: holm") -> str:
+    return f"  - {{name: {name}, label: L, members: [{members}], {rest}}}\n"
+
+
+EARLY, LATE = "{analysis: primary, visits: [month2]}", "{analysis: primary, visits: [month8]}"
+BREAKS = {
+    "unknown-name": (PLAN, "estimand: treatment_policy", "estimand: treatment"),
+    "repeated-name": (PLAN, "label: Depression}\n", "label: Depression}\n  - {name: depression, label: D}\n"),
+    "covariate-after-randomisation": (PLAN, ANCOVA, f"{ANCOVA}    covariates: [satisfaction]\n"),
+    "subgroup-after-randomisation": (PLAN, "subgroup: drug", "subgroup: satisfaction"),
+    "subgroup-unsuited": (PLAN, "    method: mmrm\n    role: exploratory", "    method: ancova\n    role: exploratory"),
+    "intercurrent-event-unhandled": (PLAN, "\nestimands:\n", "  - {name: death, label: Death}\n\nestimands:\n"),
+    "estimand-missing": (PLAN, "    estimand: treatment_policy\n", ""),
+    "family-without-members": (
+        PLAN,
+        "conf_level: 0.95\n",
+        FAMILIES + family("a", "{analysis: primary, visits: []}"),
+    ),
+    "hypothesis-in-two-families": (
+        PLAN,
+        "conf_level: 0.95\n",
+        FAMILIES + family("a", LATE) + family("b", "{analysis: primary}"),
+    ),
+    "gate-leads-nowhere": (
+        PLAN,
+        "conf_level: 0.95\n",
+        FAMILIES + family("a", LATE, "method: holm, after: b") + family("b", EARLY, "method: holm, after: a"),
+    ),
+    "method-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    visits: [baseline, month8]\n"),
+    "option-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    baseline_score: bdi.total\n"),
+    "source-missing": (PLAN, "label: BDI-II by arm and visit, method: descriptives", "label: X, method: adherence"),
+    "display-unsuited": ("displays.yaml", "analyses: [primary", "analyses: [by_drug, primary"),
+}
+SATISFACTION = """variables:
+  - {name: satisfaction, label: S, type: category, level: participant, measured: after_randomisation, levels: {a: A}}
+"""
+BY_DRUG = """
+  - name: by_drug
+    label: By drug
+    method: mmrm
+    role: exploratory
+    analysis_set: all_randomised
+    subgroup: drug
+"""
+
+
+@pytest.fixture
+def folder(study_folder: Callable[..., Path], root: Path) -> Path:
+    """Beat the Blues with a variable that is measured after randomisation, and an analysis by subgroup."""
+    made = study_folder(root / "examples" / "beat-the-blues")
+    study, plan = made / "config" / "study.yaml", made / "config" / PLAN
+    text = study.read_text(encoding="utf-8")
+    assert text.count("\nvariables:\n") == 1
+    study.write_text(text.replace("variables:\n", SATISFACTION, 1), encoding="utf-8")
+    plan.write_text(plan.read_text(encoding="utf-8").rstrip() + BY_DRUG, encoding="utf-8")
+    return made
+
+
+def rules_broken(folder: Path) -> set[str]:
+    try:
+        check_whole_plan(load_study(folder))
+    except PipError as error:
+        return {problem.rule for problem in error.problems}
+    return set()
+
+
+def test_the_plan_without_a_mistake_breaks_no_rule(folder: Path) -> None:
+    assert rules_broken(folder) == set()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_plan_that_breaks_a_rule_is_refused_by_its_id(folder: Path, rule: str) -> None:
+    file, old, new = BREAKS[rule]
+    path = folder / "config" / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text, old
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert rules_broken(folder) == {rule}
+
+
+def test_the_refusal_prints_the_rule(folder: Path) -> None:
+    path = folder / "config" / PLAN
+    path.write_text(path.read_text(encoding="utf-8").replace("      - {event: stopping,", "      - {event: stoping,"))
+    with pytest.raises(ConfigError) as caught:
+        load_study(folder)
+    assert "rule:    intercurrent-event-unhandled" in str(caught.value)
+    assert "'treatment_policy' says nothing about 'stopping' (Stopping the programme or taking drugs)" in str(
+        caught.value
+    )
+    assert "did you mean 'stopping'?" in str(caught.value)
+
+
+def test_the_documentation_lists_every_rule_as_it_is(root: Path) -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (root / "docs" / "plan-rules.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
+    assert [(row[0].strip("`"), row[1]) for row in rows] == list(RULES.items())
