@@ -151,14 +151,34 @@ class Source:
 def accumulate(layout: Layout, source: Source) -> CrossProducts:
     """Make the pass over the data."""
     n_visits, n_columns = layout.observed.shape[1], source.X.shape[1] + 1
-    pairs, triangle = packing(n_visits), packing(n_columns)
     # m visits of q columns: n subjects cost n m (m + q) q as rows, m^2 q^2 as cross-products
     sizes = layout.observed.sum(1)
     as_rows = layout.counts * (sizes + n_columns) <= 2 * sizes * n_columns
     large, small = np.flatnonzero(~as_rows), np.flatnonzero(as_rows)
-    products = np.zeros((large.size, pairs.row.size, triangle.row.size))
     by_pattern = np.argsort(layout.pattern, kind="stable")
     ends = np.cumsum(layout.counts)
+    if layout.starts[-1] <= CHUNK_ROWS:
+        products = _products_at_once(layout, source, by_pattern, large, ends)
+    else:
+        products = _products_by_chunks(layout, source, by_pattern, large, ends)
+    rows = None
+    if small.size:
+        members = np.concatenate([by_pattern[ends[p] - layout.counts[p] : ends[p]] for p in small])
+        starts = np.concatenate([[0], np.cumsum(layout.counts[small])[:-1]])
+        z = _pad(layout, source, members, n_visits, n_columns)
+        rows = Rows(z, np.repeat(small, layout.counts[small]), small, starts)
+    return CrossProducts(
+        n_visits, n_columns, layout.observed, layout.counts.astype(float), layout.group, large, products, rows
+    )
+
+
+def _products_by_chunks(
+    layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, ends: IntArray
+) -> FloatArray:
+    """Packed cross-products of the patterns `large`, a few rows at a time; `ends`: of each pattern in `by_pattern`."""
+    n_columns = source.X.shape[1] + 1
+    pairs, triangle = packing(layout.observed.shape[1]), packing(n_columns)
+    products = np.zeros((large.size, pairs.row.size, triangle.row.size))
     for position, p in enumerate(large):
         members = by_pattern[ends[p] - layout.counts[p] : ends[p]]
         visits = np.flatnonzero(layout.observed[p])
@@ -173,21 +193,30 @@ def accumulate(layout: Layout, source: Source) -> CrossProducts:
         chosen = blocks[j, :, k, :]
         chosen = 0.5 * (chosen + chosen.transpose(0, 2, 1))
         products[position, pairs.full[visits[j], visits[k]]] = triangle.pack(chosen)
-    rows = None
-    if small.size:
-        members = np.concatenate([by_pattern[ends[p] - layout.counts[p] : ends[p]] for p in small])
-        rows = _pad(layout, source, members, small, n_visits, n_columns)
-    return CrossProducts(
-        n_visits, n_columns, layout.observed, layout.counts.astype(float), layout.group, large, products, rows
-    )
+    return products
 
 
-def _pad(layout: Layout, source: Source, members: IntArray, small: IntArray, n_visits: int, n_columns: int) -> Rows:
+def _products_at_once(
+    layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, ends: IntArray
+) -> FloatArray:
+    """The same where all rows fit into a chunk: padded at unobserved visits, they need no indexing by pattern."""
+    t, q = layout.observed.shape[1], source.X.shape[1] + 1
+    pairs, triangle = packing(t), packing(q)
+    z = _pad(layout, source, by_pattern, t, q).reshape(-1, t * q)
+    totals = np.empty((large.size, t * q, t * q))
+    for position, p in enumerate(large):
+        own = z[ends[p] - layout.counts[p] : ends[p]]
+        np.matmul(own.T, own, out=totals[position])
+    blocks = totals.reshape(-1, t, q, t, q)[:, pairs.row, :, pairs.column, :].transpose(1, 0, 2, 3)
+    return triangle.pack(0.5 * (blocks + blocks.swapaxes(2, 3)))
+
+
+def _pad(layout: Layout, source: Source, members: IntArray, n_visits: int, n_columns: int) -> FloatArray:
+    """z of subjects given by position, (len(members), t, q), zero at unobserved visits."""
     lengths = layout.starts[members + 1] - layout.starts[members]
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     owner = np.repeat(np.arange(members.size), lengths)
     at = np.arange(bounds[-1]) - bounds[owner] + layout.starts[members][owner]
     z = np.zeros((members.size, n_visits, n_columns))
     z[owner, layout.visits[at]] = source.z(at if layout.order is None else layout.order[at])
-    starts = np.concatenate([[0], np.cumsum(layout.counts[small])[:-1]])
-    return Rows(z, np.repeat(small, layout.counts[small]), small, starts)
+    return z
