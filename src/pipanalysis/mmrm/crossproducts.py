@@ -6,6 +6,7 @@ as rows: their z stay as they are, padded with zeros at unobserved visits.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -139,13 +140,20 @@ class Source:
     def z(self, rows: IntArray) -> FloatArray:
         """Give z for rows of any shape: (..., p + 1)."""
         flat = rows.reshape(-1)
-        X = self.X[flat]
-        z = np.empty((flat.size, X.shape[1] + 1))
+        weight = None if self.root_weight is None else self.root_weight[flat]
+        return self._z(self.X[flat], self.y[flat], weight).reshape(*rows.shape, -1)
+
+    def all_z(self) -> FloatArray:
+        """Give z for all rows, without a copy of X: (n, p + 1)."""
+        return self._z(self.X, self.y, self.root_weight)
+
+    def _z(self, X: FloatArray, y: FloatArray, root_weight: FloatArray | None) -> FloatArray:
+        z = np.empty((len(X), X.shape[1] + 1))
         np.matmul(X, self.transform, out=z[:, :-1])
-        z[:, -1] = (self.y[flat] - X @ self.offset) / self.scale
-        if self.root_weight is not None:
-            z *= self.root_weight[flat, None]
-        return z.reshape(*rows.shape, z.shape[1])
+        z[:, -1] = (y - X @ self.offset) / self.scale
+        if root_weight is not None:
+            z *= root_weight[:, None]
+        return z
 
 
 def accumulate(layout: Layout, source: Source) -> CrossProducts:
@@ -201,14 +209,25 @@ def _products_at_once(
 ) -> FloatArray:
     """The same where all rows fit into a chunk: padded at unobserved visits, they need no indexing by pattern."""
     t, q = layout.observed.shape[1], source.X.shape[1] + 1
-    pairs, triangle = packing(t), packing(q)
     z = _pad(layout, source, by_pattern, t, q).reshape(-1, t * q)
-    totals = np.empty((large.size, t * q, t * q))
+    here, mirrored = _packed_entries(t, q)
+    products = np.empty((large.size, *here.shape))
+    total = np.empty((t * q, t * q))
     for position, p in enumerate(large):
         own = z[ends[p] - layout.counts[p] : ends[p]]
-        np.matmul(own.T, own, out=totals[position])
-    blocks = totals.reshape(-1, t, q, t, q)[:, pairs.row, :, pairs.column, :].transpose(1, 0, 2, 3)
-    return triangle.pack(0.5 * (blocks + blocks.swapaxes(2, 3)))
+        np.matmul(own.T, own, out=total)
+        flat = total.reshape(-1)
+        np.add(flat[here], flat[mirrored], out=products[position])
+    products *= 0.5
+    return products
+
+
+@lru_cache(maxsize=64)
+def _packed_entries(t: int, q: int) -> tuple[IntArray, IntArray]:
+    """Where C[j, k][a, b] and C[j, k][b, a] stand in the (t q, t q) cross-products, both triangles packed."""
+    pairs, triangle = packing(t), packing(q)
+    j, k, a, b = pairs.row[:, None], pairs.column[:, None], triangle.row, triangle.column
+    return (j * q + a) * (t * q) + k * q + b, (j * q + b) * (t * q) + k * q + a
 
 
 def _pad(layout: Layout, source: Source, members: IntArray, n_visits: int, n_columns: int) -> FloatArray:
@@ -217,6 +236,12 @@ def _pad(layout: Layout, source: Source, members: IntArray, n_visits: int, n_col
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     owner = np.repeat(np.arange(members.size), lengths)
     at = np.arange(bounds[-1]) - bounds[owner] + layout.starts[members][owner]
+    rows = at if layout.order is None else layout.order[at]
     z = np.zeros((members.size, n_visits, n_columns))
-    z[owner, layout.visits[at]] = source.z(at if layout.order is None else layout.order[at])
+    if members.size == layout.n_subjects:
+        where = np.empty_like(rows)
+        where[rows] = owner * n_visits + layout.visits[at]
+        z.reshape(-1, n_columns)[where] = source.all_z()
+    else:
+        z[owner, layout.visits[at]] = source.z(rows)
     return z
