@@ -123,13 +123,14 @@ def measure(n: int, visits: int, missing: str) -> tuple[str, bool]:
         (whole, TARGET_FRAME.get(n)),
         (memory, TARGET_MEMORY if n >= 1_000 else None),
     )
-    cells = [f"{fit_memory / X.nbytes:9.1f}  "]
+    cells = []
     for value, target in targets:
         unit = 1.0 if value is memory else 1e3
         verdict = "" if target is None else f" {'<' if value < target else 'NOT <'} {unit * target:g}"
         cells.append(f"{unit * value:9.1f}{verdict:<11}")
+    cells.append(f"{fit_memory / X.nbytes:7.1f}")
     r = f"{1e3 * R_FIT[n]:9.0f}{1e3 * R_INFERENCE[n]:9.0f}" if complete and n in R_FIT else ""
-    line = f"{n:>7} x {visits}  {missing:<13}{fit.engine.iterations:>3}  {''.join([*cells[1:], cells[0]])}{r}"
+    line = f"{n:>7} x {visits}  {missing:<13}{fit.engine.iterations:>3}  {''.join(cells)}{r}"
     return line, all(target is None or value < target for value, target in targets)
 
 
