@@ -136,9 +136,8 @@ def measure(n: int, visits: int, missing: str) -> tuple[str, bool]:
 
 def main() -> None:
     largest = int(sys.argv[1]) if len(sys.argv) > 1 else SHAPES[-1][0]
-    print(
-        f"{'':>7}   {'':<16}{'':>3}  {'arrays, ms':<20}{'frame, ms':<20}{'frame: memory / X':<20}{'arrays':>9}  {'R fit':>9}{'R KR':>9}"
-    )
+    heads = "".join(f"{name:<20}" for name in ("arrays, ms", "frame, ms", "frame: memory / X"))
+    print(f"{'':>28}{heads} arrays{'R fit':>9}{'R KR':>9}")
     met = True
     with threadpool_limits(1):
         for n, visits in SHAPES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
-from math import isfinite
+from math import isfinite, isnan
 
 ABSENT = "–"
 """stands where there is no value"""
@@ -46,8 +46,11 @@ def interval(low: float, high: float, digits: int) -> str:
 
 
 def with_interval(value: float, low: float, high: float, digits: int) -> str:
-    """Return `estimate (low to high)`."""
-    return f"{fixed(value, digits)} ({interval(low, high, digits)})" if isfinite(value) else ABSENT
+    """Return `estimate (low to high)`, the estimate alone where it has no interval."""
+    if not isfinite(value):
+        return ABSENT
+    limits = "" if isnan(low) and isnan(high) else f" ({interval(low, high, digits)})"
+    return fixed(value, digits) + limits
 
 
 def with_spread(value: float, spread: float, digits: int, spread_digits: int) -> str:

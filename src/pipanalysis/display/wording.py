@@ -140,6 +140,10 @@ def method_sentence(study: Study, name: str) -> str:
             f"least squares at each visit{adjusted}; "
             + ("model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors")
         ),
+        "rerandomisation": (
+            f"t statistic of the analysis of covariance{adjusted}, among those of {chosen.allocations:,} allocations "
+            "drawn anew within the strata (each one there is, where there are no more)"
+        ),
         "logistic": (
             f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
             "the model, delta-method intervals"
@@ -168,7 +172,7 @@ def _covariance(chosen: Analysis) -> str:
 def _adjustment(study: Study, chosen: Analysis) -> str:
     terms = []
     if chosen.baseline and chosen.method != "clda":
-        by_visit = chosen.baseline_by_visit and chosen.method not in ("ancova", "logistic")
+        by_visit = chosen.baseline_by_visit and chosen.method not in ("ancova", "rerandomisation", "logistic")
         of = chosen.baseline_score
         named = f"{characteristic_label(study, of)} at baseline" if of else "baseline"
         terms.append("baseline by visit" if by_visit else named)

@@ -57,6 +57,8 @@ STATISTICS: dict[str, str] = {
     "df": "Degrees of freedom",
     "statistic": "t statistic",
     "p_value": "P value",
+    "p_value_mcse": "Monte Carlo standard error of the P value",
+    "n_allocations": "Allocations that the observed one was compared with",
     "p_value_z": "P value by the normal distribution",
     "p_value_adjusted": "P value adjusted for multiplicity",
     "p_value_interaction": "P value of the interaction of arm and subgroup",

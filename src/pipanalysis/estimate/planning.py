@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MODELS = ("mixed_model", "mmrm", "clda", "ancova", "effect_size", "logistic")
+MODELS = ("mixed_model", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "logistic")
 """methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"

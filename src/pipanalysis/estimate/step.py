@@ -90,6 +90,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         effect_size,
         mixed_model,
         mmrm,
+        rerandomisation,
         subgroup,
     )
     from pipanalysis.estimate.analysis_data import analysis_frame
@@ -108,6 +109,11 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     elif analysis.method == "ancova":
         for result in ancova.ancova(frame, analysis):
             yield from model_rows(scope, result, frame.baseline_sd)
+    elif analysis.method == "rerandomisation":
+        config = trial.study.config
+        visits = rerandomisation.rerandomisation(frame, analysis, config.randomisation.strata, config.study.seed)
+        for at, tests in visits:
+            yield from rerandomisation.rerandomisation_rows(scope, at, tests)
     elif analysis.method == "logistic":
         for answer in binary.logistic(frame, scope.conf_level):
             yield from binary.binary_rows(scope, answer)

@@ -29,6 +29,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         _plan,
         check_estimands,
         _subgroups,
+        _rerandomised,
         check_families,
         check_event_analyses,
         _displays,
@@ -239,6 +240,20 @@ def _subgroups(study: Study) -> Iterator[Finding]:
                 found = f"{name} in a table of {table.kind}"
                 needed = "analyses with subgroup" if table.kind == "subgroups" else "analyses without subgroup"
                 yield "displays.yaml", ("tables", t, "analyses"), found, needed, "display-unsuited"
+
+
+def _rerandomised(study: Study) -> Iterator[Finding]:
+    """Find re-randomisation tests that would not keep to the strata of the randomisation."""
+    for i, analysis in enumerate(study.plan.analyses):
+        if analysis.method == "rerandomisation" and not analysis.strata and study.config.randomisation.strata:
+            found = f"rerandomisation in a trial stratified by {', '.join(study.config.randomisation.strata)}"
+            yield (
+                "analysis.yaml",
+                ("analyses", i, "strata"),
+                f"strata: false, {found}",
+                "strata: true",
+                "option-unsuited",
+            )
 
 
 def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[Finding]:

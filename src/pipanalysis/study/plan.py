@@ -78,7 +78,7 @@ class Estimand(Sourced):
 FAMILIES: dict[str, tuple[str, ...]] = {
     "describe": ("descriptives", "baseline", "effect_size", "reliable_change"),
     "mixed_model": ("mixed_model",),
-    "ancova": ("ancova",),
+    "ancova": ("ancova", "rerandomisation"),
     "mmrm": ("mmrm", "clda"),
     "binary": ("logistic",),
     "safety": ("adherence", "harms"),
@@ -110,6 +110,7 @@ class Analysis(Model):
     Methods: `descriptives` (by arm and visit), `baseline` (participants' characteristics by arm), `mixed_model` (random
     intercept for the unit, statsmodels), `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
+    `rerandomisation` (the difference of `ancova` against those of allocations drawn anew within the strata),
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
     difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
@@ -125,6 +126,7 @@ class Analysis(Model):
         "mmrm",
         "clda",
         "ancova",
+        "rerandomisation",
         "effect_size",
         "logistic",
         "adherence",
@@ -161,6 +163,8 @@ class Analysis(Model):
     """mmrm and clda: degrees of freedom"""
     standard_error: Literal["model", "HC3"] = "model"
     """ancova: model-based or heteroscedasticity-consistent"""
+    allocations: Annotated[int, Field(ge=1000, le=1_000_000)] = 20_000
+    """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     events: HarmsSource | None = None
     """harms: the event table and its variables"""
     prespecified: bool = True
