@@ -30,6 +30,7 @@ def study(
     items: dict[str, Any] | None = None,
     characteristics: list[str] | None = None,
     outcomes: list[dict[str, Any]] | None = None,
+    better: str | None = None,
     folder: Path = Path("trial"),
 ) -> Study:
     """A study with one instrument `form`; the visit at 0 months is the baseline. scores: name → type."""
@@ -52,7 +53,8 @@ def study(
         "visits": instrument_visits,
         "items": items or {"count": 1, "range": {"min": 0, "max": 100}},
         "scores": {
-            name: {"label": name, "rule": "item", "items": "all", "type": kind} for name, kind in scores.items()
+            name: {"label": name, "rule": "item", "items": "all", "type": kind, "better": better}
+            for name, kind in scores.items()
         },
     }
     plan = {

@@ -11,6 +11,7 @@ from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.html_page import html_page
+from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
@@ -35,6 +36,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "measurement": measurement_table,
     "change": change_table,
     "risks": risks_table,
+    "margins": margins_table,
 }
 
 

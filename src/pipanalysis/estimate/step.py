@@ -18,6 +18,8 @@ from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipanalysis.estimate.analysis_data import AnalysisFrame
+    from pipanalysis.estimate.model_result import ModelResult
     from pipanalysis.estimate.trial_data import TrialData
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, Outcome
@@ -108,7 +110,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         yield from effect_size.effect_size_rows(replace(scope, method=effect_size.METHOD), frame)
     elif analysis.method == "ancova":
         for result in ancova.ancova(frame, analysis):
-            yield from model_rows(scope, result, frame.baseline_sd)
+            yield from _fit_rows(trial, scope, outcome, frame, result)
     elif analysis.method == "rerandomisation":
         config = trial.study.config
         visits = rerandomisation.rerandomisation(frame, analysis, config.randomisation.strata, config.study.seed)
@@ -118,14 +120,28 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         for answer in binary.logistic(frame, scope.conf_level):
             yield from binary.binary_rows(scope, answer)
     elif analysis.method == "mixed_model":
-        yield from model_rows(scope, mixed_model.mixed_model(frame, analysis), frame.baseline_sd)
+        yield from _fit_rows(trial, scope, outcome, frame, mixed_model.mixed_model(frame, analysis))
     elif analysis.subgroup:
         labels = subgroup.level_labels(trial.study, analysis.subgroup)
         yield from model_rows(scope, subgroup.subgroup_effects(frame, analysis, labels), frame.baseline_sd)
     else:
-        yield from model_rows(scope, mmrm.mmrm(frame, analysis), frame.baseline_sd)
+        yield from _fit_rows(trial, scope, outcome, frame, mmrm.mmrm(frame, analysis))
         if analysis.method == "mmrm":
             yield from cross_check.cross_check_rows(replace(scope, method=cross_check.METHOD), frame)
+
+
+def _fit_rows(
+    trial: TrialData, scope: Scope, outcome: Outcome, frame: AnalysisFrame, result: ModelResult
+) -> Iterator[Row]:
+    """Yield the rows of a fit of one outcome, and what its differences say of the plan's margins."""
+    from pipanalysis.estimate.margin import margin_rows
+    from pipanalysis.estimate.model_result import model_rows
+
+    yield from model_rows(scope, result, frame.baseline_sd)
+    better = trial.study.scores[outcome.score].better
+    for margin in scope.analysis.margins:
+        if margin.outcome == outcome.name and better:
+            yield from margin_rows(scope, result, margin, better)
 
 
 def say_left_out(study: Study, family: str) -> None:

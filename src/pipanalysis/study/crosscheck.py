@@ -11,6 +11,7 @@ from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_families import check_families
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
+from pipanalysis.study.crosscheck_margins import check_margins
 from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
 from pipanalysis.study.yaml_file import Location, YamlFile
 
@@ -30,6 +31,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_estimands,
         _subgroups,
         _rerandomised,
+        check_margins,
         check_families,
         check_event_analyses,
         _displays,

@@ -104,6 +104,18 @@ class HarmsSource(Model):
     """date variable of the table: events before randomisation are not counted"""
 
 
+class Margin(Sourced):
+    """The largest difference between arms in an outcome that does not matter, fixed before the data are seen."""
+
+    outcome: Name
+    """an outcome of the analysis, whose score says which direction is better"""
+    margin: Annotated[float, Field(gt=0)]
+    """in units of the outcome"""
+    kind: Literal["non_inferiority", "equivalence"]
+    """non_inferiority: the arm is not worse by the margin; equivalence: nor better by it"""
+    visits: list[Name] | Literal["all"] = "all"
+
+
 class Analysis(Model):
     """One analysis of the plan: a method applied to outcomes, in an analysis set, for an estimand.
 
@@ -163,6 +175,8 @@ class Analysis(Model):
     """mmrm and clda: degrees of freedom"""
     standard_error: Literal["model", "HC3"] = "model"
     """ancova: model-based or heteroscedasticity-consistent"""
+    margins: list[Margin] = []
+    """mmrm, clda, mixed_model and ancova: differences that are held against a margin, from the same fit"""
     allocations: Annotated[int, Field(ge=1000, le=1_000_000)] = 20_000
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     events: HarmsSource | None = None

@@ -1,0 +1,101 @@
+"""Non-inferiority and equivalence: differences against their margins, by outcome and visit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.by_visit import fill
+from pipanalysis.display.table_model import Column, TableModel, TableRow
+from pipanalysis.display.wording import analysis, marks, method_sentence
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Outcome
+
+EFFECT = ("estimate", "conf_low", "conf_high")
+AGAINST = (
+    "margin",
+    "p_value_noninferiority",
+    "p_value_nonsuperiority",
+    "p_value_equivalence",
+    "shows_noninferiority",
+    "shows_equivalence",
+    "shows_inferiority",
+)
+
+
+def margins_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out what the table's analyses say of their margins."""
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    heads = ("Margin", "P, worse by the margin", "P, better by the margin", "The interval shows")
+    model.columns = [Column(f"Difference ({level}% CI)"), *(Column(head) for head in heads)]
+    asked = {margin.outcome for name in table.analyses for margin in analysis(study, name).margins}
+    chosen = [name for name in study.outcomes if name in asked and (table.outcomes == "all" or name in table.outcomes)]
+    names = fill(study, table.model_copy(update={"outcomes": chosen}), results, model, _row)
+    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    one_sided = rounding.fixed(50 * (1 - study.plan.conf_level), 2).rstrip("0").rstrip(".")
+    model.notes = [
+        f"Difference: {others} minus {study.reference_arm.label}. P: one-sided, against a difference as bad as the "
+        f"margin and against one as good; each is at {one_sided}%, so the interval decides. Non-inferior: the interval "
+        "leaves out all that is worse than the margin. Equivalent: it lies within the margins on both sides. Inferior: "
+        "all of it is worse than the margin.",
+        *dict.fromkeys(method_sentence(study, name) for name in names),
+        *model.notes,
+        *table.footnotes,
+    ]
+    return model
+
+
+def _row(
+    study: Study,
+    results: ResultsIndex,
+    model: TableModel,
+    outcome: Outcome,
+    visit: str,
+    name: str,
+    arm: str,
+    label: str,
+) -> TableRow | None:
+    margin = next((m for m in analysis(study, name).margins if m.outcome == outcome.name), None)
+    contrast = f"{arm} - {study.reference_arm.name}"
+    if margin is None:
+        return None
+    where = {"visit": visit, "contrast": contrast}
+    own = results.row(name, outcome.name, "margin", **where, context=f"margin={margin.kind}")
+    if own is None:
+        return None
+    effect = results.stats(name, outcome.name, EFFECT, **where)
+    against = results.stats(name, outcome.name, AGAINST, **where, context=f"margin={margin.kind}")
+    digits, p = study.displays.digits, study.displays.digits.p_value
+    shown = conclusion(against, margin.kind)
+    cells = (
+        rounding.with_interval(effect["estimate"], effect["conf_low"], effect["conf_high"], digits.estimate),
+        f"{margin.margin:g}" + (" (assumed)" if margin.status == "assumed" else ""),
+        rounding.p_value(against["p_value_noninferiority"], p),
+        rounding.p_value(against["p_value_nonsuperiority"], p),
+        shown,
+    )
+    note = "; ".join(part for part in (str(own["error"]), str(own["warning"])) if part)
+    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    model.records.append(
+        {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}
+        | {"kind": margin.kind, **effect, **against, "shown": shown}
+    )
+    return TableRow(label + mark, cells, 1)
+
+
+def conclusion(against: dict[str, float], kind: str) -> str:
+    """Return in words what the results say of a margin."""
+    if against["shows_inferiority"] == 1:
+        return "inferior"
+    asked = "shows_equivalence" if kind == "equivalence" else "shows_noninferiority"
+    words = {"shows_equivalence": "equivalent", "shows_noninferiority": "non-inferior"}
+    if against[asked] == 1:
+        return words[asked]
+    if kind == "equivalence" and against["shows_noninferiority"] == 1:
+        return "non-inferior; equivalence not shown"
+    return f"{kind.replace('_', '-')} not shown" if against[asked] == 0 else rounding.ABSENT
