@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.html_page import html_page
 from pipanalysis.display.margins_table import margins_table
@@ -37,6 +38,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "change": change_table,
     "risks": risks_table,
     "margins": margins_table,
+    "growth": growth_table,
 }
 
 

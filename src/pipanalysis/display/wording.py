@@ -136,6 +136,11 @@ def method_sentence(study: Study, name: str) -> str:
             f"{_covariance(chosen)}, REML"
         ),
         "mixed_model": f"random intercept per {study.config.study.unit}, arm by visit{adjusted}; REML",
+        "growth": (
+            f"random intercept and slope per {study.config.study.unit} in time since baseline, which is an occasion "
+            f"with one mean in all arms, then arm by time{adjusted}; REML, t with between-{study.config.study.unit} "
+            "degrees of freedom"
+        ),
         "ancova": (
             f"least squares at each visit{adjusted}; "
             + ("model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors")
@@ -171,7 +176,7 @@ def _covariance(chosen: Analysis) -> str:
 
 def _adjustment(study: Study, chosen: Analysis) -> str:
     terms = []
-    if chosen.baseline and chosen.method != "clda":
+    if chosen.baseline and chosen.method not in ("clda", "growth"):
         by_visit = chosen.baseline_by_visit and chosen.method not in ("ancova", "rerandomisation", "logistic")
         of = chosen.baseline_score
         named = f"{characteristic_label(study, of)} at baseline" if of else "baseline"

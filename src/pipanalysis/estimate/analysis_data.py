@@ -141,7 +141,7 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
             columns[covariate.column] = np.repeat(people[name].to_numpy(dtype=np.float64, na_value=np.nan), k)
         covariates.append(covariate)
     known = given_at_baseline(study, baseline_score) and bool(np.isfinite(baseline).any())
-    adjust = analysis.baseline and known and analysis.method != "clda"
+    adjust = analysis.baseline and known and analysis.method not in ("clda", "growth")
     notes = []
     if analysis.baseline and given_at_baseline(study, baseline_score) and not known:
         notes.append("not adjusted for baseline: no unit has a baseline value")

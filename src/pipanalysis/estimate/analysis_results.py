@@ -79,6 +79,8 @@ STATISTICS: dict[str, str] = {
     "effect_size_high": "Upper confidence limit in baseline standard deviations",
     "hedges_g": "Hedges' g, unadjusted",
     "variance_unit": "Variance between units",
+    "variance_slope": "Variance of the slopes between units",
+    "covariance_intercept_slope": "Covariance of intercepts and slopes",
     "variance_residual": "Residual variance",
     "icc": "Intraclass correlation",
     "variance_visit": "Variance at the visit",

@@ -11,9 +11,12 @@ from pipanalysis.estimate.model_result import Effect, NotFittedError
 from pipanalysis.mmrm.design import find_aliased
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from pipanalysis.estimate.analysis_data import AnalysisFrame
+    from pipanalysis.estimate.analysis_data import AnalysisFrame, Covariate
     from pipanalysis.estimate.trial_data import FloatArray
 
 NO_VARIANCE = 1e-12
@@ -70,16 +73,9 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
             columns |= {f"baseline at {visit}": baseline * column for visit, column in indicator.items()}
         else:
             columns["baseline"] = baseline
-    for covariate in frame.varying:
-        if covariate.factor:
-            levels = [
-                level for level in data[covariate.column].cat.categories if (data[covariate.column] == level).any()
-            ]
-            added = {f"{covariate.name} {level}": _is(data[covariate.column], level) for level in levels[1:]}
-        else:
-            added = {covariate.name: _standardised(data[covariate.column].to_numpy(dtype=np.float64))}
-        columns |= added
-        units |= added
+    added = covariate_columns(data, frame.varying)
+    columns |= added
+    units |= added
     first_effect = len(columns)
     keys: list[tuple[str, str]] = []
     for arm in frame.arms[1:]:
@@ -109,6 +105,19 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
         unit=code,
         between_rank=int(np.linalg.matrix_rank(np.column_stack(list(units.values()))[first_rows])),
     )
+
+
+def covariate_columns(data: pd.DataFrame, covariates: Sequence[Covariate]) -> dict[str, FloatArray]:
+    """Return the columns of covariates: an indicator for each level but the first, numbers in standard deviations."""
+    columns: dict[str, FloatArray] = {}
+    for covariate in covariates:
+        values = data[covariate.column]
+        if covariate.factor:
+            levels = [level for level in values.cat.categories if (values == level).any()]
+            columns |= {f"{covariate.name} {level}": _is(values, level) for level in levels[1:]}
+        else:
+            columns[covariate.name] = _standardised(values.to_numpy(dtype=np.float64))
+    return columns
 
 
 def _is(column: Any, level: str) -> FloatArray:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MODELS = ("mixed_model", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "logistic")
+MODELS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "logistic")
 """methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
@@ -65,7 +65,7 @@ def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
         return "none of the analysis's visits is a visit of the outcome after baseline"
     if analysis.method == "reliable_change" and study.scores[outcome.score].reliability is None:
         return f"its score {outcome.score} has no reliability"
-    if analysis.method in ("clda", "reliable_change") and not measured_at_baseline(study, outcome):
+    if analysis.method in ("clda", "growth", "reliable_change") and not measured_at_baseline(study, outcome):
         return "it is not measured at baseline"
     return ""
 

@@ -90,6 +90,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         cross_check,
         describe,
         effect_size,
+        growth,
         mixed_model,
         mmrm,
         rerandomisation,
@@ -121,6 +122,10 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
             yield from binary.binary_rows(scope, answer)
     elif analysis.method == "mixed_model":
         yield from _fit_rows(trial, scope, outcome, frame, mixed_model.mixed_model(frame, analysis))
+    elif analysis.method == "growth":
+        begun = trial.study.baseline_visit
+        months = {name: visit.months - (begun.months if begun else 0) for name, visit in trial.study.visits.items()}
+        yield from _fit_rows(trial, scope, outcome, frame, growth.growth(frame, months))
     elif analysis.subgroup:
         labels = subgroup.level_labels(trial.study, analysis.subgroup)
         yield from model_rows(scope, subgroup.subgroup_effects(frame, analysis, labels), frame.baseline_sd)

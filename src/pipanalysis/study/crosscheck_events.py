@@ -18,6 +18,7 @@ KIND_METHODS: dict[str, tuple[str, ...]] = {
     "harms": ("adherence", "harms"),
     "measurement": ("measurement",),
     "change": ("reliable_change",),
+    "growth": ("growth",),
 }
 """kinds of table that lay out the results of these methods alone"""
 

@@ -16,14 +16,16 @@ class Table(Model):
     visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic),
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
-    `margins` (non-inferiority and equivalence).
+    `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
     """
 
     name: Name
     """name of its files, results/tables/NAME.html and .csv"""
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
-    kind: Literal["baseline", "outcomes", "effects", "risks", "subgroups", "harms", "measurement", "change", "margins"]
+    kind: Literal[
+        "baseline", "outcomes", "effects", "risks", "subgroups", "harms", "measurement", "change", "margins", "growth"
+    ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]
     """analyses of the plan whose results it shows"""

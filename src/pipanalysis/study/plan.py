@@ -77,7 +77,7 @@ class Estimand(Sourced):
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "describe": ("descriptives", "baseline", "effect_size", "reliable_change"),
-    "mixed_model": ("mixed_model",),
+    "mixed_model": ("mixed_model", "growth"),
     "ancova": ("ancova", "rerandomisation"),
     "mmrm": ("mmrm", "clda"),
     "binary": ("logistic",),
@@ -120,7 +120,8 @@ class Analysis(Model):
     """One analysis of the plan: a method applied to outcomes, in an analysis set, for an estimand.
 
     Methods: `descriptives` (by arm and visit), `baseline` (participants' characteristics by arm), `mixed_model` (random
-    intercept for the unit, statsmodels), `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
+    intercept for the unit, statsmodels), `growth` (random intercept and slope in time since baseline, arm by time),
+    `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
     `rerandomisation` (the difference of `ancova` against those of allocations drawn anew within the strata),
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
@@ -135,6 +136,7 @@ class Analysis(Model):
         "descriptives",
         "baseline",
         "mixed_model",
+        "growth",
         "mmrm",
         "clda",
         "ancova",
