@@ -212,7 +212,8 @@ def random_slope(
     The standard errors are those of generalised least squares at the estimated variances, as in lme4 and SAS.
 
     Returns:
-        The fit, None where the covariance of the random effects is at its boundary; and the warnings on the way.
+        The fit, None where the covariance of the random effects is at its boundary; and what the reader must know.
+        Warnings of MixedLM on the way to a maximum that was then verified are not passed on.
 
     Raises:
         NotFittedError: no optimiser of MixedLM reached a maximum that can be trusted.
@@ -241,10 +242,10 @@ def random_slope(
         if _singular(random, residual):
             return None, []
         beta, vcov, least = least_squares_given(y / scale, X, unit, Z, random, residual)
-        if deviance - least > BETTER:
-            said.append(f"MixedLM stopped {deviance - least:.1g} short of the maximum of twice the log-likelihood")
+        short = deviance - least
+        notes = [f"MixedLM stopped {short:.1g} short of the maximum of twice the log-likelihood"] * (short > BETTER)
         back = np.diag([1.0, 1 / spread])
-        return GrowthFit(beta * scale, vcov * scale**2, back @ random @ back * scale**2, residual * scale**2), said
+        return GrowthFit(beta * scale, vcov * scale**2, back @ random @ back * scale**2, residual * scale**2), notes
     raise NotFittedError("; ".join(["no optimiser of MixedLM converged", *dict.fromkeys(said)]))
 
 
