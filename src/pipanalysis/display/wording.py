@@ -141,10 +141,7 @@ def method_sentence(study: Study, name: str) -> str:
             f"with one mean in all arms, then arm by time{adjusted}; REML, t with between-{study.config.study.unit} "
             "degrees of freedom"
         ),
-        "ancova": (
-            f"least squares at each visit{adjusted}; "
-            + ("model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors")
-        ),
+        "ancova": (f"least squares at each visit{adjusted}; " + _standard_errors(study, chosen)),
         "rerandomisation": (
             f"t statistic of the analysis of covariance{adjusted}, among those of {chosen.allocations:,} allocations "
             "drawn anew within the strata (each one there is, where there are no more)"
@@ -166,6 +163,13 @@ def method_sentence(study: Study, name: str) -> str:
     }
     planned = "" if chosen.prespecified else " Not prespecified."
     return f"{chosen.label}: {sentences[chosen.method]}. {set_label(study, chosen.analysis_set)}.{planned}"
+
+
+def _standard_errors(study: Study, chosen: Analysis) -> str:
+    if chosen.cluster is None:
+        return "model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors"
+    by = mid_sentence(characteristic_label(study, chosen.cluster))
+    return f"standard errors robust to correlation within {by} (CR2, Satterthwaite degrees of freedom)"
 
 
 def _covariance(chosen: Analysis) -> str:

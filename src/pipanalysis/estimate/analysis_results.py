@@ -52,6 +52,7 @@ STATISTICS: dict[str, str] = {
     "std_difference": "Standardised difference between arms",
     "n_units": "Units in the model",
     "n_observations": "Observations in the model",
+    "n_clusters": "Clusters",
     "estimate": "Estimate",
     "std_error": "Standard error",
     "df": "Degrees of freedom",

@@ -175,8 +175,11 @@ class Analysis(Model):
         "kenward-roger"
     )
     """mmrm and clda: degrees of freedom"""
-    standard_error: Literal["model", "HC3"] = "model"
-    """ancova: model-based or heteroscedasticity-consistent"""
+    standard_error: Literal["model", "HC3", "cluster"] = "model"
+    """ancova: model-based, heteroscedasticity-consistent, or robust to correlation within clusters"""
+    cluster: Name | None = None
+    """ancova with standard_error: cluster: a participant-level category or text known before randomisation, as a
+    practice"""
     margins: list[Margin] = []
     """mmrm, clda, mixed_model and ancova: differences that are held against a margin, from the same fit"""
     allocations: Annotated[int, Field(ge=1000, le=1_000_000)] = 20_000
