@@ -101,6 +101,7 @@ STATISTICS: dict[str, str] = {
     "n_items": "Items",
     "n_complete": "Complete forms",
     "alpha": "Cronbach's alpha",
+    "omega": "McDonald's omega",
     "n_floor": "Units at the lowest possible score",
     "percent_floor": "Percentage of the units with a value at the lowest possible score",
     "n_ceiling": "Units at the highest possible score",
