@@ -156,6 +156,10 @@ def method_sentence(study: Study, name: str) -> str:
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
         "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",
         "measurement": "all arms together, forms as observed",
+        "service_use": (
+            f"{study.config.study.unit}s counted once however many contacts they had; Clopper-Pearson limits of a "
+            "proportion, Newcombe's of a difference, Welch's of a difference of contacts; no test is made"
+        ),
         "harms": (
             "units counted once however many events they had; Clopper-Pearson limits of a proportion, Newcombe's of a "
             "difference; no test is made"

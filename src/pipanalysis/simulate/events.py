@@ -148,7 +148,10 @@ def _sessions(
 
 
 def _events(study: Study, plan: SimulatedEvents, units: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    who = np.repeat(np.arange(len(units)), generator.poisson(plan.per_unit, size=len(units)))
+    rate = np.full(len(units), plan.per_unit)
+    if plan.dispersion:
+        rate *= generator.gamma(1 / plan.dispersion, plan.dispersion, size=len(units))
+    who = np.repeat(np.arange(len(units)), generator.poisson(rate))
     days = pd.to_timedelta(generator.integers(plan.days[0], plan.days[1] + 1, size=len(who)), unit="D")
     start = _randomised_on(study, units).iloc[who].reset_index(drop=True)
     table = pd.DataFrame({"unit": units["unit"].to_numpy()[who], plan.date: start + days})
