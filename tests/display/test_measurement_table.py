@@ -20,7 +20,7 @@ def page(study_folder: Callable[..., Path]) -> tuple[Page, pd.DataFrame]:
     study.layout.allocation_record.parent.mkdir(parents=True)
     write_json(study.layout.allocation_record, {"allocation": "real"})
     of = scope(study, "measurement", "cesd.total")
-    alpha = {"n_items": 20, "n_complete": 59, "alpha": 0.8512, "conf_low": 0.79, "conf_high": 0.9011}
+    alpha = {"n_items": 20, "n_complete": 59, "alpha": 0.8512, "conf_low": 0.79, "conf_high": 0.9011, "omega": 0.866}
     limits = {"n": 72, "n_floor": 9, "percent_floor": 12.5, "n_ceiling": 0, "percent_ceiling": 0}
     rows = [of.row(k, v, visit="month6", context="internal_consistency") for k, v in alpha.items()]
     rows += [of.row(k, v, visit="month6", context="floor_ceiling") for k, v in limits.items()]
@@ -33,15 +33,16 @@ def page(study_folder: Callable[..., Path]) -> tuple[Page, pd.DataFrame]:
 
 
 def test_a_score_of_items(page: tuple[Page, pd.DataFrame]) -> None:
-    assert page[0].row("6 months") == ["72", "9 (13%)", "0 (0%)", "59", "0.85 (0.79 to 0.90)", "", "", ""]
-    assert page[0].row("CES-D total (20 items)") == [""] * 8
+    assert page[0].row("6 months") == ["72", "9 (13%)", "0 (0%)", "59", "0.85 (0.79 to 0.90)", "0.87", "", "", ""]
+    assert page[0].row("CES-D total (20 items)") == [""] * 9
     kept = page[1].set_index("score").loc["cesd.total"]
     assert (kept["alpha"], kept["conf_low_alpha"], kept["percent_floor"]) == (0.8512, 0.79, 12.5)
+    assert kept["omega"] == 0.866
 
 
 def test_a_score_of_coders(page: tuple[Page, pd.DataFrame]) -> None:
     cells = page[0].row("All visits together [a]")
-    assert cells == ["", "", "", "", "", "40", "58%", "0.92 (0.85 to 0.96)"]
+    assert cells == ["", "", "", "", "", "", "40", "58%", "0.92 (0.85 to 0.96)"]
     assert "[a] 40 forms of 30 dyads" in page[0].text
 
 

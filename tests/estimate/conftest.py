@@ -18,7 +18,9 @@ YES_NO = {"0": "No", "1": "Yes"}
 @pytest.fixture(scope="session")
 def acupuncture(shared: Path) -> Callable[..., TrialData]:
     """Vickers et al. 2004 (BMJ 328:744), arms as in the file: 1 usual care, 2 acupuncture."""
-    file = pd.read_csv(shared / "reference" / "data" / "acupuncture.csv", dtype={"sex": str, "migraine": str})
+    file = pd.read_csv(
+        shared / "reference" / "data" / "acupuncture.csv", dtype={"sex": str, "migraine": str, "practice_id": str}
+    )
     people = file.drop_duplicates("id").rename(columns={"id": "unit"})
     people["arm"] = people["treat"].map({1: "control", 2: "treated"})
     after = file.assign(visit=file["time"].map({3: "month3", 12: "month12"})).rename(columns={"head": "value"})
@@ -29,6 +31,7 @@ def acupuncture(shared: Path) -> Callable[..., TrialData]:
         {"name": "sex", "label": "Sex", "type": "category", "levels": {"0": "Male", "1": "Female"}},
         {"name": "migraine", "label": "Migraine", "type": "category", "levels": YES_NO},
         {"name": "chronicity", "label": "Years", "type": "number"},
+        {"name": "practice_id", "label": "Practice", "type": "text"},
     ]
 
     def make(*analyses: dict[str, Any], **options: Any) -> TrialData:
@@ -47,6 +50,8 @@ def beat_the_blues(shared: Path) -> Callable[..., TrialData]:
         arm=wide["treatment"].map({"TAU": "control", "BtheB": "treated"}),
         drug=wide["drug"],
         episode=wide["length"].map({"<6m": "short", ">6m": "long"}),
+        stratum=wide["drug"] + wide["length"],
+        fives=((wide["unit"] - 1) // 5).astype(str),
     )
     names = {"bdi.pre": "baseline", "bdi.2m": "month2", "bdi.3m": "month3", "bdi.5m": "month5", "bdi.8m": "month8"}
     long = wide.melt("unit", list(names), "visit").dropna()
@@ -54,6 +59,13 @@ def beat_the_blues(shared: Path) -> Callable[..., TrialData]:
     variables = [
         {"name": "drug", "label": "Drugs", "type": "category", "levels": {"No": "No", "Yes": "Yes"}},
         {"name": "episode", "label": "Episode", "type": "category", "levels": {"short": "Short", "long": "Long"}},
+        {
+            "name": "stratum",
+            "label": "Stratum",
+            "type": "category",
+            "levels": {level: level for level in ("No<6m", "No>6m", "Yes<6m", "Yes>6m")},
+        },
+        {"name": "fives", "label": "Five in turn", "type": "text"},
     ]
 
     def make(*analyses: dict[str, Any], **options: Any) -> TrialData:

@@ -1,6 +1,8 @@
 """Analysis of covariance: published numbers, algebra, and what happens where the data do not suffice."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 
 from estimate import trials
 from estimate.trials import effects, row, stat
+from pipanalysis.estimate.cluster_robust import cluster_robust
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import TrialData
 
@@ -59,6 +62,72 @@ def test_hc3_without_covariates_by_algebra() -> None:
     found = effects(family_results(data, "ancova")).loc["month6"]
     parts = [(((x - x.mean()) / (1 - 1 / len(x))) ** 2).sum() / len(x) ** 2 for x in (control, treated)]
     assert found["std_error"] == pytest.approx(np.sqrt(sum(parts)))
+
+
+CLUSTERED = ANCOVA | {"standard_error": "cluster"}
+
+
+@pytest.mark.parametrize(
+    ("case", "options"),
+    [
+        ("blues by fives", {"cluster": "fives"}),
+        ("blues by stratum", {"cluster": "stratum"}),
+        (
+            "blues by stratum, which is a factor of the model",
+            {"cluster": "stratum", "strata": False, "covariates": ["stratum"]},
+        ),
+        ("acupuncture by practice", {"cluster": "practice_id", "covariates": COVARIATES}),
+    ],
+)
+def test_cluster_robust_as_clubsandwich_has_it(
+    case: str,
+    options: dict[str, object],
+    acupuncture: Callable[..., TrialData],
+    beat_the_blues: Callable[..., TrialData],
+    root: Path,
+) -> None:
+    """CR2 with Satterthwaite degrees of freedom: `cluster_robust.R`."""
+    expected = json.loads((root / "tests" / "fixtures" / "r" / "cluster_robust.json").read_text(encoding="utf-8"))[case]
+    trial, visit = (acupuncture, "month12") if case.startswith("acu") else (beat_the_blues, "month3")
+    results = family_results(trial(CLUSTERED | options), "ancova")
+    found = effects(results).loc[visit]
+    assert found["estimate"] == pytest.approx(expected["estimate"], rel=1e-10)
+    assert found["std_error"] == pytest.approx(expected["se"], rel=1e-9)
+    assert found["df"] == pytest.approx(expected["df"], rel=1e-7)
+    assert stat(results, "n_clusters", visit=visit) == expected["clusters"]
+    warned = "few-clusters: 4 clusters, 2.8 degrees of freedom" in row(results, "fit_status", visit=visit)["warning"]
+    assert warned == ("by stratum" in case)
+
+
+def test_clusters_of_one_unit_are_hc2_by_algebra() -> None:
+    """Each unit its own cluster: two means have variances s²/n, and Welch's degrees of freedom with equal variances.
+
+    df = (1/n + 1/m)² / (1 / (n² (n - 1)) + 1 / (m² (m - 1))).
+    """
+    rng = np.random.default_rng(5)
+    X = np.column_stack([np.ones(12), np.repeat([0.0, 1.0], [5, 7])])
+    y = rng.normal(size=12)
+    residual = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
+    found = cluster_robust(X, residual, np.arange(12))
+    assert found.vcov[1, 1] == pytest.approx(np.var(y[:5], ddof=1) / 5 + np.var(y[5:], ddof=1) / 7)
+    assert found.df[1] == pytest.approx((1 / 5 + 1 / 7) ** 2 / (1 / (25 * 4) + 1 / (49 * 6)))
+    assert found.n_clusters == 12
+
+
+def test_one_cluster_is_no_cluster_and_a_unit_without_its_cluster_is_left_out() -> None:
+    people = pd.DataFrame({"unit": range(10), "arm": ["control", "treated"] * 5})
+    long = people.assign(visit="month6", value=np.random.default_rng(2).normal(size=10))[["unit", "visit", "value"]]
+    place = {"name": "place", "label": "Place", "type": "text"}
+    options = CLUSTERED | {"cluster": "place"}
+    configuration = trials.study([options], visits={"baseline": 0, "month6": 6}, variables=[place])
+    alone = family_results(trials.trial(configuration, people.assign(place="a"), long), "ancova")
+    assert row(alone, "fit_status")["error"] == "all units are of one cluster"
+    known = people.assign(place=[None, *"abcabcabc"])
+    results = family_results(trials.trial(configuration, known, long), "ancova")
+    assert stat(results, "n_units") == 9
+    status = row(results, "fit_status")["warning"]
+    assert "left out for want of the cluster: 1 unit(s), 1 observation(s)" in status
+    assert "; few-clusters: 3 clusters, " in status
 
 
 def test_difference_in_baseline_standard_deviations() -> None:

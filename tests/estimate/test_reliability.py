@@ -1,5 +1,8 @@
 """Coefficients of reliability: published examples, algebra, pingouin, and what they do not depend on."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pingouin as pg
@@ -8,7 +11,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipanalysis.estimate.reliability import cohens_kappa, cronbach_alpha, icc_agreement, mean_squares
+from pipanalysis.estimate.reliability import (
+    cohens_kappa,
+    cronbach_alpha,
+    icc_agreement,
+    mcdonald_omega,
+    mean_squares,
+    one_factor,
+)
 
 SHROUT_FLEISS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7.0]])
 """Shrout and Fleiss 1979, table 2: six targets, four judges."""
@@ -117,6 +127,45 @@ def test_alpha_of_items_scored_the_other_way_round_all_together_is_the_same(item
     before = cronbach_alpha(items, 0.95)
     assume(np.isfinite(before.value))
     assert cronbach_alpha(4 - items, 0.95).value == pytest.approx(before.value, rel=1e-9)
+
+
+@pytest.mark.parametrize("case", ["agreeableness, 60 forms", "neuroticism, 25 forms"])
+def test_omega_is_that_of_r(root: Path, case: str) -> None:
+    """One factor by minimum residuals, R's psych (`omega.R`), whose optimiser stops at about 1e-5 of the loadings."""
+    expected = json.loads((root / "tests" / "fixtures" / "r" / "omega.json").read_text(encoding="utf-8"))[case]
+    items = np.array(expected["items"], dtype=float)
+    loadings = one_factor(np.corrcoef(items, rowvar=False))
+    assert loadings == pytest.approx(np.array(expected["loadings"]), abs=2e-5)
+    assert mcdonald_omega(items).value == pytest.approx(expected["omega"], abs=1e-5)
+
+
+def test_omega_of_exactly_one_factor_by_algebra() -> None:
+    """Three items fit one factor exactly: the loading of the first is the root of r12 r13 / r23, and so on."""
+    items = np.random.default_rng(3).normal(size=(200, 1)) + np.random.default_rng(4).normal(size=(200, 3))
+    items *= [1.0, 2.0, 0.5]
+    r = np.corrcoef(items, rowvar=False)
+    loadings = np.sqrt([r[0, 1] * r[0, 2] / r[1, 2], r[0, 1] * r[1, 2] / r[0, 2], r[0, 2] * r[1, 2] / r[0, 1]])
+    spread = items.std(axis=0, ddof=1)
+    common = (loadings @ spread) ** 2
+    expected = common / (common + ((1 - loadings**2) * spread**2).sum())
+    assert mcdonald_omega(items).value == pytest.approx(expected, rel=1e-6)
+
+
+def test_omega_of_equally_good_items_is_alpha() -> None:
+    """Items with one variance and one covariance: loadings are equal and both coefficients k r / (1 + (k - 1) r)."""
+    basis = np.linalg.qr(np.column_stack([np.ones(40), np.random.default_rng(8).normal(size=(40, 5))]))[0][:, 1:]
+    items = basis @ np.linalg.cholesky(0.3 * np.ones((5, 5)) + 0.7 * np.eye(5)).T
+    assert mcdonald_omega(items).value == pytest.approx(5 * 0.3 / (1 + 4 * 0.3), rel=1e-7)
+    assert mcdonald_omega(items).value == pytest.approx(cronbach_alpha(items, 0.95).value, rel=1e-7)
+
+
+def test_an_item_without_variation_has_no_part_in_omega_and_few_items_have_none() -> None:
+    items = np.random.default_rng(3).normal(size=(50, 1)) + np.random.default_rng(4).normal(size=(50, 4))
+    assert mcdonald_omega(np.column_stack([items, np.ones(50)])).value == mcdonald_omega(items).value
+    assert "one factor needs 3 items that vary, not 2" in mcdonald_omega(items[:, :2]).error
+    assert "too few complete forms (2" in mcdonald_omega(items[:2]).error
+    twice = np.column_stack([items[:, 0], items[:, 0], items[:, 1]])
+    assert "unique variances above zero" in mcdonald_omega(twice).error
 
 
 def test_kappa_as_published() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from estimate import trials
 from estimate.trials import row, stat
@@ -229,3 +230,38 @@ def test_no_unit_in_an_arm_is_said(tmp_path: Path) -> None:
 def test_a_missing_event_table_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"events_events\.parquet"):
         family_results(trial(tmp_path, HARMS), "safety")
+
+
+SERVICES = {"method": "service_use", "events": {"table": "events", "category": "kind", "date": "happened"}}
+
+
+def test_contacts_per_unit_by_hand(tmp_path: Path) -> None:
+    """Control: 3, 0, 0, 0; treated: 1, 1, 0, 0 (u8 is out, u1's was too early).
+
+    Variances 9/4 and 1/3, so Welch's standard error is root(9/16 + 1/12) = root(31/48) with
+    (31/48)² / ((9/16)²/3 + (1/12)²/3) degrees of freedom.
+    """
+    made = trial(tmp_path, SERVICES)
+    events(made)
+    results = family_results(made, "safety")
+    where = {"context": "per_unit", "arm": "control"}
+    assert (stat(results, "mean", **where), stat(results, "max", **where), stat(results, "n", **where)) == (0.75, 3, 4)
+    assert stat(results, "mean", context="per_unit level=Fall", arm="control") == 0.5
+    between = {"context": "per_unit", "contrast": CONTRAST}
+    df = (31 / 48) ** 2 / ((9 / 16) ** 2 / 3 + (1 / 12) ** 2 / 3)
+    half = t.ppf(0.975, df) * np.sqrt(31 / 48)
+    assert stat(results, "estimate", **between) == -0.25
+    assert stat(results, "conf_low", **between) == pytest.approx(-0.25 - half)
+    assert stat(results, "conf_high", **between) == pytest.approx(-0.25 + half)
+    assert stat(results, "n_affected", context="", arm="treated") == 2
+    assert stat(results, "proportion", context="", arm="treated") == 0.5
+    nobody = row(results, "conf_low", context="per_unit level=Faint", contrast=CONTRAST)
+    assert np.isnan(nobody["stat"])
+    assert nobody["error"] == "the units of each arm have the same number"
+
+
+def test_masked_contacts_of_a_closed_table_are_not_read(tmp_path: Path) -> None:
+    made = trial(tmp_path, SERVICES, blinding="masked", closed=True)
+    results = family_results(made, "safety")
+    assert results["stat"].isna().all()
+    assert results["warning"].str.contains("not read while the allocation is masked").all()

@@ -29,7 +29,7 @@ def test_same_seed_same_bytes_another_seed_others(study_folder: Make) -> None:
     simulate(load_study(two))
     simulate(load_study(other), seed=1)
     assert sums(one) == sums(two)
-    assert len(sums(one)) == 11
+    assert len(sums(one)) == 12
     assert not {name for name, checksum in sums(one).items() if sums(other)[name] == checksum}
 
 

@@ -52,6 +52,7 @@ def refused(folder: Path, file: str, old: str, new: str) -> str:
             "without a direction of benefit",
         ),
         ("displays.yaml", "analyses: [reliable_change]", "analyses: [primary]", "analyses of method reliable_change"),
+        ("displays.yaml", "[routine_care]", "[adverse_events]", "analyses of method service_use"),
         ("displays.yaml", "[sessions_attended, ", "[primary, ", "analyses of method adherence or harms"),
     ],
 )

@@ -36,7 +36,7 @@ def harms_table(study: Study, table: Table, results: ResultsIndex, allocation: d
     for name in table.analyses:
         chosen = analysis(study, name)
         source = analysis_table(study, chosen) or ""
-        warning = _warning(results, name, source)
+        warning = counting_warning(results, name, source)
         mark = f" [{model.footnotes.letter(warning)}]" if warning else ""
         group = RowGroup(chosen.label + mark)
         rows = _adherence if chosen.method == "adherence" else _harms
@@ -47,21 +47,23 @@ def harms_table(study: Study, table: Table, results: ResultsIndex, allocation: d
     return model
 
 
-def _warning(results: ResultsIndex, name: str, source: str) -> str:
+def counting_warning(results: ResultsIndex, name: str, source: str) -> str:
     """Return what the reader must know about an analysis: every one of its rows that counts units says it."""
     return next((str(row["warning"]) for row in results.rows(name, source, "n_set") if row["warning"]), "")
 
 
-def _contexts(study: Study, results: ResultsIndex, name: str, source: str) -> list[tuple[str, str, int]]:
+def kinds_of_event(
+    study: Study, results: ResultsIndex, name: str, source: str, event: str = "event"
+) -> list[tuple[str, str, int]]:
     """Return context, label and depth of each kind of event: any, flagged, then categories as configured."""
     found = set(results.contexts(name, source))
     chosen = analysis(study, name).events
     file = event_file(study, source)
     own = {v.name: v for v in file.events.variables} if file is not None and file.events else {}
     known = study.variables | own
-    lines = [("", "Any event", 0)]
+    lines = [("", f"Any {event}", 0)]
     lines += [
-        (f"flag={flag}", f"Any event, {known[flag].label.lower()}", 0) for flag in (chosen.flags if chosen else [])
+        (f"flag={flag}", f"Any {event}, {known[flag].label.lower()}", 0) for flag in (chosen.flags if chosen else [])
     ]
     if chosen and chosen.category:
         labels = dict.fromkeys(known[chosen.category].levels.values())
@@ -72,11 +74,11 @@ def _contexts(study: Study, results: ResultsIndex, name: str, source: str) -> li
 def _harms(study: Study, results: ResultsIndex, model: TableModel, name: str, source: str) -> list[TableRow]:
     digits = study.displays.digits
     rows = []
-    for context, label, depth in _contexts(study, results, name, source):
+    for context, label, depth in kinds_of_event(study, results, name, source):
         cells: list[str] = []
         for arm in study.arms:
             s = results.stats(name, source, EVENTS, arm=arm, context=context)
-            cells.append(_share(s["n_affected"], s, digits.percent))
+            cells.append(share_with_limits(s["n_affected"], s, digits.percent))
             rate = rounding.fixed(s["event_rate"], digits.estimate)
             events = rounding.count(s["n_events"])
             cells.append(f"{events} ({rate})" if isfinite(s["n_events"]) else rounding.ABSENT)
@@ -118,7 +120,7 @@ def _adherence(study: Study, results: ResultsIndex, model: TableModel, name: str
             s = results.stats(name, source, REACHED, arm=arm, context=context)
             label = f"{context.removeprefix('at_least=')} or more sessions attended"
             model.records.append(_record(name, source, label, context) | {"arm": arm} | s)
-            lines.append((label, _share(s["n_level"], s, digits.percent), 0))
+            lines.append((label, share_with_limits(s["n_level"], s, digits.percent), 0))
     return [TableRow(label, _in_arm(study, arm, text), depth) for label, text, depth in lines]
 
 
@@ -128,7 +130,7 @@ def _in_arm(study: Study, arm: str, text: str) -> tuple[str, ...]:
     return tuple(cells + [""] * (len(study.arms) - 1))
 
 
-def _share(count: float, s: dict[str, float], digits: int) -> str:
+def share_with_limits(count: float, s: dict[str, float], digits: int) -> str:
     """Return `n (percentage%; limits)`."""
     if not isfinite(count):
         return rounding.ABSENT

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
 
-CONSISTENCY = ("n_items", "n_complete", "alpha", "conf_low", "conf_high")
+CONSISTENCY = ("n_items", "n_complete", "alpha", "conf_low", "conf_high", "omega")
 FLOOR_CEILING = ("n", "n_floor", "percent_floor", "n_ceiling", "percent_ceiling")
 AGREEMENT = ("n_pairs", "percent_agreement", "icc_agreement", "kappa", "conf_low", "conf_high")
 ALL_VISITS = ""
@@ -32,6 +32,7 @@ def measurement_table(study: Study, table: Table, results: ResultsIndex, allocat
         Column("Highest possible, n (%)", "Scores"),
         Column("Complete forms", "Items"),
         Column(f"Cronbach's alpha ({level})", "Items"),
+        Column("McDonald's omega", "Items"),
         Column("Forms", "Coded twice"),
         Column("Agree exactly", "Coded twice"),
         Column(f"ICC or kappa ({level})", "Coded twice"),
@@ -52,7 +53,8 @@ def measurement_table(study: Study, table: Table, results: ResultsIndex, allocat
             if group.rows:
                 model.groups.append(group)
     model.notes += [
-        "Cronbach's alpha: of forms without a missing item, reversed by the key; limits of Feldt (1965). ICC: two-way "
+        "Cronbach's alpha: of forms without a missing item, reversed by the key; limits of Feldt (1965). "
+        "McDonald's omega: of the same forms, one common factor (minimum residuals). ICC: two-way "
         "random effects, absolute agreement of single codings, ICC(A,1), with limits of McGraw and Wong (1996); "
         "Cohen's kappa for categories.",
         *table.footnotes,
@@ -84,6 +86,7 @@ def _row(
         _if(limits["n"], rounding.with_percent(limits["n_ceiling"], limits["percent_ceiling"], digits.percent)),
         _if(alpha["n_complete"], rounding.count(alpha["n_complete"])),
         _if(alpha["n_complete"], _interval(alpha["alpha"], alpha, digits.effect_size)),
+        _if(alpha["n_complete"], rounding.fixed(alpha["omega"], digits.effect_size)),
         _if(pairs["n_pairs"], rounding.count(pairs["n_pairs"])),
         _if(pairs["n_pairs"], share if isfinite(pairs["percent_agreement"]) else rounding.ABSENT),
         _if(pairs["n_pairs"], _interval(agreement, pairs, digits.effect_size)),
@@ -106,7 +109,7 @@ def _interval(value: float, s: dict[str, float], digits: int) -> str:
 def _note(results: ResultsIndex, name: str, outcome: str, visit: str) -> str:
     """Return warnings and errors of the score's coefficients at a visit."""
     said = []
-    for stat_name in ("alpha", "icc_agreement", "kappa"):
+    for stat_name in ("alpha", "omega", "icc_agreement", "kappa"):
         for row in results.rows(name, outcome, stat_name):
             if row["visit"] == visit:
                 said += [str(row["warning"]), str(row["error"])]

@@ -16,6 +16,7 @@ from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
+from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.errors import DataError, Problem
@@ -34,6 +35,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "effects": effects_table,
     "subgroups": subgroups_table,
     "harms": harms_table,
+    "service_use": service_table,
     "measurement": measurement_table,
     "change": change_table,
     "risks": risks_table,

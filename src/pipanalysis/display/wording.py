@@ -141,10 +141,7 @@ def method_sentence(study: Study, name: str) -> str:
             f"with one mean in all arms, then arm by time{adjusted}; REML, t with between-{study.config.study.unit} "
             "degrees of freedom"
         ),
-        "ancova": (
-            f"least squares at each visit{adjusted}; "
-            + ("model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors")
-        ),
+        "ancova": (f"least squares at each visit{adjusted}; " + _standard_errors(study, chosen)),
         "rerandomisation": (
             f"t statistic of the analysis of covariance{adjusted}, among those of {chosen.allocations:,} allocations "
             "drawn anew within the strata (each one there is, where there are no more)"
@@ -159,6 +156,10 @@ def method_sentence(study: Study, name: str) -> str:
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
         "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",
         "measurement": "all arms together, forms as observed",
+        "service_use": (
+            f"{study.config.study.unit}s counted once however many contacts they had; Clopper-Pearson limits of a "
+            "proportion, Newcombe's of a difference, Welch's of a difference of contacts; no test is made"
+        ),
         "harms": (
             "units counted once however many events they had; Clopper-Pearson limits of a proportion, Newcombe's of a "
             "difference; no test is made"
@@ -166,6 +167,13 @@ def method_sentence(study: Study, name: str) -> str:
     }
     planned = "" if chosen.prespecified else " Not prespecified."
     return f"{chosen.label}: {sentences[chosen.method]}. {set_label(study, chosen.analysis_set)}.{planned}"
+
+
+def _standard_errors(study: Study, chosen: Analysis) -> str:
+    if chosen.cluster is None:
+        return "model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors"
+    by = mid_sentence(characteristic_label(study, chosen.cluster))
+    return f"standard errors robust to correlation within {by} (CR2, Satterthwaite degrees of freedom)"
 
 
 def _covariance(chosen: Analysis) -> str:

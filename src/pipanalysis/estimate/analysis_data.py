@@ -40,7 +40,8 @@ class AnalysisFrame:
     """What a model is fitted to.
 
     Attributes:
-        data: columns unit, visit and arm (categorical, time order and reference first), value, baseline, x1, x2, ...
+        data: columns unit, visit and arm (categorical, time order and reference first), value, baseline, x1, x2, ...,
+            and cluster where the analysis has clusters.
         arms: arms compared, the reference first.
         visits: visits compared, in time order.
         baseline: adjust for the baseline value, column `baseline`.
@@ -140,6 +141,8 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         else:
             columns[covariate.column] = np.repeat(people[name].to_numpy(dtype=np.float64, na_value=np.nan), k)
         covariates.append(covariate)
+    if analysis.cluster:
+        columns["cluster"] = np.repeat(people[analysis.cluster].astype(object).to_numpy(), k)
     known = given_at_baseline(study, baseline_score) and bool(np.isfinite(baseline).any())
     adjust = analysis.baseline and known and analysis.method not in ("clda", "growth")
     notes = []

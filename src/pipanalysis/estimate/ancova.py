@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
+from pipanalysis.estimate.cluster_robust import FEW_CLUSTERS, FEW_DF, ClusterRobust, cluster_robust
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
 from pipanalysis.estimate.linear_design import LinearDesign, check_residual, design_effects, linear_design
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
 
 if TYPE_CHECKING:
+    from pipanalysis.estimate.trial_data import FloatArray
     from pipanalysis.study.plan import Analysis
+    from pipanalysis.study.rules import RuleId
+
+FEW_CLUSTERS_RULE: RuleId = "few-clusters"
 
 
 def ancova(frame: AnalysisFrame, analysis: Analysis) -> list[ModelResult]:
@@ -28,6 +33,7 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
     method = f"ancova ols {standard_error}"
     frame = frame.at(visit)
     notes = list(frame.notes)
+    clusters: list[Extra] = []
     try:
         check_fittable(frame)
         design = linear_design(frame, baseline_by_visit=False)
@@ -43,23 +49,46 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
                 status = Status.reduced
                 # least squares fits such a unit exactly, so the other coefficients stay as they are
                 y, X = y[~alone], X[~alone]
+        df: float | FloatArray = float(design.X.shape[0] - design.X.shape[1])
         with python_warnings() as said:
-            kind = "nonrobust" if standard_error == "model" else standard_error
-            fit = OLS(y, X).fit(cov_type=kind, use_t=True)
+            fit = OLS(y, X).fit(cov_type="HC3" if standard_error == "HC3" else "nonrobust", use_t=True)
             vcov = np.asarray(fit.cov_params(), dtype=np.float64)
         notes += said
+        if standard_error == "cluster":
+            robust = _clustered(frame, X, np.asarray(fit.resid, dtype=np.float64))
+            vcov, df = robust.vcov, robust.df
+            clusters = [Extra("n_clusters", robust.n_clusters, visit)]
+            notes += few_clusters(robust, df[sorted(design.effects.values())])
     except NotFittedError as error:
         return ModelResult(
             method, Status.failed, planned_effects(frame), _at(visit, frame), notes, error=str(error), visit=visit
         )
     extras = [
         *_at(visit, frame),
+        *clusters,
         Extra("variance_residual", float(fit.scale), visit),
         Extra("r_squared", 1 - float(fit.ssr) / float(((y - y.mean()) ** 2).sum()), visit),
     ]
-    df = float(design.X.shape[0] - design.X.shape[1])
     effects = design_effects(frame, design, np.asarray(fit.params, dtype=np.float64), vcov, df)
     return ModelResult(method, status, effects, extras, notes, visit=visit)
+
+
+def _clustered(frame: AnalysisFrame, X: FloatArray, residual: FloatArray) -> ClusterRobust:
+    code = np.unique(frame.data["cluster"].to_numpy(dtype=str), return_inverse=True)[1]
+    if code.max() == 0:
+        raise NotFittedError("all units are of one cluster")
+    return cluster_robust(X, residual, code)
+
+
+def few_clusters(robust: ClusterRobust, df: FloatArray) -> list[str]:
+    """Return the warning that there are few clusters, or that `df`, those of the differences, are few; else nothing."""
+    least = float(np.nanmin(df, initial=np.inf))
+    if robust.n_clusters >= FEW_CLUSTERS and least >= FEW_DF:
+        return []
+    return [
+        f"{FEW_CLUSTERS_RULE}: {robust.n_clusters} clusters, {least:.1f} degrees of freedom at the least; limits and P "
+        f"values can be trusted with {FEW_CLUSTERS} clusters and {FEW_DF} degrees of freedom or more"
+    ]
 
 
 def _at(visit: str, frame: AnalysisFrame) -> list[Extra]:

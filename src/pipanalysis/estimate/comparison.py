@@ -24,6 +24,7 @@ def complete_rows(frame: AnalysisFrame) -> AnalysisFrame:
     data, notes = frame.data[frame.data["value"].notna()], list(frame.notes)
     needed = [("baseline", "baseline value")] if frame.baseline else []
     needed += [(c.column, c.name) for c in frame.covariates]
+    needed += [("cluster", "cluster")] if "cluster" in data else []
     for column, name in needed:
         absent = data[column].isna()
         if absent.any():

@@ -139,16 +139,20 @@ def check_residual(design: LinearDesign) -> None:
 
 
 def design_effects(
-    frame: AnalysisFrame, design: LinearDesign, beta: FloatArray, vcov: FloatArray, df: float
+    frame: AnalysisFrame, design: LinearDesign, beta: FloatArray, vcov: FloatArray, df: float | FloatArray
 ) -> list[Effect]:
-    """Return the difference of every arm from the reference at every visit, with the reason where there is none."""
+    """Return the difference of every arm from the reference at every visit, with the reason where there is none.
+
+    df: degrees of freedom, of all differences or of each coefficient, shape (p,).
+    """
+    of_column = np.broadcast_to(np.asarray(df, dtype=np.float64), (design.X.shape[1],))
     found = []
     for arm in frame.arms[1:]:
         for visit in frame.visits:
             if (arm, visit) in design.effects:
                 j = design.effects[arm, visit]
                 se = float(np.sqrt(vcov[j, j]))
-                found.append(Effect(visit, arm, frame.reference, float(beta[j]), se, df))
+                found.append(Effect(visit, arm, frame.reference, float(beta[j]), se, float(of_column[j])))
             else:
                 why = frame.not_compared.get((arm, visit), "cannot be told apart from a covariate")
                 found.append(Effect(visit, arm, frame.reference, error=why))

@@ -6,7 +6,7 @@ Nothing here reads the allocation: units are those of `derive`, before it is joi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from pipanalysis.derive.scoring import reverse_items, score_instrument
 from pipanalysis.derive.step import item_matrix
 from pipanalysis.estimate.analysis_results import Row, Scope, as_results
 from pipanalysis.estimate.planning import CATEGORICAL
-from pipanalysis.estimate.reliability import Coefficient, cohens_kappa, cronbach_alpha, icc_agreement
+from pipanalysis.estimate.reliability import Coefficient, cohens_kappa, cronbach_alpha, icc_agreement, mcdonald_omega
 from pipanalysis.files import read_parquet
 from pipanalysis.study.event_tables import double_coded
 
@@ -113,7 +113,7 @@ def summed_items(instrument: Instrument, name: str) -> list[ItemName]:
 def _consistency(
     forms: Forms, analysis: Analysis, instrument: Instrument, units: set[str], visits: list[str]
 ) -> Iterator[Row]:
-    """Yield alpha of each score that is a sum or mean of items, over the forms without a missing item."""
+    """Yield alpha and omega of each score that is a sum or mean of items, over the forms without a missing item."""
     if instrument.items.type == "category":
         return
     scored = {name: summed_items(instrument, name) for name in instrument.scores}
@@ -134,6 +134,9 @@ def _consistency(
             yield scope.row("n_complete", len(complete), visit=visit, context=CONSISTENCY)
             found = cronbach_alpha(complete, scope.conf_level)
             yield from _coefficient(scope, "alpha", found, visit, CONSISTENCY)
+            of_factor = replace(scope, method="mcdonald-omega one-factor minres")
+            omega = mcdonald_omega(complete)
+            yield of_factor.row("omega", omega.value, visit=visit, context=CONSISTENCY, error=omega.error)
 
 
 def _floor_ceiling(

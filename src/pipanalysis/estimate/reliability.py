@@ -79,6 +79,54 @@ def cronbach_alpha(items: FloatArray, conf_level: float) -> Coefficient:
     )
 
 
+def mcdonald_omega(items: FloatArray) -> Coefficient:
+    """Return McDonald's omega of complete forms, without limits: the share of one common factor in the items' sum.
+
+    Args:
+        items: shape (forms, items), reversed where the key says so, without missing values.
+
+    (sum of loadings)² over itself plus the unique variances, all in units of the items (McDonald 1999, Test Theory,
+    equation 6.20). Loadings are those of one factor by least squares of the correlations off the diagonal (minres;
+    Harman and Jones 1966, Psychometrika 31:351), which many items on few forms leave defined. Items without variation
+    have no part in either.
+    """
+    n, k = items.shape
+    spread = items.std(axis=0, ddof=1) if n > 1 else np.zeros(k)
+    varied = items[:, spread > 0]
+    if n < 3:
+        return Coefficient(nan, nan, nan, f"too few complete forms ({n}; 3 needed)")
+    if varied.shape[1] < 3:
+        return Coefficient(nan, nan, nan, f"one factor needs 3 items that vary, not {varied.shape[1]}")
+    loadings = one_factor(np.asarray(np.corrcoef(varied, rowvar=False)))
+    if loadings is None:
+        return Coefficient(nan, nan, nan, "no solution by one factor with all unique variances above zero")
+    common = float(loadings @ spread[spread > 0]) ** 2
+    unique = float((1 - loadings**2) @ spread[spread > 0] ** 2)
+    return Coefficient(common / (common + unique), nan, nan)
+
+
+def one_factor(correlation: FloatArray) -> FloatArray | None:
+    """Return the loadings of one factor by minimum residuals, shape (k,), their sum not negative.
+
+    None where a unique variance is not above zero (a Heywood case), or no minimum was found.
+    """
+    from scipy.optimize import minimize
+
+    def loss(loadings: FloatArray) -> tuple[float, FloatArray]:
+        rest = correlation - np.outer(loadings, loadings)
+        np.fill_diagonal(rest, 0.0)
+        return float((rest**2).sum()), -4 * rest @ loadings
+
+    values, vectors = np.linalg.eigh(correlation)
+    start = np.clip(vectors[:, -1] * np.sqrt(values[-1]), -0.95, 0.95)
+    limits = [(-1.0, 1.0)] * len(start)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"ftol": 1e-15, "gtol": 1e-10})
+    loadings = np.asarray(found.x, dtype=np.float64)
+    if not found.success or (np.abs(loadings) > 1 - 1e-6).any():
+        return None
+    return loadings if loadings.sum() >= 0 else -loadings
+
+
 def mean_squares(ratings: FloatArray) -> MeanSquares:
     """Return the mean squares of ratings, shape (targets, raters), at least two of each, none missing."""
     n, k = ratings.shape

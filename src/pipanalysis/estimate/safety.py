@@ -1,4 +1,4 @@
-"""Adherence and harms by arm: sessions offered and attended, and events; described with intervals, never tested."""
+"""Adherence, harms and use of services by arm: sessions, events and contacts; with intervals, never tested."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 ADHERENCE = "adherence clopper-pearson statsmodels"
 HARMS = "harms clopper-pearson newcombe statsmodels"
+SERVICES = "service_use clopper-pearson newcombe welch statsmodels"
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def safety_rows(trial: TrialData, analysis: Analysis) -> Iterator[Row]:
-    """Yield the rows of an adherence or harms analysis; the only ones that read an event table.
+    """Yield the rows of an analysis of adherence, harms or use of services; the only ones that read an event table.
 
     A closed table is not opened while the allocation is masked: the rows then have no numbers and say so.
 
@@ -42,7 +43,7 @@ def safety_rows(trial: TrialData, analysis: Analysis) -> Iterator[Row]:
     if table is None or event_file(study, table) is None:
         where = f"config/analysis.yaml, analysis {analysis.name}"
         raise PlanError(Problem(where, "no event table", "sessions in study.yaml, or events of the analysis"))
-    method = ADHERENCE if analysis.method == "adherence" else HARMS
+    method = {"adherence": ADHERENCE, "harms": HARMS, "service_use": SERVICES}[analysis.method]
     scope = Scope(analysis, table, "", study.plan.conf_level, method)
     path = event_path(study, table)
     if path is None:
@@ -53,8 +54,10 @@ def safety_rows(trial: TrialData, analysis: Analysis) -> Iterator[Row]:
     events = read_parquet(path)
     if analysis.method == "adherence" and sessions:
         yield from adherence_rows(trial, scope, sessions, events)
-    elif source:
+    elif source and analysis.method == "harms":
         yield from harms_rows(trial, scope, source, events)
+    elif source:
+        yield from service_rows(trial, scope, source, events)
 
 
 def exact_interval(count: int, n: int, conf_level: float) -> tuple[float, float]:
@@ -97,8 +100,53 @@ def harms_rows(trial: TrialData, scope: Scope, source: HarmsSource, events: pd.D
         events: the event table, a row per event, with `unit` and the variables that the analysis names.
 
     Each arm has the units affected, their proportion with its limits, the events, and events per unit; each other arm
-    its difference of proportions from the reference. Events of units outside the analysis set are not counted, nor
-    those dated before randomisation (a warning says how many); an event without a date is.
+    its difference of proportions from the reference. What is counted: see `counted`.
+    """
+    for context, by_arm, said in counted(trial, scope, source, events):
+        yield from _group_rows(scope, by_arm, context, said)
+
+
+def service_rows(trial: TrialData, scope: Scope, source: HarmsSource, events: pd.DataFrame) -> Iterator[Row]:
+    """Yield the contacts with services by arm: all, those flagged, and those of each category.
+
+    The rows of `harms_rows`, and with the context `per_unit` (and the category) the distribution of the contacts per
+    unit and the difference of their means. Counts are skewed and spread more than Poisson's, so its limits are Welch's
+    (1947, Biometrika 34:28-35), which need neither a model of the counts nor equal variances.
+    """
+    for context, by_arm, said in counted(trial, scope, source, events):
+        yield from _group_rows(scope, by_arm, context, said)
+        per_unit = f"per_unit {context}".strip()
+        for arm, counts in by_arm.items():
+            for row in continuous_rows(scope, counts.astype(np.float64), arm=arm):
+                yield row | {"context": per_unit, "warning": said}
+        reference, *others = by_arm
+        for arm in others:
+            contrast = contrast_name(arm, reference)
+            found, error = welch(by_arm[arm], by_arm[reference], scope.conf_level)
+            for name, value in zip(("estimate", "conf_low", "conf_high"), found, strict=True):
+                yield scope.row(name, value, contrast=contrast, context=per_unit, warning=said, error=error)
+
+
+def welch(counts: Codes, reference: Codes, conf_level: float) -> tuple[tuple[float, float, float], str]:
+    """Return the difference of two means with Welch's limits, and why there are none."""
+    from scipy.stats import ttest_ind
+
+    if min(len(counts), len(reference)) < 2:
+        return (nan, nan, nan), "an arm has fewer than 2 units in the analysis set"
+    difference = float(counts.mean() - reference.mean())
+    if np.ptp(counts) == 0 and np.ptp(reference) == 0:
+        return (difference, nan, nan), "the units of each arm have the same number"
+    limits = ttest_ind(counts, reference, equal_var=False).confidence_interval(conf_level)
+    return (difference, float(limits.low), float(limits.high)), ""
+
+
+def counted(
+    trial: TrialData, scope: Scope, source: HarmsSource, events: pd.DataFrame
+) -> Iterator[tuple[str, dict[str, Codes], str]]:
+    """Yield context, each arm's number of events per unit (the reference first), and warnings, by kind of event.
+
+    Events of units outside the analysis set are not counted, nor those dated before randomisation (a warning says how
+    many); an event without a date is.
     """
     study = trial.study
     members = trial.members(scope.analysis.analysis_set)
@@ -126,8 +174,7 @@ def harms_rows(trial: TrialData, scope: Scope, source: HarmsSource, events: pd.D
     who = events["unit"].map(units).to_numpy(dtype=np.int64)
     for context, chosen in groups:
         counts = np.bincount(who[chosen], minlength=len(units)).astype(np.int64)
-        by_arm = {arm: counts[arms == arm] for arm in study.arms}
-        yield from _group_rows(scope, by_arm, context, "; ".join(said))
+        yield context, {arm: counts[arms == arm] for arm in study.arms}, "; ".join(said)
 
 
 def _group_rows(scope: Scope, by_arm: dict[str, Codes], context: str, said: str) -> Iterator[Row]:

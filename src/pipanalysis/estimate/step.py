@@ -76,7 +76,7 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
 
     if analysis.method == "baseline":
         return [partial(baseline_characteristics, trial, analysis)]
-    if analysis.method in ("adherence", "harms"):
+    if analysis.method in ("adherence", "harms", "service_use"):
         return [partial(safety_rows, trial, analysis)]
     return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
 

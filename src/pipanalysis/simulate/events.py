@@ -108,6 +108,16 @@ def _only(where: np.ndarray, values: np.ndarray) -> np.ndarray:
     return chosen
 
 
+def _second_codes(
+    first: pd.Series, codes: list[str], disagreement: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Return a category as the second coder has it: with the given probability another code, each as likely."""
+    known = first.notna().to_numpy()
+    position = np.array([codes.index(code) if given else 0 for code, given in zip(first, known, strict=True)])
+    away = np.where(generator.random(len(first)) < disagreement, generator.integers(1, len(codes), len(first)), 0)
+    return _only(known, np.array(codes, dtype=object)[(position + away) % len(codes)])
+
+
 def _any_level(levels: dict[str, str], n: int, generator: np.random.Generator) -> np.ndarray:
     return draw_codes(dict.fromkeys(levels, 1.0), n, generator)
 
@@ -138,7 +148,10 @@ def _sessions(
 
 
 def _events(study: Study, plan: SimulatedEvents, units: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    who = np.repeat(np.arange(len(units)), generator.poisson(plan.per_unit, size=len(units)))
+    rate = np.full(len(units), plan.per_unit)
+    if plan.dispersion:
+        rate *= generator.gamma(1 / plan.dispersion, plan.dispersion, size=len(units))
+    who = np.repeat(np.arange(len(units)), generator.poisson(rate))
     days = pd.to_timedelta(generator.integers(plan.days[0], plan.days[1] + 1, size=len(who)), unit="D")
     start = _randomised_on(study, units).iloc[who].reset_index(drop=True)
     table = pd.DataFrame({"unit": units["unit"].to_numpy()[who], plan.date: start + days})
@@ -162,6 +175,8 @@ def _second_coding(
         step = instrument.items.step or 1.0
         for item in instrument.item_names():
             limits, name = instrument.item_range(item), instrument.item_variable(item)
+            if instrument.items.type == "category" and name in chosen:
+                table[name] = _second_codes(chosen[name], list(instrument.items.levels), plan.disagreement, generator)
             if limits is None or name not in chosen:
                 continue
             away = np.where(generator.random(len(table)) < 0.5, step, -step)

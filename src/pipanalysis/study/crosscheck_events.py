@@ -1,11 +1,11 @@
-"""Checks of the analyses that read event tables: adherence, harms and measurement."""
+"""Checks of the analyses that read event tables: adherence, harms, use of services and measurement."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipanalysis.study.event_tables import event_file
+from pipanalysis.study.event_tables import COUNTED, event_file
 from pipanalysis.study.finding import Finding, one_of
 from pipanalysis.study.yaml_file import Location
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KIND_METHODS: dict[str, tuple[str, ...]] = {
     "harms": ("adherence", "harms"),
+    "service_use": ("service_use",),
     "measurement": ("measurement",),
     "change": ("reliable_change",),
     "growth": ("growth",),
@@ -42,7 +43,7 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
                 yield from _required(study, sessions.table, (*at, "method"))
         if analysis.method == "measurement":
             yield from _measurement(study, analysis.analysis_set, at)
-        if analysis.method == "harms":
+        if analysis.method in COUNTED:
             if analysis.events is None:
                 yield (
                     file,
@@ -54,7 +55,7 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
             else:
                 yield from _harms(study, analysis.events, (*at, "events"))
         elif analysis.events is not None:
-            yield file, (*at, "events"), f"events of method {analysis.method}", "method: harms", "option-unsuited"
+            yield file, (*at, "events"), f"events of method {analysis.method}", one_of(COUNTED), "option-unsuited"
     methods = {analysis.name: analysis.method for analysis in study.plan.analyses}
     for i, table in enumerate(study.displays.tables):
         shown = KIND_METHODS.get(table.kind)

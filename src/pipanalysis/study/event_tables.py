@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pipanalysis.study.study import RawFile
 
 
+COUNTED = ("harms", "service_use")
+"""methods that count the events of a table by arm"""
+
+
 def event_file(study: Study, table: str) -> RawFile | None:
     """Return the raw file that holds an event table, None where none does."""
     return next((file for file in study.config.files if file.events and file.events.name == table), None)
@@ -31,10 +35,10 @@ def event_path(study: Study, table: str) -> Path | None:
 
 
 def analysis_table(study: Study, analysis: Analysis) -> str | None:
-    """Return the event table that an adherence or harms analysis describes, None for other methods."""
+    """Return the event table that an analysis counts (sessions, harms, services), None for other methods."""
     if analysis.method == "adherence":
         return study.config.sessions.table if study.config.sessions else None
-    return analysis.events.table if analysis.method == "harms" and analysis.events else None
+    return analysis.events.table if analysis.method in COUNTED and analysis.events else None
 
 
 def double_coded(study: Study) -> dict[str, str]:

@@ -81,7 +81,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "ancova": ("ancova", "rerandomisation"),
     "mmrm": ("mmrm", "clda"),
     "binary": ("logistic",),
-    "safety": ("adherence", "harms"),
+    "safety": ("adherence", "harms", "service_use"),
     "measurement": ("measurement",),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
@@ -92,7 +92,7 @@ BLINDED_FAMILIES = ("measurement",)
 
 
 class HarmsSource(Model):
-    """Where the events of a harms analysis stand."""
+    """Where the events of an analysis of harms or use of services stand."""
 
     table: Name
     """event table of study.yaml; a closed one is read only where the allocation is"""
@@ -125,7 +125,8 @@ class Analysis(Model):
     `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
     `rerandomisation` (the difference of `ancova` against those of allocations drawn anew within the strata),
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
-    difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
+    difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm),
+    `service_use` (contacts with services by arm: routine care received), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
     improved, deteriorated and recovered, Jacobson and Truax).
     """
@@ -145,6 +146,7 @@ class Analysis(Model):
         "logistic",
         "adherence",
         "harms",
+        "service_use",
         "measurement",
         "reliable_change",
     ]
@@ -175,14 +177,17 @@ class Analysis(Model):
         "kenward-roger"
     )
     """mmrm and clda: degrees of freedom"""
-    standard_error: Literal["model", "HC3"] = "model"
-    """ancova: model-based or heteroscedasticity-consistent"""
+    standard_error: Literal["model", "HC3", "cluster"] = "model"
+    """ancova: model-based, heteroscedasticity-consistent, or robust to correlation within clusters"""
+    cluster: Name | None = None
+    """ancova with standard_error: cluster: a participant-level category or text known before randomisation, as a
+    practice"""
     margins: list[Margin] = []
     """mmrm, clda, mixed_model and ancova: differences that are held against a margin, from the same fit"""
     allocations: Annotated[int, Field(ge=1000, le=1_000_000)] = 20_000
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     events: HarmsSource | None = None
-    """harms: the event table and its variables"""
+    """harms and service_use: the event table and its variables"""
     prespecified: bool = True
 
 

@@ -22,6 +22,8 @@ RuleId = Literal[
     "option-unsuited",
     "source-missing",
     "display-unsuited",
+    "cluster-after-randomisation",
+    "few-clusters",
 ]
 
 RULES: dict[RuleId, str] = {
@@ -39,5 +41,9 @@ RULES: dict[RuleId, str] = {
     "option-unsuited": "An option of an analysis is given where its method has it, and with what it needs.",
     "source-missing": "What an analysis counts is in a file that is always there.",
     "display-unsuited": "A table shows analyses of its kind.",
+    "cluster-after-randomisation": "Clusters are known before randomisation.",
+    "few-clusters": "Standard errors that are robust to clusters have enough of them.",
 }
 """id → what the rule asks"""
+WARNED: frozenset[RuleId] = frozenset({"few-clusters"})
+"""rules that the data break, not the plan: results carry a warning that begins with the id"""

@@ -119,10 +119,13 @@ class SimulatedScreening(Sourced):
 
 
 class SimulatedEvents(Sourced):
-    """Events after randomisation, as adverse events."""
+    """Events after randomisation, as adverse events or contacts with services."""
 
     table: Name
     per_unit: Annotated[float, Field(ge=0)]
+    """mean number in a unit"""
+    dispersion: Annotated[float, Field(ge=0)] = 0
+    """squared coefficient of variation of the units' rates, gamma distributed (0: every unit has the same rate)"""
     date: Name
     days: tuple[int, int]
     """first and last day after randomisation"""
