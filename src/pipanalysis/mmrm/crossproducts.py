@@ -14,6 +14,7 @@ from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray, packing
 from pipanalysis.mmrm.errors import InvalidArrays
 
 CHUNK_ROWS = 1 << 11  # rows gathered at once: they stay in the processor's cache, and memory is bounded
+BLOCK_ROWS = 1 << 8  # rows of a small trial brought to scale at once, before they are put in their places
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def lay_out(subject: IntArray, visit: IntArray, n_visits: int, group: IntArray |
     subject_group = _group_of_subjects(group, order, starts, subjects)
     if n_visits + int(subject_group.max()).bit_length() <= 62:
         bits = np.add.reduceat(np.left_shift(1, sorted_visit), starts[:-1])
-        codes, pattern, counts = np.unique(bits + (subject_group << n_visits), return_inverse=True, return_counts=True)
+        codes, pattern, counts = _distinct(bits + (subject_group << n_visits))
         observed = (codes[:, None] >> np.arange(n_visits)) & 1 > 0
         return Layout(order, starts, subjects, sorted_visit, pattern, observed, codes >> n_visits, counts)
     table = np.zeros((subjects.size, n_visits + 1), dtype=np.intp)
@@ -82,6 +83,18 @@ def lay_out(subject: IntArray, visit: IntArray, n_visits: int, group: IntArray |
     table[np.repeat(np.arange(subjects.size), np.diff(starts)), sorted_visit + 1] = 1
     unique, pattern, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
     return Layout(order, starts, subjects, sorted_visit, pattern.reshape(-1), unique[:, 1:] > 0, unique[:, 0], counts)
+
+
+def _distinct(codes: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Distinct values in order, the position of each code among them, and how often each occurs."""
+    highest = int(codes.max())
+    if highest > max(1024, codes.size):
+        return np.unique(codes, return_inverse=True, return_counts=True)
+    table = np.bincount(codes)
+    values = np.flatnonzero(table)
+    position = np.empty(highest + 1, dtype=np.intp)
+    position[values] = np.arange(values.size)
+    return values, position[codes], table[values]
 
 
 def _group_of_subjects(
@@ -143,9 +156,12 @@ class Source:
         weight = None if self.root_weight is None else self.root_weight[flat]
         return self._z(self.X[flat], self.y[flat], weight).reshape(*rows.shape, -1)
 
-    def all_z(self) -> FloatArray:
-        """Give z for all rows, without a copy of X: (n, p + 1)."""
-        return self._z(self.X, self.y, self.root_weight)
+    def put_all_z(self, z: FloatArray, places: IntArray) -> None:
+        """Write z of every row at its place in `z` (places, p + 1), without a copy of X."""
+        for begin in range(0, len(self.X), BLOCK_ROWS):
+            block = slice(begin, begin + BLOCK_ROWS)
+            weight = None if self.root_weight is None else self.root_weight[block]
+            z[places[block]] = self._z(self.X[block], self.y[block], weight)
 
     def _z(self, X: FloatArray, y: FloatArray, root_weight: FloatArray | None) -> FloatArray:
         z = np.empty((len(X), X.shape[1] + 1))
@@ -162,6 +178,8 @@ def accumulate(layout: Layout, source: Source) -> CrossProducts:
     # m visits of q columns: n subjects cost n m (m + q) q as rows, m^2 q^2 as cross-products
     sizes = layout.observed.sum(1)
     as_rows = layout.counts * (sizes + n_columns) <= 2 * sizes * n_columns
+    if np.count_nonzero(as_rows) * (n_visits * n_columns) ** 2 <= source.X.size:
+        as_rows[:] = False  # so few that a path of their own would cost more
     large, small = np.flatnonzero(~as_rows), np.flatnonzero(as_rows)
     by_pattern = np.argsort(layout.pattern, kind="stable")
     ends = np.cumsum(layout.counts)
@@ -241,7 +259,7 @@ def _pad(layout: Layout, source: Source, members: IntArray, n_visits: int, n_col
     if members.size == layout.n_subjects:
         where = np.empty_like(rows)
         where[rows] = owner * n_visits + layout.visits[at]
-        z.reshape(-1, n_columns)[where] = source.all_z()
+        source.put_all_z(z.reshape(-1, n_columns), where)
     else:
         z[owner, layout.visits[at]] = source.z(rows)
     return z
