@@ -140,7 +140,6 @@ class PatternLikelihood:
         self.counts = data.counts[:, None, None]
         bounds = np.searchsorted(data.group, np.arange(n_groups + 1))
         self.groups = [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
-        self.flat = data.products.reshape(-1, self.triangle.row.size)
         self.large_of_group = [np.searchsorted(data.large, [g.start, g.stop]).tolist() for g in self.groups]
         self.all_large = data.large.size == len(data.counts)
 
@@ -178,8 +177,8 @@ class PatternLikelihood:
         data = self.data
         cross = np.zeros((data.n_columns, data.n_columns))
         if data.large.size:
-            packed = self.pairs.pack(weights if self.all_large else weights[data.large]) * self.pairs.multiplicity
-            cross = self.triangle.unpack(packed.reshape(-1) @ self.flat)
+            packed = data.pairs.pack(weights if self.all_large else weights[data.large])
+            cross = self.triangle.unpack(packed @ data.products)
         if weighted is not None and data.rows is not None:
             q = data.n_columns
             cross = cross + data.rows.z.reshape(-1, q).T @ weighted.reshape(-1, q)
@@ -191,8 +190,7 @@ class PatternLikelihood:
         cross = np.zeros((data.n_columns, data.n_columns))
         if data.large.size:
             W, inner = (state.W, middle) if self.all_large else (state.W[data.large], middle[data.large])
-            packed = self.pairs.pack(symmetric(W @ inner @ W)) * self.pairs.multiplicity
-            cross = self.triangle.unpack(packed.reshape(-1) @ self.flat)
+            cross = self.triangle.unpack(data.pairs.pack(symmetric(W @ inner @ W)) @ data.products)
         if state.U is not None and data.rows is not None:
             q = data.n_columns
             cross = cross + state.U.reshape(-1, q).T @ (middle[data.rows.pattern] @ state.U).reshape(-1, q)
@@ -224,9 +222,11 @@ class PatternLikelihood:
             forms[0, :p, :p] = solution.phi
             np.multiply.outer(solution.residual, solution.residual, out=forms[1])
             packed = self.triangle.pack(forms) * self.triangle.multiplicity
-            inner = (packed @ self.flat.T).reshape(2, data.large.size, -1)
+            entries = packed @ data.products.T
+            inner = np.zeros((2, data.large.size * t * t))
+            inner[:, data.pairs.upper] = inner[:, data.pairs.lower] = entries
             W = state.W if self.all_large else state.W[data.large]
-            sandwich = W @ self.pairs.unpack(inner) @ W
+            sandwich = W @ inner.reshape(2, -1, t, t) @ W
             if self.all_large:
                 return sandwich
         result = np.zeros((2, len(data.counts), t, t))
@@ -255,7 +255,7 @@ class PatternLikelihood:
     def _group_moments(self, state: PatternState, g: int) -> FloatArray:
         """The same for the parameters of one group, packed: (k, q (q + 1) / 2)."""
         data, pairs, first = self.data, self.pairs, state.at[g].first
-        k, t, h = len(first), data.n_visits, pairs.row.size
+        k, t = len(first), data.n_visits
         low, high = self.large_of_group[g]
         size = max(1, CHUNK // (k * t * t))
         by_row = first.transpose(1, 0, 2).reshape(t, k * t)
@@ -266,8 +266,9 @@ class PatternLikelihood:
             W = state.W[begin:end] if self.all_large else state.W[data.large[begin:end]]
             # [p, j, a, m]: W_p sigma_a W_p
             middle = ((W @ by_row).reshape(n, t * k, t) @ W).reshape(n, t, k, t)
-            weights = middle[:, pairs.row, :, pairs.column] * pairs.multiplicity[:, None, None]
-            total += weights.transpose(2, 1, 0).reshape(k, n * h) @ self.flat[begin * h : end * h]
+            at = slice(data.pairs.bounds[begin], data.pairs.bounds[end])
+            weights = middle[data.pairs.pattern[at] - begin, data.pairs.row[at], :, data.pairs.column[at]]
+            total += (weights * data.pairs.multiplicity[at, None]).T @ data.products[at]
         if state.U is not None and data.rows is not None:
             patterns = self.groups[g]
             low, high = np.searchsorted(data.rows.pattern, [patterns.start, patterns.stop])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipanalysis.mmrm.arrays import FloatArray, packing
+from pipanalysis.mmrm.arrays import FloatArray
 from pipanalysis.mmrm.crossproducts import CrossProducts
 
 
@@ -19,8 +19,10 @@ def pairwise_covariances(data: CrossProducts, groups: Sequence[slice], *, reml: 
     observed = data.observed.astype(float)
     sums = np.zeros((len(data.counts), t, t))
     if data.large.size:
-        last = packing(data.n_columns).full[-1, -1]
-        sums[data.large] = packing(t).unpack(data.products[:, :, last])
+        pairs = data.pairs
+        own = data.large[pairs.pattern]
+        # the last entry of the triangle is the square of the last column, y
+        sums[own, pairs.row, pairs.column] = sums[own, pairs.column, pairs.row] = data.products[:, -1]
     if data.rows is not None:
         y = data.rows.z[:, :, -1]
         sums[data.rows.patterns] = np.add.reduceat(y[:, :, None] * y[:, None, :], data.rows.bounds, axis=0)
