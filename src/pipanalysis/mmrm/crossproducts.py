@@ -14,7 +14,7 @@ from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray, packing
 from pipanalysis.mmrm.errors import InvalidArrays
 
 CHUNK_ROWS = 1 << 11  # rows gathered at once: they stay in the processor's cache, and memory is bounded
-BLOCK_ROWS = 1 << 8  # rows of a small trial brought to scale at once, before they are put in their places
+FEW_ROWS = 1 << 8  # so few that gathering all of them at once costs less time than memory
 
 
 @dataclass(frozen=True)
@@ -189,12 +189,9 @@ class Source:
         weight = None if self.root_weight is None else self.root_weight[flat]
         return self._z(self.X[flat], self.y[flat], weight).reshape(*rows.shape, -1)
 
-    def put_all_z(self, z: FloatArray, places: IntArray) -> None:
-        """Write z of every row at its place in `z` (places, p + 1), without a copy of X."""
-        for begin in range(0, len(self.X), BLOCK_ROWS):
-            block = slice(begin, begin + BLOCK_ROWS)
-            weight = None if self.root_weight is None else self.root_weight[block]
-            z[places[block]] = self._z(self.X[block], self.y[block], weight)
+    def all_z(self) -> FloatArray:
+        """Give z for all rows, without a copy of X: (n, p + 1)."""
+        return self._z(self.X, self.y, self.root_weight)
 
     def _z(self, X: FloatArray, y: FloatArray, root_weight: FloatArray | None) -> FloatArray:
         z = np.empty((len(X), X.shape[1] + 1))
@@ -217,7 +214,7 @@ def accumulate(layout: Layout, source: Source) -> CrossProducts:
     by_pattern = np.argsort(layout.pattern, kind="stable")
     ends = np.cumsum(layout.counts)
     pairs = observed_pairs(layout.observed[large])
-    make = _products_at_once if layout.starts[-1] <= CHUNK_ROWS else _products_by_chunks
+    make = _products_at_once if layout.starts[-1] <= FEW_ROWS else _products_by_chunks
     products = make(layout, source, by_pattern, large, pairs)
     rows = None
     if small.size:
@@ -233,32 +230,38 @@ def accumulate(layout: Layout, source: Source) -> CrossProducts:
 def _products_by_chunks(
     layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, pairs: ObservedPairs
 ) -> FloatArray:
-    """Packed cross-products of the patterns `large`, a few rows at a time; `by_pattern`: subjects in that order."""
+    """Packed cross-products of the patterns `large`, a part of the rows at a time; `by_pattern`: subjects so sorted."""
     q = source.X.shape[1] + 1
     products = np.empty((pairs.row.size, packing(q).row.size))
     ends = np.cumsum(layout.counts)
+    at_once = min(CHUNK_ROWS, int(layout.starts[-1]) // 4)
     for position, p in enumerate(large):
         members = by_pattern[ends[p] - layout.counts[p] : ends[p]]
         m = int(np.count_nonzero(layout.observed[p]))
-        total = np.zeros((m * q, m * q))
-        size = max(1, CHUNK_ROWS // m)
-        for begin in range(0, members.size, size):
-            z = source.z(layout.rows(members[begin : begin + size])).reshape(-1, m * q)
-            total += z.T @ z
+        size = max(1, at_once // m)
+        total = _gram(layout, source, members[:size])
+        for begin in range(size, members.size, size):
+            total += _gram(layout, source, members[begin : begin + size])
         _pack(total, m, q, products[pairs.bounds[position] : pairs.bounds[position + 1]])
     return products
+
+
+def _gram(layout: Layout, source: Source, members: IntArray) -> FloatArray:
+    """Cross-products (m q, m q) of subjects of one pattern."""
+    z = source.z(layout.rows(members)).reshape(members.size, -1)
+    return np.asarray(z.T @ z)
 
 
 def _products_at_once(
     layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, pairs: ObservedPairs
 ) -> FloatArray:
-    """The same where all rows fit into a chunk: brought to scale together, and sorted by pattern."""
+    """The same of few rows: brought to scale together, and sorted by pattern."""
     q = source.X.shape[1] + 1
     rows, _ = _rows_of(layout, by_pattern)
     places = np.empty_like(rows)
     places[rows] = np.arange(rows.size)
     z = np.empty((rows.size, q))
-    source.put_all_z(z, places)
+    z[places] = source.all_z()
     products = np.empty((pairs.row.size, packing(q).row.size))
     sizes = layout.observed.sum(1)
     ends = np.cumsum(layout.counts * sizes)
