@@ -35,7 +35,7 @@ SHARE = 0.15  # of the values
 FORMULA = "score ~ base * visit + arm * visit"
 TARGET_ARRAYS = {76: 0.0015}
 TARGET_FRAME = {76: 0.008, 1_000: 0.060, 10_000: 0.25, 100_000: 2.0}
-TARGET_MEMORY = 4.0  # design matrices; below 1,000 subjects the results weigh more than these few kilobytes
+TARGET_MEMORY = 4.0  # design matrices; at 76 subjects the results themselves weigh more than these few kilobytes
 R_FIT = {76: 0.046, 200: 0.15, 1_000: 1.9, 10_000: 24.0}
 R_INFERENCE = {76: 0.15, 200: 0.33, 1_000: 5.7, 10_000: 52.0}
 
@@ -121,7 +121,7 @@ def measure(n: int, visits: int, missing: str) -> tuple[str, bool]:
     targets = (
         (arrays, TARGET_ARRAYS.get(n)),
         (whole, TARGET_FRAME.get(n)),
-        (memory, TARGET_MEMORY if n >= 1_000 else None),
+        (memory, TARGET_MEMORY if n >= 200 else None),
     )
     cells = []
     for value, target in targets:

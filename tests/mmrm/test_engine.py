@@ -13,7 +13,7 @@ import pytest
 from pipanalysis.mmrm import MMRM
 from pipanalysis.mmrm.arrays import packing
 from pipanalysis.mmrm.covariance import make_structure
-from pipanalysis.mmrm.crossproducts import CrossProducts, Rows, accumulate, lay_out
+from pipanalysis.mmrm.crossproducts import CrossProducts, Rows, accumulate, lay_out, observed_pairs
 from pipanalysis.mmrm.engine import Control, EngineFit, fit_arrays
 from pipanalysis.mmrm.errors import SingularData
 from pipanalysis.mmrm.likelihood import PatternLikelihood
@@ -102,20 +102,21 @@ def test_kenward_roger_and_satterthwaite(name: str, grouped: bool) -> None:
 def held_as(data: CrossProducts, z: Any, pattern: Any, rows: bool) -> CrossProducts:
     """The same data with all subjects in one form; z (n, t, q) padded with zeros, pattern (n,)."""
     n_patterns = len(data.counts)
-    pairs, triangle = packing(data.n_visits), packing(data.n_columns)
-    empty = np.zeros(0, dtype=np.intp)
+    triangle = packing(data.n_columns)
     common = (data.n_visits, data.n_columns, data.observed, data.counts, data.group)
     if rows:
         order = np.argsort(pattern, kind="stable")
         starts = np.searchsorted(pattern[order], np.arange(n_patterns))
         held = Rows(z[order], pattern[order], np.arange(n_patterns), starts)
-        return CrossProducts(*common, empty, np.zeros((0, pairs.row.size, triangle.row.size)), held)
-    products = np.zeros((n_patterns, pairs.row.size, triangle.row.size))
-    for p in range(n_patterns):
-        for at, (j, k) in enumerate(zip(pairs.row, pairs.column, strict=True)):
-            total = z[pattern == p, j].T @ z[pattern == p, k]
-            products[p, at] = triangle.pack(0.5 * (total + total.T))
-    return CrossProducts(*common, np.arange(n_patterns), products, None)
+        no_pairs = observed_pairs(data.observed[:0])
+        no_patterns = np.zeros(0, dtype=np.intp)
+        return CrossProducts(*common, no_patterns, no_pairs, np.zeros((0, triangle.row.size)), held)
+    pairs = observed_pairs(data.observed)
+    products = []
+    for p, j, k in zip(pairs.pattern, pairs.row, pairs.column, strict=True):
+        total = z[pattern == p, j].T @ z[pattern == p, k]
+        products.append(triangle.pack(0.5 * (total + total.T)))
+    return CrossProducts(*common, np.arange(n_patterns), pairs, np.array(products), None)
 
 
 @pytest.mark.parametrize("n", [12, 400], ids=["few", "many"])

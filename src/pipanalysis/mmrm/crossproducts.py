@@ -14,6 +14,7 @@ from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray, packing
 from pipanalysis.mmrm.errors import InvalidArrays
 
 CHUNK_ROWS = 1 << 11  # rows gathered at once: they stay in the processor's cache, and memory is bounded
+FEW_ROWS = 1 << 8  # so few that gathering all of them at once costs less time than memory
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def lay_out(subject: IntArray, visit: IntArray, n_visits: int, group: IntArray |
     subject_group = _group_of_subjects(group, order, starts, subjects)
     if n_visits + int(subject_group.max()).bit_length() <= 62:
         bits = np.add.reduceat(np.left_shift(1, sorted_visit), starts[:-1])
-        codes, pattern, counts = np.unique(bits + (subject_group << n_visits), return_inverse=True, return_counts=True)
+        codes, pattern, counts = _distinct(bits + (subject_group << n_visits))
         observed = (codes[:, None] >> np.arange(n_visits)) & 1 > 0
         return Layout(order, starts, subjects, sorted_visit, pattern, observed, codes >> n_visits, counts)
     table = np.zeros((subjects.size, n_visits + 1), dtype=np.intp)
@@ -82,6 +83,18 @@ def lay_out(subject: IntArray, visit: IntArray, n_visits: int, group: IntArray |
     table[np.repeat(np.arange(subjects.size), np.diff(starts)), sorted_visit + 1] = 1
     unique, pattern, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
     return Layout(order, starts, subjects, sorted_visit, pattern.reshape(-1), unique[:, 1:] > 0, unique[:, 0], counts)
+
+
+def _distinct(codes: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Distinct values in order, the position of each code among them, and how often each occurs."""
+    highest = int(codes.max())
+    if highest > max(1024, codes.size):
+        return np.unique(codes, return_inverse=True, return_counts=True)
+    table = np.bincount(codes)
+    values = np.flatnonzero(table)
+    position = np.empty(highest + 1, dtype=np.intp)
+    position[values] = np.arange(values.size)
+    return values, position[codes], table[values]
 
 
 def _group_of_subjects(
@@ -109,11 +122,43 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class ObservedPairs:
+    """The pairs of visits j <= k that the patterns held as cross-products have, pattern by pattern.
+
+    pattern (its position among those), row, column: of each pair. bounds: of each pattern's pairs. upper, lower: where
+    [j, k] and [k, j] stand in (patterns, t, t) matrices. multiplicity: 2 where they differ.
+    """
+
+    pattern: IntArray
+    row: IntArray
+    column: IntArray
+    bounds: IntArray
+    upper: IntArray
+    lower: IntArray
+    multiplicity: FloatArray
+
+    def pack(self, matrices: FloatArray) -> FloatArray:
+        """Entries of symmetric (patterns, t, t) matrices, times multiplicity, so that dot products are traces."""
+        return matrices.take(self.upper) * self.multiplicity
+
+
+def observed_pairs(observed: BoolArray) -> ObservedPairs:
+    """Find the pairs of `observed` (patterns, t)."""
+    n, t = observed.shape
+    triangle = packing(t)
+    pattern, pair = np.nonzero(observed[:, triangle.row] & observed[:, triangle.column])
+    row, column = triangle.row[pair], triangle.column[pair]
+    upper, lower = (pattern * t + row) * t + column, (pattern * t + column) * t + row
+    bounds = np.searchsorted(pattern, np.arange(n + 1))
+    return ObservedPairs(pattern, row, column, bounds, upper, lower, triangle.multiplicity[pair])
+
+
+@dataclass(frozen=True)
 class CrossProducts:
     """The data as the likelihood needs them.
 
     observed (P, t), counts (P,) and group (P,) of each pattern. large: patterns held as cross-products; products:
-    (len(large), t (t + 1) / 2, q (q + 1) / 2), both triangles packed. rows: the others, or None.
+    (len(pairs), q (q + 1) / 2), for each of their `pairs`, a triangle packed. rows: the other patterns, or None.
     """
 
     n_visits: int
@@ -122,6 +167,7 @@ class CrossProducts:
     counts: FloatArray
     group: IntArray
     large: IntArray
+    pairs: ObservedPairs
     products: FloatArray
     rows: Rows | None
 
@@ -162,13 +208,14 @@ def accumulate(layout: Layout, source: Source) -> CrossProducts:
     # m visits of q columns: n subjects cost n m (m + q) q as rows, m^2 q^2 as cross-products
     sizes = layout.observed.sum(1)
     as_rows = layout.counts * (sizes + n_columns) <= 2 * sizes * n_columns
+    if np.count_nonzero(as_rows) * (n_visits * n_columns) ** 2 <= source.X.size:
+        as_rows[:] = False  # so few that a path of their own would cost more
     large, small = np.flatnonzero(~as_rows), np.flatnonzero(as_rows)
     by_pattern = np.argsort(layout.pattern, kind="stable")
     ends = np.cumsum(layout.counts)
-    if layout.starts[-1] <= CHUNK_ROWS:
-        products = _products_at_once(layout, source, by_pattern, large, ends)
-    else:
-        products = _products_by_chunks(layout, source, by_pattern, large, ends)
+    pairs = observed_pairs(layout.observed[large])
+    make = _products_at_once if layout.starts[-1] <= FEW_ROWS else _products_by_chunks
+    products = make(layout, source, by_pattern, large, pairs)
     rows = None
     if small.size:
         members = np.concatenate([by_pattern[ends[p] - layout.counts[p] : ends[p]] for p in small])
@@ -176,72 +223,84 @@ def accumulate(layout: Layout, source: Source) -> CrossProducts:
         z = _pad(layout, source, members, n_visits, n_columns)
         rows = Rows(z, np.repeat(small, layout.counts[small]), small, starts)
     return CrossProducts(
-        n_visits, n_columns, layout.observed, layout.counts.astype(float), layout.group, large, products, rows
+        n_visits, n_columns, layout.observed, layout.counts.astype(float), layout.group, large, pairs, products, rows
     )
 
 
 def _products_by_chunks(
-    layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, ends: IntArray
+    layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, pairs: ObservedPairs
 ) -> FloatArray:
-    """Packed cross-products of the patterns `large`, a few rows at a time; `ends`: of each pattern in `by_pattern`."""
-    n_columns = source.X.shape[1] + 1
-    pairs, triangle = packing(layout.observed.shape[1]), packing(n_columns)
-    products = np.zeros((large.size, pairs.row.size, triangle.row.size))
+    """Packed cross-products of the patterns `large`, a part of the rows at a time; `by_pattern`: subjects so sorted."""
+    q = source.X.shape[1] + 1
+    products = np.empty((pairs.row.size, packing(q).row.size))
+    ends = np.cumsum(layout.counts)
+    at_once = min(CHUNK_ROWS, int(layout.starts[-1]) // 4)
     for position, p in enumerate(large):
         members = by_pattern[ends[p] - layout.counts[p] : ends[p]]
-        visits = np.flatnonzero(layout.observed[p])
-        width = visits.size * n_columns
-        total = np.zeros((width, width))
-        size = max(1, CHUNK_ROWS // visits.size)
-        for begin in range(0, members.size, size):
-            z = source.z(layout.rows(members[begin : begin + size])).reshape(-1, width)
-            total += z.T @ z
-        blocks = total.reshape(visits.size, n_columns, visits.size, n_columns)
-        j, k = packing(visits.size).row, packing(visits.size).column
-        chosen = blocks[j, :, k, :]
-        chosen = 0.5 * (chosen + chosen.transpose(0, 2, 1))
-        products[position, pairs.full[visits[j], visits[k]]] = triangle.pack(chosen)
+        m = int(np.count_nonzero(layout.observed[p]))
+        size = max(1, at_once // m)
+        total = _gram(layout, source, members[:size])
+        for begin in range(size, members.size, size):
+            total += _gram(layout, source, members[begin : begin + size])
+        _pack(total, m, q, products[pairs.bounds[position] : pairs.bounds[position + 1]])
     return products
+
+
+def _gram(layout: Layout, source: Source, members: IntArray) -> FloatArray:
+    """Cross-products (m q, m q) of subjects of one pattern."""
+    z = source.z(layout.rows(members)).reshape(members.size, -1)
+    return np.asarray(z.T @ z)
 
 
 def _products_at_once(
-    layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, ends: IntArray
+    layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, pairs: ObservedPairs
 ) -> FloatArray:
-    """The same where all rows fit into a chunk: padded at unobserved visits, they need no indexing by pattern."""
-    t, q = layout.observed.shape[1], source.X.shape[1] + 1
-    z = _pad(layout, source, by_pattern, t, q).reshape(-1, t * q)
-    here, mirrored = _packed_entries(t, q)
-    products = np.empty((large.size, *here.shape))
-    total = np.empty((t * q, t * q))
+    """The same of few rows: brought to scale together, and sorted by pattern."""
+    q = source.X.shape[1] + 1
+    rows, _ = _rows_of(layout, by_pattern)
+    places = np.empty_like(rows)
+    places[rows] = np.arange(rows.size)
+    z = np.empty((rows.size, q))
+    z[places] = source.all_z()
+    products = np.empty((pairs.row.size, packing(q).row.size))
+    sizes = layout.observed.sum(1)
+    ends = np.cumsum(layout.counts * sizes)
     for position, p in enumerate(large):
-        own = z[ends[p] - layout.counts[p] : ends[p]]
-        np.matmul(own.T, own, out=total)
-        flat = total.reshape(-1)
-        np.add(flat[here], flat[mirrored], out=products[position])
-    products *= 0.5
+        m = int(sizes[p])
+        own = z[ends[p] - layout.counts[p] * m : ends[p]].reshape(-1, m * q)
+        _pack(own.T @ own, m, q, products[pairs.bounds[position] : pairs.bounds[position + 1]])
     return products
 
 
+def _pack(total: FloatArray, m: int, q: int, out: FloatArray) -> None:
+    """Write the symmetric blocks of the (m q, m q) cross-products of m visits, both triangles packed."""
+    here, mirrored = _packed_entries(m, q)
+    flat = total.reshape(-1)
+    np.add(flat[here], flat[mirrored], out=out)
+    out *= 0.5
+
+
 @lru_cache(maxsize=64)
-def _packed_entries(t: int, q: int) -> tuple[IntArray, IntArray]:
-    """Where C[j, k][a, b] and C[j, k][b, a] stand in the (t q, t q) cross-products, both triangles packed."""
-    pairs, triangle = packing(t), packing(q)
+def _packed_entries(m: int, q: int) -> tuple[IntArray, IntArray]:
+    """Where C[j, k][a, b] and C[j, k][b, a] stand in the (m q, m q) cross-products, both triangles packed."""
+    pairs, triangle = packing(m), packing(q)
     j, k, a, b = pairs.row[:, None], pairs.column[:, None], triangle.row, triangle.column
-    return (j * q + a) * (t * q) + k * q + b, (j * q + b) * (t * q) + k * q + a
+    return (j * q + a) * (m * q) + k * q + b, (j * q + b) * (m * q) + k * q + a
+
+
+def _rows_of(layout: Layout, members: IntArray) -> tuple[IntArray, IntArray]:
+    """Rows of the data of subjects given by position, subject by subject; and their positions when sorted."""
+    begins = layout.starts[members]
+    lengths = layout.starts[members + 1] - begins
+    ends = np.cumsum(lengths)
+    at = np.arange(ends[-1]) + np.repeat(begins - ends + lengths, lengths)
+    return at if layout.order is None else layout.order[at], at
 
 
 def _pad(layout: Layout, source: Source, members: IntArray, n_visits: int, n_columns: int) -> FloatArray:
     """z of subjects given by position, (len(members), t, q), zero at unobserved visits."""
-    lengths = layout.starts[members + 1] - layout.starts[members]
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    owner = np.repeat(np.arange(members.size), lengths)
-    at = np.arange(bounds[-1]) - bounds[owner] + layout.starts[members][owner]
-    rows = at if layout.order is None else layout.order[at]
+    rows, at = _rows_of(layout, members)
+    owner = np.repeat(np.arange(members.size), layout.starts[members + 1] - layout.starts[members])
     z = np.zeros((members.size, n_visits, n_columns))
-    if members.size == layout.n_subjects:
-        where = np.empty_like(rows)
-        where[rows] = owner * n_visits + layout.visits[at]
-        z.reshape(-1, n_columns)[where] = source.all_z()
-    else:
-        z[owner, layout.visits[at]] = source.z(rows)
+    z[owner, layout.visits[at]] = source.z(rows)
     return z

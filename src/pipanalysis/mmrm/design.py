@@ -23,6 +23,7 @@ from pipanalysis.mmrm.problems import DesignError
 type ScopedFactor = tuple[int, bool]
 
 _ROWS_AT_ONCE = 4096  # rows whose columns stay in the processor's cache while they are written side by side
+_MODERATE = 300  # exponents of 2 whose squares, summed over rows, stay far inside the range of doubles
 _RANK_TOLERANCE = 1e-7  # R's lm: a column is aliased if what earlier columns leave of its norm is below this share
 
 
@@ -283,10 +284,12 @@ def find_aliased(X: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
     """
     p = X.shape[1]
     # By powers of two, which cost no digit: squares of very small or large columns would leave the range of doubles.
-    unit: FloatArray = np.ldexp(1.0, np.frexp(np.abs(X).max(axis=0, initial=0.0))[1])
-    X = X / unit
-    if _clearly_full_rank(X):
+    exponent = np.frexp(np.maximum(X.max(axis=0, initial=0.0), -X.min(axis=0, initial=0.0)))[1]
+    moderate = bool((np.abs(exponent) < _MODERATE).all())
+    unit: FloatArray = np.ldexp(1.0, exponent)
+    if _clearly_full_rank(X if moderate else X / unit):
         return np.arange(p), np.empty(0, dtype=np.intp), np.empty((p, 0))
+    X = X / unit
     norms = np.linalg.norm(X, axis=0)
     kept: list[int] = []
     aliased: list[int] = []

@@ -1,5 +1,6 @@
 """Fit a mixed model for repeated measures from arrays."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -273,24 +274,22 @@ def fit_arrays(
         check_coverage(layout, structure, n_groups)
         data = accumulate(layout, source)
         likelihood = PatternLikelihood(data, structure, n_groups, reml=reml, constant=constant)
-    starts = _starts(likelihood, start, source.scale)
-    outcome = maximise(likelihood, starts, control)
+    outcome = maximise(likelihood, lambda: _starts(likelihood, start, source.scale), control)
     if outcome is None:
         raise NonConvergence("the likelihood cannot be evaluated at any start: the data are singular or nearly so")
     problem = Problem(X, y, root, times, layout, source, likelihood)
     return _finish(problem, outcome, structure, n_groups)
 
 
-def _starts(likelihood: Any, start: FloatArray | None, scale: float) -> list[FloatArray]:
+def _starts(likelihood: Any, start: FloatArray | None, scale: float) -> Iterator[FloatArray]:
+    """Working parameters in the engine's units: the caller's, then the likelihood's own."""
     structure: CovarianceStructure | SpatialStructure = likelihood.structure
-    starts: list[FloatArray] = likelihood.starts()
     if start is not None:
         start = np.asarray(start, dtype=float)
         if start.shape != (likelihood.n_theta,):
             raise InvalidArrays([f"start has shape {start.shape}, not ({likelihood.n_theta},)"])
-        own = [structure.rescaled(part, -np.log(scale)) for part in likelihood.split(start)]
-        starts.insert(0, np.concatenate(own))
-    return starts
+        yield np.concatenate([structure.rescaled(part, -np.log(scale)) for part in likelihood.split(start)])
+    yield from likelihood.starts()
 
 
 def _finish(

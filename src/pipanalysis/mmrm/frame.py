@@ -202,7 +202,8 @@ class _Reader:
         visit = self._at_role(self.roles.visit, self.visit, columns, at_rows, "visit")
         group = self._at_role(self.roles.group, self.group, columns, at_rows, "group")
         member = self._at_role(self.roles.member, self.member, columns, at_rows, "member")
-        response = self.formula.response.evaluate({k: v[rows] for k, v in numbers.items()}, {})
+        chosen = numbers if everything else {k: v[rows] for k, v in numbers.items()}
+        response = self.formula.response.evaluate(chosen, {})
         frame = ModelFrame(
             roles=self.roles,
             columns=columns,
@@ -226,7 +227,7 @@ class _Reader:
         return frame
 
     def _observed_subjects(self, rows: IntArray) -> tuple[IntArray, Any]:
-        codes = self.subject[rows]
+        codes = self.subject if rows.size == self.subject.size else self.subject[rows]
         counts = np.bincount(codes, minlength=len(self.subject_values))
         if counts.all():
             return codes, self.subject_values

@@ -5,6 +5,7 @@ z = (x, y); A = sum_i x_i' W x_i; Phi its inverse; r = y - x gamma. All is minus
 """
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -15,6 +16,9 @@ from scipy.linalg import lapack
 from pipanalysis.mmrm.arrays import FloatArray, packing
 from pipanalysis.mmrm.covariance.base import Coordinates, CovarianceStructure, Linearisation
 from pipanalysis.mmrm.crossproducts import CrossProducts
+from pipanalysis.mmrm.starts import pairwise_covariances
+
+CHUNK = 1 << 22  # numbers held at once in the sum over patterns
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ class Solution:
     @cached_property
     def residual(self) -> FloatArray:
         """(q,) combination of the columns of z that gives the residual."""
-        return np.append(-self.gamma, 1.0)
+        combination = np.empty(self.gamma.size + 1)
+        np.negative(self.gamma, out=combination[:-1])
+        combination[-1] = 1.0
+        return combination
 
 
 def solve(cross: FloatArray) -> Solution | None:
@@ -55,13 +62,20 @@ def solve(cross: FloatArray) -> Solution | None:
     return Solution(root.T @ half, root, rss, 2.0 * float(np.log(factor.diagonal()).sum()))
 
 
-@dataclass(frozen=True)
-class Derivatives:
+class Derivatives(Protocol):
     """Gradient (k,), observed and expected information (k, k) of minus twice the log-likelihood."""
 
-    gradient: FloatArray
-    hessian: FloatArray
-    expected: FloatArray
+    @property
+    def gradient(self) -> FloatArray:
+        """First derivatives."""
+
+    @property
+    def hessian(self) -> FloatArray:
+        """Observed information: the second derivatives."""
+
+    @property
+    def expected(self) -> FloatArray:
+        """Expected information."""
 
 
 class State(Protocol):
@@ -107,7 +121,7 @@ class PatternState:
     at: list[Linearisation]
     W: FloatArray
     U: FloatArray | None
-    moments: FloatArray | None = None
+    moment_derivatives: FloatArray | None = None
 
 
 class PatternLikelihood:
@@ -123,9 +137,10 @@ class PatternLikelihood:
         self.pairs, self.triangle = packing(t), packing(q)
         self.unobserved = np.where(data.observed, 0.0, 1.0)[:, :, None] * np.eye(t)
         self.mask = (data.observed[:, :, None] & data.observed[:, None, :]).astype(float)
+        self.counts = data.counts[:, None, None]
         bounds = np.searchsorted(data.group, np.arange(n_groups + 1))
         self.groups = [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
-        self.flat = data.products.reshape(-1, self.triangle.row.size)
+        self.large_of_group = [np.searchsorted(data.large, [g.start, g.stop]).tolist() for g in self.groups]
         self.all_large = data.large.size == len(data.counts)
 
     def split(self, theta: FloatArray) -> list[FloatArray]:
@@ -162,8 +177,8 @@ class PatternLikelihood:
         data = self.data
         cross = np.zeros((data.n_columns, data.n_columns))
         if data.large.size:
-            packed = self.pairs.pack(weights if self.all_large else weights[data.large]) * self.pairs.multiplicity
-            cross = self.triangle.unpack(packed.reshape(-1) @ self.flat)
+            packed = data.pairs.pack(weights if self.all_large else weights[data.large])
+            cross = self.triangle.unpack(packed @ data.products)
         if weighted is not None and data.rows is not None:
             q = data.n_columns
             cross = cross + data.rows.z.reshape(-1, q).T @ weighted.reshape(-1, q)
@@ -175,8 +190,7 @@ class PatternLikelihood:
         cross = np.zeros((data.n_columns, data.n_columns))
         if data.large.size:
             W, inner = (state.W, middle) if self.all_large else (state.W[data.large], middle[data.large])
-            packed = self.pairs.pack(symmetric(W @ inner @ W)) * self.pairs.multiplicity
-            cross = self.triangle.unpack(packed.reshape(-1) @ self.flat)
+            cross = self.triangle.unpack(data.pairs.pack(symmetric(W @ inner @ W)) @ data.products)
         if state.U is not None and data.rows is not None:
             q = data.n_columns
             cross = cross + state.U.reshape(-1, q).T @ (middle[data.rows.pattern] @ state.U).reshape(-1, q)
@@ -184,59 +198,39 @@ class PatternLikelihood:
 
     # ---- derivatives
 
-    def differentiate(self, state: PatternState) -> Derivatives:
+    def differentiate(self, state: PatternState) -> "PatternDerivatives":
         """Gradient, observed and expected information by the working parameters."""
-        data, t, solution = self.data, self.data.n_visits, state.solution
         S_phi, S_res = self._quadratic(state)
-        W = state.W
-        nW = data.counts[:, None, None] * W
+        weighted = self.counts * state.W
+        score = weighted - S_res
         if self.reml:
-            score, observed, expected = nW - S_res - S_phi, 2.0 * (S_res + S_phi) - nW, nW - 2.0 * S_phi
-        else:
-            score, observed, expected = nW - S_res, 2.0 * S_res - nW, nW
-        k = self.structure.n_theta
-        gradient = np.empty(self.n_theta)
-        hessian, information = np.zeros((self.n_theta, self.n_theta)), np.zeros((self.n_theta, self.n_theta))
-        for g, patterns in enumerate(self.groups):
-            own = slice(g * k, (g + 1) * k)
-            at = state.at[g]
-            flat = at.first.reshape(k, t * t)
-            total = score[patterns].sum(0)
-            gradient[own] = flat @ total.reshape(-1)
-            n = patterns.stop - patterns.start
-            both = np.concatenate([observed[patterns].reshape(n, t * t), expected[patterns].reshape(n, t * t)], axis=1)
-            # [k, l] from W, [m, j] from the weights: reordered to [j, k], [l, m]
-            tensor = (W[patterns].reshape(n, t * t).T @ both).reshape(t, t, 2, t, t).transpose(2, 4, 0, 1, 3)
-            lead = flat @ tensor.reshape(2, t * t, t * t) @ flat.T
-            hessian[own, own] = lead[0] + at.curvature(total)
-            information[own, own] = lead[1]
-        P = self._moment_derivatives(state)
-        p = solution.gamma.size
-        projected = P[:, :p, :] @ solution.residual @ solution.root.T
-        cross = projected @ projected.T
-        hessian -= 2.0 * cross
-        if self.reml:
-            inner = (solution.root @ P[:, :p, :p] @ solution.root.T).reshape(self.n_theta, p * p)
-            gram = inner @ inner.T
-            hessian -= gram
-            information += gram
-        return Derivatives(gradient, symmetric(hessian), symmetric(information))
+            score -= S_phi
+        totals = [score[patterns].sum(0) for patterns in self.groups]
+        parts = [
+            at.first.reshape(len(at.first), -1) @ total.reshape(-1) for at, total in zip(state.at, totals, strict=True)
+        ]
+        gradient = parts[0] if self.n_groups == 1 else np.concatenate(parts)
+        return PatternDerivatives(self, state, gradient, totals, weighted, S_phi, S_res)
 
     def _quadratic(self, state: PatternState) -> FloatArray:
         """sum_i (W x_i) Phi (W x_i)' and sum_i (W r_i)(W r_i)' by pattern, (2, P, t, t)."""
         data, solution = self.data, state.solution
         p, q, t = solution.gamma.size, data.n_columns, data.n_visits
-        result = np.zeros((2, len(data.counts), t, t))
+        sandwich = None
         if data.large.size:
             forms = np.zeros((2, q, q))
             forms[0, :p, :p] = solution.phi
-            forms[1] = np.multiply.outer(solution.residual, solution.residual)
+            np.multiply.outer(solution.residual, solution.residual, out=forms[1])
             packed = self.triangle.pack(forms) * self.triangle.multiplicity
-            inner = (packed @ self.flat.T).reshape(2, data.large.size, -1)
+            entries = packed @ data.products.T
+            inner = np.zeros((2, data.large.size * t * t))
+            inner[:, data.pairs.upper] = inner[:, data.pairs.lower] = entries
             W = state.W if self.all_large else state.W[data.large]
-            sandwich = W @ self.pairs.unpack(inner) @ W
+            sandwich = W @ inner.reshape(2, -1, t, t) @ W
             if self.all_large:
                 return sandwich
+        result = np.zeros((2, len(data.counts), t, t))
+        if sandwich is not None:
             result[:, data.large] = sandwich
         if state.U is not None and data.rows is not None:
             x = state.U[:, :, :p] @ solution.root.T
@@ -245,56 +239,49 @@ class PatternLikelihood:
             result[:, data.rows.patterns] = np.add.reduceat(by_subject, data.rows.bounds, axis=1)
         return result
 
-    def _moments(self, state: PatternState) -> FloatArray:
-        """sum_i (W z_i)_j (W z_i)_k' by group, symmetric in j and k: (groups, t (t + 1) / 2, q (q + 1) / 2)."""
-        if state.moments is not None:
-            return state.moments
-        data, pairs = self.data, self.pairs
-        h = pairs.row.size
-        result = np.zeros((self.n_groups, h, self.triangle.row.size))
-        j, k = pairs.row[:, None], pairs.column[:, None]
-        group = data.group[data.large]
-        step = max(1, (1 << 22) // (h * h))
-        for g in range(self.n_groups):
-            low, high = np.searchsorted(group, [g, g + 1])
-            for begin in range(low, high, step):
-                end = min(begin + step, high)
-                W = state.W[data.large[begin:end]]
-                # (W (x) W) restricted to symmetric matrices
-                kernel = W[:, j, pairs.row] * W[:, k, pairs.column]
-                kernel += W[:, j, pairs.column] * W[:, k, pairs.row]
-                kernel *= 0.5 * pairs.multiplicity
-                n = end - begin
-                result[g] += kernel.transpose(1, 0, 2).reshape(h, n * h) @ self.flat[begin * h : end * h]
-        if state.U is not None and data.rows is not None:
-            for g, patterns in enumerate(self.groups):
-                low, high = np.searchsorted(data.rows.pattern, [patterns.start, patterns.stop])
-                if high > low:
-                    result[g] += self._row_moments(state.U[low:high])
-        state.moments = result
-        return result
-
     def _row_moments(self, U: FloatArray) -> FloatArray:
         n, t, q = U.shape
         flat = U.reshape(n, t * q)
         blocks = (flat.T @ flat).reshape(t, q, t, q)[self.pairs.row, :, self.pairs.column, :]
         return self.triangle.pack(0.5 * (blocks + blocks.transpose(0, 2, 1)))
 
-    def _moment_derivatives(self, state: PatternState) -> FloatArray:
+    def moment_derivatives(self, state: PatternState) -> FloatArray:
         """z' W sigma_a W z summed over subjects for each parameter, (k, q, q)."""
-        moments = self._moments(state)
-        parts = [
-            (self.pairs.pack(at.first) * self.pairs.multiplicity) @ own
-            for at, own in zip(state.at, moments, strict=True)
-        ]
-        return self.triangle.unpack(parts[0] if self.n_groups == 1 else np.concatenate(parts))
+        if state.moment_derivatives is None:
+            parts = [self._group_moments(state, g) for g in range(self.n_groups)]
+            state.moment_derivatives = self.triangle.unpack(parts[0] if self.n_groups == 1 else np.concatenate(parts))
+        return state.moment_derivatives
+
+    def _group_moments(self, state: PatternState, g: int) -> FloatArray:
+        """The same for the parameters of one group, packed: (k, q (q + 1) / 2)."""
+        data, pairs, first = self.data, self.pairs, state.at[g].first
+        k, t = len(first), data.n_visits
+        low, high = self.large_of_group[g]
+        size = max(1, CHUNK // (k * t * t))
+        by_row = first.transpose(1, 0, 2).reshape(t, k * t)
+        total = np.zeros((k, self.triangle.row.size))
+        for begin in range(low, high, size):
+            end = min(begin + size, high)
+            n = end - begin
+            W = state.W[begin:end] if self.all_large else state.W[data.large[begin:end]]
+            # [p, j, a, m]: W_p sigma_a W_p
+            middle = ((W @ by_row).reshape(n, t * k, t) @ W).reshape(n, t, k, t)
+            at = slice(data.pairs.bounds[begin], data.pairs.bounds[end])
+            weights = middle[data.pairs.pattern[at] - begin, data.pairs.row[at], :, data.pairs.column[at]]
+            total += (weights * data.pairs.multiplicity[at, None]).T @ data.products[at]
+        if state.U is not None and data.rows is not None:
+            patterns = self.groups[g]
+            low, high = np.searchsorted(data.rows.pattern, [patterns.start, patterns.stop])
+            if high > low:
+                total += (pairs.pack(first) * pairs.multiplicity) @ self._row_moments(state.U[low:high])
+        return total
 
     # ---- pieces of the inference
 
     def phi_derivatives(self, state: PatternState) -> FloatArray:
         """P_a, (k, p, p)."""
         p = state.solution.gamma.size
-        return self._moment_derivatives(state)[:, :p, :p]
+        return self.moment_derivatives(state)[:, :p, :p]
 
     def kenward_roger_q(self, state: PatternState, w: FloatArray) -> FloatArray:
         """sum_ab w_ab x' W sigma_a W sigma_b W x, (p, p).
@@ -328,52 +315,79 @@ class PatternLikelihood:
         """Covariance matrix of each group."""
         return [self.structure.sigma(part) for part in self.split(theta)]
 
-    def starts(self) -> list[FloatArray]:
+    def starts(self) -> Iterator[FloatArray]:
         """Working parameters near the pairwise covariances, then near their variances alone."""
-        moments = self._moment_matrices()
-        return [
-            np.concatenate([self.structure.start(m) for m in moments]),
-            np.concatenate([self.structure.start(np.diag(np.diagonal(m))) for m in moments]),
-        ]
+        moments = pairwise_covariances(self.data, self.groups, reml=self.reml)
+        yield np.concatenate([self.structure.start(m) for m in moments])
+        yield np.concatenate([self.structure.start(np.diag(np.diagonal(m))) for m in moments])
 
-    def _moment_matrices(self) -> list[FloatArray]:
-        """Pairwise covariances of y by group, made positive definite.
 
-        Under REML with n / (n - p), which on complete data with a mean for each visit is the solution.
-        """
-        data, t = self.data, self.data.n_visits
-        n, p = float(data.counts @ data.observed.sum(1)), data.n_columns - 1
-        factor = n / (n - p) if self.reml else 1.0
-        sums, counts = np.zeros((len(data.counts), t, t)), data.counts[:, None, None] * self.mask
-        if data.large.size:
-            last = self.triangle.full[-1, -1]
-            sums[data.large] = self.pairs.unpack(data.products[:, :, last])
-        if data.rows is not None:
-            y = data.rows.z[:, :, -1]
-            sums[data.rows.patterns] = np.add.reduceat(y[:, :, None] * y[:, None, :], data.rows.bounds, axis=0)
-        return [factor * _positive_definite(sums[g].sum(0), counts[g].sum(0)) for g in self.groups]
+@dataclass
+class PatternDerivatives:
+    """Derivatives at a state; each information is worked out when it is asked for, as the optimiser needs one of them.
+
+    totals: by group, the derivative (t, t) by the covariance matrix. weighted: W times the number of subjects; S_phi,
+    S_res: see `_quadratic`, (P, t, t).
+    """
+
+    likelihood: PatternLikelihood
+    state: PatternState
+    gradient: FloatArray
+    totals: list[FloatArray]
+    weighted: FloatArray
+    S_phi: FloatArray
+    S_res: FloatArray
+
+    @cached_property
+    def hessian(self) -> FloatArray:
+        """Observed information."""
+        likelihood, solution = self.likelihood, self.state.solution
+        middle = 2.0 * (self.S_res + self.S_phi if likelihood.reml else self.S_res) - self.weighted
+        hessian = self._lead(middle)
+        k = likelihood.structure.n_theta
+        for g, (at, total) in enumerate(zip(self.state.at, self.totals, strict=True)):
+            own = slice(g * k, (g + 1) * k)
+            hessian[own, own] += at.curvature(total)
+        P = likelihood.moment_derivatives(self.state)
+        projected = P[:, :-1, :] @ solution.residual @ solution.root.T
+        hessian -= 2.0 * projected @ projected.T
+        if likelihood.reml:
+            hessian -= self._gram
+        return symmetric(hessian)
+
+    @cached_property
+    def expected(self) -> FloatArray:
+        """Expected information."""
+        if not self.likelihood.reml:
+            return symmetric(self._lead(self.weighted))
+        return symmetric(self._lead(self.weighted - 2.0 * self.S_phi) + self._gram)
+
+    @cached_property
+    def _gram(self) -> FloatArray:
+        """tr(Phi P_a Phi P_b), (k, k)."""
+        solution = self.state.solution
+        p = solution.gamma.size
+        P = self.likelihood.moment_derivatives(self.state)
+        inner = (solution.root @ P[:, :p, :p] @ solution.root.T).reshape(-1, p * p)
+        return np.asarray(inner @ inner.T)
+
+    def _lead(self, middle: FloatArray) -> FloatArray:
+        """sum_p tr(sigma_a W_p sigma_b middle_p), (k, k)."""
+        likelihood = self.likelihood
+        k, t = likelihood.structure.n_theta, likelihood.data.n_visits
+        result = np.zeros((likelihood.n_theta, likelihood.n_theta))
+        for g, (patterns, at) in enumerate(zip(likelihood.groups, self.state.at, strict=True)):
+            flat = at.first.reshape(k, t * t)
+            tensor = self.state.W[patterns].reshape(-1, t * t).T @ middle[patterns].reshape(-1, t * t)
+            # [k, l] from W, [m, j] from the middle: reordered to [j, k], [l, m]
+            tensor = tensor.reshape(t, t, t, t).transpose(3, 0, 1, 2).reshape(t * t, t * t)
+            result[g * k : (g + 1) * k, g * k : (g + 1) * k] = flat @ tensor @ flat.T
+        return result
 
 
 def change_of_parameters(first_new: FloatArray, first_old: FloatArray) -> FloatArray:
     """Derivatives of the new parameters by the old, (k, k), from those of the matrix by each, (k, t t)."""
     return np.asarray(np.linalg.lstsq(first_new.T, first_old.T, rcond=None)[0])
-
-
-def _positive_definite(sums: FloatArray, counts: FloatArray) -> FloatArray:
-    """Mean cross-products, drawn towards a diagonal matrix until well inside the positive definite ones."""
-    moments = sums / np.maximum(counts, 1.0)
-    variances = np.diagonal(moments).copy()
-    floor = 1e-4 * variances.max() if variances.max() > 0 else 1.0
-    variances = np.where(variances > floor, variances, variances[variances > floor].mean() if floor < 1 else 1.0)
-    sd = np.sqrt(variances)
-    correlation = np.clip(moments / np.multiply.outer(sd, sd), -1.0, 1.0)
-    np.fill_diagonal(correlation, 1.0)
-    smallest = float(np.linalg.eigvalsh(correlation)[0])
-    if smallest < 0.05:
-        shrink = 0.95 / (1.0 - smallest)
-        correlation = shrink * correlation
-        np.fill_diagonal(correlation, 1.0)
-    return correlation * np.multiply.outer(sd, sd)
 
 
 def symmetric(matrices: FloatArray) -> FloatArray:

@@ -28,7 +28,8 @@ def adjust_p(p: FloatArray, method: str) -> FloatArray:
         adjusted[known] = np.minimum(1.0, m * values)
         return adjusted
     if method == "sidak":
-        adjusted[known] = -np.expm1(m * np.log1p(-values))
+        with np.errstate(divide="ignore"):  # p = 1: the logarithm of 0, whose limit gives 1
+            adjusted[known] = -np.expm1(m * np.log1p(-values))
         return adjusted
     order = np.argsort(values)
     scaled = values[order] * np.arange(m, 0, -1)

@@ -1,6 +1,6 @@
 """Maximise the likelihood: Newton steps with exact derivatives, and what to do where they fail."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,15 +47,17 @@ SINGULAR = 1e-7  # smallest eigenvalue of a correlation matrix that is no longer
 VANISHING = 1e-7  # standard deviation of a visit over the largest one: its square is lost in rounding
 
 
-def maximise(likelihood: Likelihood, starts: Sequence[FloatArray], control: Control) -> Outcome | None:
+def maximise(likelihood: Likelihood, starts: Callable[[], Iterator[FloatArray]], control: Control) -> Outcome | None:
     """Maximise from the first start that succeeds; None where no start has a likelihood.
+
+    `starts` gives the starts in turn: a later one costs nothing unless it is needed.
 
     Each optimiser is tried from each start; the best point reached counts when none converges. Where that is at the
     edge of the positive definite matrices the likelihood has no maximum, and the other optimisers are not tried.
     """
     best: Outcome | None = None
     for optimiser in control.optimisers:
-        for start in starts:
+        for start in starts():
             outcome = _run(likelihood, optimiser, start, control)
             if outcome is None:
                 continue
@@ -153,11 +155,11 @@ def newton(likelihood: Likelihood, start: FloatArray, control: Control, name: st
 
 def _direction(derivatives: Derivatives, *, scoring: bool) -> tuple[FloatArray, bool]:
     """Newton direction, and whether it is that of the observed information."""
-    matrices = (derivatives.expected, derivatives.hessian) if scoring else (derivatives.hessian, derivatives.expected)
-    for matrix in matrices:
+    for newton_step in (not scoring, scoring):
+        matrix = derivatives.hessian if newton_step else derivatives.expected
         _, step, info = lapack.dposv(matrix, derivatives.gradient, lower=1)
         if info == 0 and np.isfinite(step).all():
-            return step, matrix is derivatives.hessian
+            return step, newton_step
     # neither is positive definite: damp the expected information until it is
     diagonal = np.maximum(np.abs(np.diagonal(derivatives.expected)), 1e-8)
     damping = 1e-6

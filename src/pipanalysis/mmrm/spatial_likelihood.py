@@ -4,6 +4,7 @@ There are no patterns of visits to share, so all subjects are carried as one bat
 in `likelihood`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from pipanalysis.mmrm.covariance.base import Coordinates
 from pipanalysis.mmrm.covariance.spatial import SpatialDerivatives, SpatialStructure
 from pipanalysis.mmrm.crossproducts import Layout, Source
 from pipanalysis.mmrm.errors import SingularData
-from pipanalysis.mmrm.likelihood import Derivatives, Solution, solve, symmetric
+from pipanalysis.mmrm.likelihood import Solution, solve, symmetric
 
 
 @dataclass
@@ -26,6 +27,15 @@ class SpatialState:
     at: list[SpatialDerivatives]
     W: FloatArray
     U: FloatArray
+
+
+@dataclass(frozen=True)
+class BatchDerivatives:
+    """Gradient (k,), observed and expected information (k, k) of minus twice the log-likelihood."""
+
+    gradient: FloatArray
+    hessian: FloatArray
+    expected: FloatArray
 
 
 class SpatialLikelihood:
@@ -75,11 +85,12 @@ class SpatialLikelihood:
         """Parameters by group."""
         return [theta[2 * g : 2 * g + 2] for g in range(self.n_groups)]
 
-    def starts(self) -> list[FloatArray]:
+    def starts(self) -> Iterator[FloatArray]:
         """Working parameters to start from: the variance 1 of the engine's units, and correlations of one half."""
         lags = self.lag[self.lag > 0.0]
         middle = float(np.median(lags)) if lags.size else 1.0
-        return [np.tile(self.structure.start(1.0, lag), self.n_groups) for lag in (middle, 0.1 * middle, 10.0 * middle)]
+        for lag in (middle, 0.1 * middle, 10.0 * middle):
+            yield np.tile(self.structure.start(1.0, lag), self.n_groups)
 
     def covariances(self, theta: FloatArray) -> list[FloatArray]:
         """Covariance matrix of two observations at distance 1, by group."""
@@ -120,7 +131,7 @@ class SpatialLikelihood:
             result[own] = part
         return result
 
-    def differentiate(self, state: SpatialState) -> Derivatives:
+    def differentiate(self, state: SpatialState) -> BatchDerivatives:
         """Gradient, observed and expected information by the working parameters."""
         solution = state.solution
         p = solution.gamma.size
@@ -149,7 +160,7 @@ class SpatialLikelihood:
             inner = (solution.root @ P[:, :p, :p] @ solution.root.T).reshape(k, p * p)
             hessian -= inner @ inner.T
             expected += inner @ inner.T
-        return Derivatives(gradient, symmetric(hessian), symmetric(expected))
+        return BatchDerivatives(gradient, symmetric(hessian), symmetric(expected))
 
     def _moment_derivatives(self, state: SpatialState) -> FloatArray:
         """z' W sigma_a W z summed over subjects for each parameter, (k, q, q)."""

@@ -66,25 +66,27 @@ class _UnstructuredAt(Linearisation):
 
     def __init__(self, structure: "Unstructured", variances: FloatArray, factor: FloatArray) -> None:
         self.structure, self.variances, self.factor = structure, variances, factor
-        i, j, t = structure.row, structure.column, structure.n_visits
-        weighted = factor * variances
-        self.sigma = weighted @ factor.T
-        first = np.zeros((t + i.size, t, t))
-        np.multiply(2.0 * weighted.T[:, :, None], factor.T[:, None, :], out=first[:t])
-        at = t + np.arange(i.size)
-        first[at, i] = weighted[:, j].T
-        first[at, :, i] += weighted[:, j].T
+        t, m = structure.n_visits, structure.row.size
+        weighted = (factor * variances).T
+        self.sigma = weighted.T @ factor.T
+        first = np.empty((t + m, t, t))
+        np.multiply(2.0 * weighted[:, :, None], factor.T[:, None, :], out=first[:t])
+        rows = np.zeros((m, t, t))
+        rows[structure.below, structure.row] = weighted[structure.column]
+        np.add(rows, rows.transpose(0, 2, 1), out=first[t:])
         self.first = first[structure.fixed :]
 
     def curvature(self, weights: FloatArray) -> FloatArray:
         structure = self.structure
         i, j, t = structure.row, structure.column, structure.n_visits
         product = weights @ self.factor * self.variances
-        result = np.zeros((t + i.size, t + i.size))
-        result[np.arange(t), np.arange(t)] = 4.0 * (self.factor * product).sum(0)
-        at = t + np.arange(i.size)
-        result[at, j] = result[j, at] = 4.0 * product[i, j]
-        result[t:, t:] = 2.0 * weights[i[:, None], i] * structure.same_column * self.variances[j]
+        n = t + i.size
+        result = np.zeros((n, n))
+        result.reshape(-1)[: t * (n + 1) : n + 1] = 4.0 * (self.factor * product).sum(0)
+        corner = result[t:, :t]
+        corner[structure.below, j] = 4.0 * product[i, j]
+        result[:t, t:] = corner.T
+        result[t:, t:] = weights[structure.row_pairs] * structure.same_column * (2.0 * self.variances[j])
         return result[structure.fixed :, structure.fixed :]
 
 
@@ -125,6 +127,9 @@ class Unstructured(CovarianceStructure):
     def __init__(self, n_visits: int, *, unit_first: bool = False) -> None:
         self.n_visits = t = n_visits
         self.row, self.column = np.tril_indices(t, -1)
+        self.unit = np.eye(t)
+        self.below = np.arange(self.row.size)
+        self.row_pairs = np.ix_(self.row, self.row)
         self.same_column = self.column[:, None] == self.column
         self.fixed = int(unit_first)
         self.n_theta = t - self.fixed + self.row.size
@@ -132,12 +137,21 @@ class Unstructured(CovarianceStructure):
 
     def linearise(self, theta: FloatArray) -> Linearisation:
         """Matrix and derivatives."""
+        return _UnstructuredAt(self, *self._decomposed(theta))
+
+    def sigma(self, theta: FloatArray) -> FloatArray:
+        """Matrix alone."""
+        variances, factor = self._decomposed(theta)
+        return (factor * variances) @ factor.T
+
+    def _decomposed(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """D (t,) and L (t, t)."""
         t, fixed = self.n_visits, self.fixed
         variances = np.ones(t)
         np.exp(2.0 * theta[: t - fixed], out=variances[fixed:])
-        factor = np.eye(t)
+        factor = self.unit.copy()
         factor[self.row, self.column] = theta[t - fixed :]
-        return _UnstructuredAt(self, variances, factor)
+        return variances, factor
 
     def start(self, moments: FloatArray) -> FloatArray:
         """Working parameters of `moments` itself (divided by its first element where that is fixed)."""
