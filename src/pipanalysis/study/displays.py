@@ -13,7 +13,8 @@ class Table(Model):
     """A table: rows of the collected results, laid out by its kind.
 
     Kinds: `baseline` (characteristics by arm), `outcomes` (outcomes by arm and visit), `effects` (treatment effects by
-    visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic),
+    visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic or
+    gee), `categories` (ordinal and nominal outcomes), `counts` (outcomes that are counts),
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
     `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
@@ -24,7 +25,18 @@ class Table(Model):
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
-        "baseline", "outcomes", "effects", "risks", "subgroups", "harms", "measurement", "change", "margins", "growth"
+        "baseline",
+        "outcomes",
+        "effects",
+        "risks",
+        "categories",
+        "counts",
+        "subgroups",
+        "harms",
+        "measurement",
+        "change",
+        "margins",
+        "growth",
     ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]

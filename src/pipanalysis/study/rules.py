@@ -22,6 +22,7 @@ RuleId = Literal[
     "option-unsuited",
     "source-missing",
     "display-unsuited",
+    "sparse-cell",
 ]
 
 RULES: dict[RuleId, str] = {
@@ -39,5 +40,8 @@ RULES: dict[RuleId, str] = {
     "option-unsuited": "An option of an analysis is given where its method has it, and with what it needs.",
     "source-missing": "What an analysis counts is in a file that is always there.",
     "display-unsuited": "A table shows analyses of its kind.",
+    "sparse-cell": "Each arm has at least five units at each level of a categorical outcome.",
 }
 """id → what the rule asks"""
+WARNINGS: tuple[RuleId, ...] = ("sparse-cell",)
+"""rules that only the data can break: they are warned of in the results, and refuse nothing"""
