@@ -9,7 +9,7 @@ import pytest
 from test_tables import MINUS, Page, shown
 
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.estimate.binary import BinaryResult, Measure, binary_rows
+from pipanalysis.estimate.measures import Measure, MeasuredResult, measure_rows
 from pipanalysis.estimate.model_result import Extra, ModelResult, Status
 from pipanalysis.files import sha256, write_json
 from pipanalysis.study.load import Study, load_study
@@ -43,7 +43,7 @@ def risks(study: Study, *, failed: str = "", warning: str = "", status: Status =
     if failed:
         measures = [Measure(one.name, one.arm, one.reference) for one in measures]
     model = ModelResult("logistic ml delta", status, (), extras, [warning] if warning else [], failed, "month12")
-    return list(binary_rows(scope, BinaryResult(model, measures)))
+    return list(measure_rows(scope, MeasuredResult(model, measures)))
 
 
 def test_risks_are_shown_rounded_and_kept_whole(study: Study) -> None:

@@ -119,3 +119,4 @@ def test_the_documentation_lists_every_rule_as_it_is(root: Path) -> None:
         if line.startswith("| `")
     ]
     assert [(row[0].strip("`"), row[1]) for row in rows] == list(RULES.items())
+    assert {row[0].strip("`") for row in rows if row[3] == "warning"} == WARNED

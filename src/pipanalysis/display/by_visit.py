@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Outcome
 
-    MakeRow = Callable[[Study, ResultsIndex, TableModel, Outcome, str, str, str, str], TableRow | None]
-    """study, results, model, outcome, visit, analysis, arm, label of the row → the row, None where not planned"""
+    MakeRow = Callable[[Study, ResultsIndex, TableModel, Outcome, str, str, str, str], TableRow | list[TableRow] | None]
+    """study, results, model, outcome, visit, analysis, arm, label of the row → row or rows, None where not planned"""
 
 
 def fill(study: Study, table: Table, results: ResultsIndex, model: TableModel, make_row: MakeRow) -> list[str]:
@@ -68,5 +68,5 @@ def _outcome_rows(
                     label += f", {study.arms[arm].label}"
                 row = make_row(study, results, model, outcome, visit, name, arm, label)
                 if row is not None:
-                    rows.append(row)
+                    rows += [row] if isinstance(row, TableRow) else row
     return rows

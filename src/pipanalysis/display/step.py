@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display.categories_table import categories_table
 from pipanalysis.display.change_table import change_table
+from pipanalysis.display.counts_table import counts_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.growth_table import growth_table
@@ -39,6 +41,8 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "measurement": measurement_table,
     "change": change_table,
     "risks": risks_table,
+    "categories": categories_table,
+    "counts": counts_table,
     "margins": margins_table,
     "growth": growth_table,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
+from pipanalysis.estimate.ordinal import MIN_UNITS
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
@@ -28,6 +29,8 @@ STRUCTURES = {
     "ad": "ante-dependence",
     "adh": "heterogeneous ante-dependence",
 }
+ONE_VISIT = ("ancova", "rerandomisation", "logistic", "ordinal", "count")
+"""methods that compare arms one visit at a time, adjusted for baseline"""
 STRATEGIES = {
     "treatment_policy": "treatment policy",
     "hypothetical": "hypothetical",
@@ -150,6 +153,25 @@ def method_sentence(study: Study, name: str) -> str:
             f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
             "the model, delta-method intervals"
         ),
+        "gee": (
+            f"arm by visit in one marginal logistic model{adjusted}; generalised estimating equations, working "
+            f"{chosen.working_correlation}, covariance by Mancl and DeRouen, t with between-{study.config.study.unit} "
+            f"degrees of freedom; risks standardised over the {study.config.study.unit}s in the model, delta-method "
+            "intervals"
+        ),
+        "ordinal": (
+            f"proportional odds at each visit{adjusted}; levels with fewer than {MIN_UNITS} "
+            f"{study.config.study.unit}s merged with a neighbour; probabilities standardised over the "
+            f"{study.config.study.unit}s in the model, delta-method intervals"
+        ),
+        "nominal": (
+            f"multinomial logistic regression at each visit{adjusted}; probabilities standardised over the "
+            f"{study.config.study.unit}s in the model, delta-method intervals"
+        ),
+        "count": (
+            f"negative binomial regression at each visit{adjusted}, Poisson where there is no overdispersion; t "
+            f"distribution; means standardised over the {study.config.study.unit}s in the model, delta-method intervals"
+        ),
         "effect_size": "Hedges' g of the observed values at the visit, unadjusted",
         "descriptives": "observed values",
         "baseline": "observed values",
@@ -184,11 +206,11 @@ def _covariance(chosen: Analysis) -> str:
 
 def _adjustment(study: Study, chosen: Analysis) -> str:
     terms = []
-    if chosen.baseline and chosen.method not in ("clda", "growth"):
-        by_visit = chosen.baseline_by_visit and chosen.method not in ("ancova", "rerandomisation", "logistic")
+    if chosen.baseline and chosen.method not in ("clda", "growth", "nominal"):
+        by_visit = chosen.baseline_by_visit and chosen.method not in ONE_VISIT
         of = chosen.baseline_score
         named = f"{characteristic_label(study, of)} at baseline" if of else "baseline"
-        terms.append("baseline by visit" if by_visit else named)
+        terms.append(f"{named} by visit" if by_visit else named)
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
     terms += [mid_sentence(characteristic_label(study, name)) for name in names]
     return f", adjusted for {', '.join(terms)}" if terms else ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipanalysis.estimate.describe import nominal_levels
 from pipanalysis.estimate.planning import compared_visits, given_at_baseline
 from pipanalysis.study.study import Variable
 
@@ -44,7 +45,7 @@ class AnalysisFrame:
             and cluster where the analysis has clusters.
         arms: arms compared, the reference first.
         visits: visits compared, in time order.
-        baseline: adjust for the baseline value, column `baseline`.
+        baseline: adjust for the baseline value, column `baseline`; never of a nominal outcome.
         covariates: stratification variables, then covariates.
         baseline_sd: SD at baseline, pooled over the arms of the analysis set; NaN where there is no baseline value.
         not_compared: (arm, visit) → why the arm is not compared with the reference there.
@@ -114,7 +115,8 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     members = trial.members(analysis.analysis_set)
     people = trial.participants[members]
     visits = compared_visits(study, analysis, outcome)
-    matrix = trial.values(outcome.score)[members]
+    categories = study.scores[outcome.score].type == "nominal"
+    matrix = (level_positions(trial, outcome.score) if categories else trial.values(outcome.score))[members]
     at_visits = matrix[:, [list(study.visits).index(visit) for visit in visits]]
     n, k = len(people), len(visits)
     baseline_score = analysis.baseline_score or outcome.score
@@ -144,9 +146,9 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     if analysis.cluster:
         columns["cluster"] = np.repeat(people[analysis.cluster].astype(object).to_numpy(), k)
     known = given_at_baseline(study, baseline_score) and bool(np.isfinite(baseline).any())
-    adjust = analysis.baseline and known and analysis.method not in ("clda", "growth")
+    adjust = analysis.baseline and known and not categories and analysis.method not in ("clda", "growth")
     notes = []
-    if analysis.baseline and given_at_baseline(study, baseline_score) and not known:
+    if analysis.baseline and not categories and given_at_baseline(study, baseline_score) and not known:
         notes.append("not adjusted for baseline: no unit has a baseline value")
     return AnalysisFrame(
         data=pd.DataFrame(columns),
@@ -158,6 +160,15 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         not_compared={},
         notes=tuple(notes),
     )
+
+
+def level_positions(trial: TrialData, score: str) -> FloatArray:
+    """Return a nominal score as positions in its levels, shape (units, visits), NaN where missing."""
+    found = trial.levels(score)
+    positions = np.full(found.shape, np.nan)
+    for i, label in enumerate(nominal_levels(trial.study, score)):
+        positions[found == label] = i
+    return positions
 
 
 def levels_in_order(trial: TrialData, variable: Variable) -> list[str]:

@@ -57,6 +57,7 @@ STATISTICS: dict[str, str] = {
     "std_error": "Standard error",
     "df": "Degrees of freedom",
     "statistic": "t statistic",
+    "chi_squared": "Chi-squared statistic",
     "p_value": "P value",
     "p_value_mcse": "Monte Carlo standard error of the P value",
     "n_allocations": "Allocations that the observed one was compared with",
@@ -75,6 +76,9 @@ STATISTICS: dict[str, str] = {
     "den_df_interaction": "Denominator degrees of freedom of the interaction",
     "conf_low": "Lower confidence limit",
     "conf_high": "Upper confidence limit",
+    "bootstrap_low": "Lower bootstrap confidence limit",
+    "bootstrap_high": "Upper bootstrap confidence limit",
+    "n_resamples": "Bootstrap resamples",
     "effect_size": "Estimate in baseline standard deviations",
     "effect_size_low": "Lower confidence limit in baseline standard deviations",
     "effect_size_high": "Upper confidence limit in baseline standard deviations",
@@ -86,6 +90,9 @@ STATISTICS: dict[str, str] = {
     "icc": "Intraclass correlation",
     "variance_visit": "Variance at the visit",
     "correlation": "Correlation between two visits",
+    "dispersion": "Overdispersion",
+    "p_value_dispersion": "P value that there is no overdispersion",
+    "percent_beyond": "Percentage of the fitted distribution beyond the highest possible value",
     "deviance": "Minus twice the restricted log-likelihood",
     "aic": "Akaike's information criterion",
     "r_squared": "Share of variance explained",
@@ -115,7 +122,9 @@ STATISTICS: dict[str, str] = {
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""
-INTERVAL_LIMITS = frozenset({"conf_low", "conf_high", "effect_size_low", "effect_size_high"})
+INTERVAL_LIMITS = frozenset(
+    {"conf_low", "conf_high", "effect_size_low", "effect_size_high", "bootstrap_low", "bootstrap_high"}
+)
 FIT_STATUSES = ("ok", "boundary", "reduced", "failed")
 """named by `stat_label` where `stat_name` is fit_status; `stat` is the position in this list"""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,8 +13,15 @@ import pandas as pd
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.model_result import Effect, Extra, NotFittedError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipanalysis.study.rules import RuleId
+
 MIN_OBSERVED = 2
 """units of an arm that must be observed at a visit for the arm to be compared there"""
+MIN_AT_LEVEL = 5
+"""units of an arm at a level of a categorical outcome below which large-sample inference is warned of"""
 
 
 def complete_rows(frame: AnalysisFrame) -> AnalysisFrame:
@@ -74,3 +84,40 @@ def counts(frame: AnalysisFrame) -> list[Extra]:
     """Return how many units and observations the model has, and the units by arm and visit."""
     by_cell = [Extra("n", frame.observed[arm, visit], visit, arm) for arm in frame.arms for visit in frame.visits]
     return [Extra("n_units", frame.n_units), Extra("n_observations", len(frame.data)), *by_cell]
+
+
+def level_counts(frame: AnalysisFrame, code: NDArray[np.intp], labels: Sequence[str]) -> list[Extra]:
+    """Return how many units of each arm are at each level, and what percentage of the arm they are.
+
+    Args:
+        frame: rows of one visit, complete.
+        code: level of each row, 0 to K - 1, shape (n,).
+        labels: of the K levels.
+    """
+    found = []
+    for arm in frame.arms:
+        own = code[(frame.data["arm"] == arm).to_numpy(dtype=bool)]
+        for k, label in enumerate(labels):
+            n, context = int((own == k).sum()), f"level={label}"
+            found.append(Extra("n_level", n, arm=arm, context=context))
+            found.append(Extra("percent", 100 * n / own.size if own.size else nan, arm=arm, context=context))
+    return found
+
+
+def sparse_cells(frame: AnalysisFrame, code: NDArray[np.intp], labels: Sequence[str]) -> list[str]:
+    """Return, as a note, the levels of a categorical outcome at which an arm has few units; none where all have enough.
+
+    Args:
+        frame: rows of one visit, complete.
+        code: level of each row, 0 to K - 1, shape (n,).
+        labels: of the K levels.
+    """
+    arm = frame.data["arm"].to_numpy(dtype=object)
+    few = [
+        f"{n} of {one} at {label}"
+        for k, label in enumerate(labels)
+        for one in frame.arms
+        if (arm == one).any() and (n := int(((arm == one) & (code == k)).sum())) < MIN_AT_LEVEL
+    ]
+    rule: RuleId = "sparse-cell"
+    return [f"{rule}: fewer than {MIN_AT_LEVEL} units of an arm at a level ({', '.join(few)})"] if few else []

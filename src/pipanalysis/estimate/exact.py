@@ -1,14 +1,23 @@
-"""A two-by-two table without a model: Fisher's exact test and score intervals (scipy, statsmodels)."""
+"""Tables of two arms without a model: exact tests and score intervals (scipy, statsmodels)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Limits = tuple[float, float]
 UNKNOWN: Limits = (nan, nan)
+MAX_TABLES = 2_000_000
+"""tables that an exact test enumerates at most"""
+TIED = 1e-7
+"""difference of the logarithms of two tables' probabilities that is rounding"""
 
 
 @dataclass(frozen=True)
@@ -69,3 +78,32 @@ def wilson_interval(events: int, n: int, conf_level: float) -> Limits:
 
     low, high = proportion_confint(events, n, alpha=1 - conf_level, method="wilson")
     return float(low), float(high)
+
+
+def fisher_freeman_halton(first: Sequence[int], second: Sequence[int]) -> float:
+    """Return the P value of the exact test that two arms are alike in K levels; NaN for more than MAX_TABLES tables.
+
+    Args:
+        first: units of one arm at each level.
+        second: of the other.
+
+    The share of the allocations of arms to units that give a table no likelier than the observed one (Freeman and
+    Halton 1951, Biometrika 38:141-149). Every table with these margins is enumerated, level after level.
+    """
+    from scipy.special import gammaln
+
+    def log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)
+
+    totals = [a + b for a, b in zip(first, second, strict=True)]
+    left, weight = np.array([sum(first)]), np.zeros(1)
+    for i, total in enumerate(totals):
+        taken = np.arange(total + 1)
+        rest = (left[:, None] - taken).ravel()
+        possible = (rest >= 0) & (rest <= sum(totals[i + 1 :]))
+        left, weight = rest[possible], (weight[:, None] + log_choose(total, taken)).ravel()[possible]
+        if left.size > MAX_TABLES:
+            return nan
+    observed = sum(float(log_choose(total, np.array(a))) for total, a in zip(totals, first, strict=True))
+    share = np.exp(weight - weight.max())
+    return float(share[weight <= observed + TIED].sum() / share.sum())

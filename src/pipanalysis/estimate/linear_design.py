@@ -11,7 +11,7 @@ from pipanalysis.estimate.model_result import Effect, NotFittedError
 from pipanalysis.mmrm.design import find_aliased
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class LinearDesign:
         names: of the columns of X.
         aliased: columns left out because earlier ones determine them.
         effects: (arm, visit) → column of X; only differences that the data determine.
+        baseline: centred baseline in standard deviations, shape (n,); zeros where it is not adjusted for.
         unit: code of the unit of each row, shape (n,).
         between_rank: rank of the design of the units (arm, baseline, covariates), the intercept included.
     """
@@ -43,6 +44,7 @@ class LinearDesign:
     names: tuple[str, ...]
     aliased: tuple[str, ...]
     effects: dict[tuple[str, str], int]
+    baseline: FloatArray
     unit: NDArray[np.intp]
     between_rank: int
 
@@ -50,6 +52,18 @@ class LinearDesign:
     def n_units(self) -> int:
         """Units with a row."""
         return int(self.unit.max()) + 1 if self.unit.size else 0
+
+    def as_if_at(self, visit: str) -> FloatArray:
+        """Return the rows of all units had they been observed at a visit in the reference arm, shape (n_units, p)."""
+        first = np.unique(self.unit, return_index=True)[1]
+        X = self.X[first].copy()
+        X[:, list(self.effects.values())] = 0.0
+        for j, name in enumerate(self.names):
+            if name.startswith("visit "):
+                X[:, j] = name == f"visit {visit}"
+            elif name.startswith("baseline at "):
+                X[:, j] = self.baseline[first] * (name == f"baseline at {visit}")
+        return X
 
 
 def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDesign:
@@ -66,6 +80,7 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
     indicator = {visit: _is(data["visit"], visit) for visit in visits}
     columns: dict[str, FloatArray] = {f"visit {visit}": column for visit, column in indicator.items()}
     units: dict[str, FloatArray] = {"intercept": np.ones(len(data))}
+    baseline = np.zeros(len(data))
     if frame.baseline_varies:
         baseline = _standardised(data["baseline"].to_numpy(dtype=np.float64))
         units["baseline"] = baseline
@@ -102,6 +117,7 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
             for i, key in enumerate(keys)
             if determined[first_effect + i] and first_effect + i in position
         },
+        baseline=baseline,
         unit=code,
         between_rank=int(np.linalg.matrix_rank(np.column_stack(list(units.values()))[first_rows])),
     )
@@ -118,6 +134,21 @@ def covariate_columns(data: pd.DataFrame, covariates: Sequence[Covariate]) -> di
         else:
             columns[covariate.name] = _standardised(values.to_numpy(dtype=np.float64))
     return columns
+
+
+def in_arm(X: FloatArray, column: Mapping[str, int], arm: str) -> FloatArray:
+    """Return the rows of a design had its units been in an arm.
+
+    Args:
+        X: design, shape (n, p).
+        column: arm other than the reference → its column of X.
+        arm: the arm; one that is not in `column` is the reference.
+    """
+    X = X.copy()
+    X[:, list(column.values())] = 0.0
+    if arm in column:
+        X[:, column[arm]] = 1.0
+    return X
 
 
 def _is(column: Any, level: str) -> FloatArray:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MODELS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "logistic")
-"""methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
+MEANS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size")
+"""methods that compare arms after baseline on outcomes that have a mean"""
+TYPE_OF_METHOD = {"logistic": "binary", "gee": "binary", "ordinal": "ordinal", "nominal": "nominal", "count": "count"}
+"""methods that compare arms after baseline on outcomes of one type: that type"""
+MODELS = (*MEANS, *TYPE_OF_METHOD)
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
@@ -56,11 +59,14 @@ def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
     if analysis.method == "descriptives":
         visits = described_visits(study, analysis, outcome)
         return "" if visits else "none of the analysis's visits is a visit of the outcome"
-    kind = study.scores[outcome.score].type
-    if analysis.method == "logistic" and kind != "binary":
-        return f"its score {outcome.score} is {kind}, not binary"
-    if analysis.method != "logistic" and kind in CATEGORICAL:
-        return f"its score {outcome.score} is {kind}"
+    score = study.scores[outcome.score]
+    needed = TYPE_OF_METHOD.get(analysis.method)
+    if needed and score.type != needed:
+        return f"its score {outcome.score} is {score.type}, not {needed}"
+    if not needed and score.type in CATEGORICAL:
+        return f"its score {outcome.score} is {score.type}"
+    if analysis.method == "ordinal" and score.better is None:
+        return f"its score {outcome.score} does not say whether higher or lower is better"
     if not compared_visits(study, analysis, outcome):
         return "none of the analysis's visits is a visit of the outcome after baseline"
     if analysis.method == "reliable_change" and study.scores[outcome.score].reliability is None:

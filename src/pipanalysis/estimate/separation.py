@@ -1,4 +1,4 @@
-"""Whether the maximum likelihood estimate of a logistic regression exists, decided before anything is fitted."""
+"""Whether a maximum likelihood estimate exists, decided before anything is fitted."""
 
 from __future__ import annotations
 
@@ -34,13 +34,26 @@ def separation(X: FloatArray, y: FloatArray) -> Separation:
     """
     signed = (2 * y - 1)[:, None] * X
     p = X.shape[1]
-    b = _largest(signed.sum(axis=0), signed, [(-1.0, 1.0)] * p)
-    if float((signed @ b).max()) <= MARGIN:
+    if not unbounded(signed):
         return "none"
     # b'x_i s_i >= t, with t the last variable
     with_least = np.column_stack([signed, -np.ones(len(y))])
     found = _largest(np.eye(p + 1)[p], with_least, [*[(-1.0, 1.0)] * p, (0.0, 1.0)])
     return "complete" if float(found[p]) > MARGIN else "quasi-complete"
+
+
+def unbounded(directions: FloatArray) -> bool:
+    """Tell whether a likelihood rises for ever along some direction of its parameters.
+
+    Args:
+        directions: rows d, shape (m, q): moving the q parameters by b never lowers the likelihood, however far, where
+            d'b >= 0 for all rows, and raises it where one of them is positive.
+
+    Raises:
+        NotFittedError: the linear programme has no answer.
+    """
+    b = _largest(directions.sum(axis=0), directions, [(-1.0, 1.0)] * directions.shape[1])
+    return float((directions @ b).max()) > MARGIN
 
 
 def _largest(objective: FloatArray, at_least_zero: FloatArray, bounds: list[tuple[float, float]]) -> FloatArray:

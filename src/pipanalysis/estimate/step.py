@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_results, checked, in_order
-from pipanalysis.estimate.planning import WITHOUT_OUTCOMES, check_families, check_plan, suitable_outcomes
+from pipanalysis.estimate.planning import (
+    TYPE_OF_METHOD,
+    WITHOUT_OUTCOMES,
+    check_families,
+    check_plan,
+    suitable_outcomes,
+)
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
 from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipanalysis.estimate.analysis_data import AnalysisFrame
+    from pipanalysis.estimate.measures import MeasuredResult
     from pipanalysis.estimate.model_result import ModelResult
     from pipanalysis.estimate.trial_data import TrialData
     from pipanalysis.study.load import Study
@@ -85,7 +92,6 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     """Yield the rows of one analysis of one outcome."""
     from pipanalysis.estimate import (
         ancova,
-        binary,
         change,
         cross_check,
         describe,
@@ -97,6 +103,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         subgroup,
     )
     from pipanalysis.estimate.analysis_data import analysis_frame
+    from pipanalysis.estimate.measures import measure_rows
     from pipanalysis.estimate.model_result import model_rows
 
     scope = Scope(analysis, outcome.name, outcome.domain, trial.study.plan.conf_level, analysis.method)
@@ -117,9 +124,9 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         visits = rerandomisation.rerandomisation(frame, analysis, config.randomisation.strata, config.study.seed)
         for at, tests in visits:
             yield from rerandomisation.rerandomisation_rows(scope, at, tests)
-    elif analysis.method == "logistic":
-        for answer in binary.logistic(frame, scope.conf_level):
-            yield from binary.binary_rows(scope, answer)
+    elif analysis.method in TYPE_OF_METHOD:
+        for answer in _measured(trial, analysis, outcome, frame):
+            yield from measure_rows(scope, answer)
     elif analysis.method == "mixed_model":
         yield from _fit_rows(trial, scope, outcome, frame, mixed_model.mixed_model(frame, analysis))
     elif analysis.method == "growth":
@@ -133,6 +140,26 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         yield from _fit_rows(trial, scope, outcome, frame, mmrm.mmrm(frame, analysis))
         if analysis.method == "mmrm":
             yield from cross_check.cross_check_rows(replace(scope, method=cross_check.METHOD), frame)
+
+
+def _measured(trial: TrialData, analysis: Analysis, outcome: Outcome, frame: AnalysisFrame) -> list[MeasuredResult]:
+    """Carry out a method for outcomes of one type: binary, ordinal, nominal or count."""
+    from pipanalysis.estimate import binary, count, describe, gee, nominal, ordinal
+
+    study = trial.study
+    conf_level, score = study.plan.conf_level, study.scores[outcome.score]
+    if analysis.method == "gee":
+        return gee.gee(frame, analysis.working_correlation, analysis.baseline_by_visit, conf_level)
+    if analysis.method == "ordinal":
+        return ordinal.ordinal(frame, score.better or "higher", conf_level)
+    if analysis.method == "count":
+        return count.count(frame, score.range.max if score.range else None, conf_level)
+    if analysis.method == "nominal":
+        labels = describe.nominal_levels(study, outcome.score)
+        levels = study.instruments[outcome.score.partition(".")[0]].items.levels
+        reference = levels[analysis.reference_level] if analysis.reference_level else labels[0]
+        return nominal.nominal(frame, labels, reference, conf_level)
+    return binary.logistic(frame, conf_level)
 
 
 def _fit_rows(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
+from pipanalysis.study.crosscheck_categorical import check_categorical
 from pipanalysis.study.crosscheck_estimands import check_estimands
 from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_families import check_families
@@ -33,6 +34,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         _rerandomised,
         _clusters,
         check_margins,
+        check_categorical,
         check_families,
         check_event_analyses,
         _displays,
@@ -291,8 +293,9 @@ def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[
         for score, definition in study.scores.items()
         if definition.type != "nominal" and baseline and baseline.name in study.instrument_visits(score.split(".")[0])
     ]
-    if analysis.method != "logistic":
-        yield file, where, f"{name}, in an analysis by {analysis.method}", "an analysis by logistic", "option-unsuited"
+    if analysis.method not in ("logistic", "gee"):
+        allowed = "an analysis by logistic or gee"
+        yield file, where, f"{name}, in an analysis by {analysis.method}", allowed, "option-unsuited"
     elif not analysis.baseline:
         yield file, where, f"{name}, with baseline: false", "baseline: true", "option-unsuited"
     elif name not in given:
@@ -305,7 +308,6 @@ def _ages(study: Study) -> list[str]:
 
 def _displays(study: Study) -> Iterator[Finding]:
     analyses = [analysis.name for analysis in study.plan.analyses]
-    of_risks = {analysis.name for analysis in study.plan.analyses if analysis.method == "logistic"}
     for score in study.displays.digits.scores:
         if score not in study.scores:
             yield "displays.yaml", ("digits", "scores", score), repr(score), one_of(study.scores)
@@ -314,15 +316,6 @@ def _displays(study: Study) -> Iterator[Finding]:
         for name in table.analyses:
             if name not in analyses:
                 yield "displays.yaml", (*at, "analyses"), repr(name), one_of(analyses)
-            elif (name in of_risks) != (table.kind == "risks"):
-                allowed = one_of(a for a in analyses if (a in of_risks) == (table.kind == "risks"))
-                yield (
-                    "displays.yaml",
-                    (*at, "analyses"),
-                    f"{name}, in a table of kind {table.kind}",
-                    allowed,
-                    "display-unsuited",
-                )
         for name in table.outcomes if table.outcomes != "all" else ():
             if name not in study.outcomes:
                 yield "displays.yaml", (*at, "outcomes"), repr(name), one_of(study.outcomes)

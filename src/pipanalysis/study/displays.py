@@ -12,12 +12,21 @@ from pipanalysis.study.base import Model, Name, ScoreName
 class Table(Model):
     """A table: rows of the collected results, laid out by its kind.
 
-    Kinds: `baseline` (characteristics by arm), `outcomes` (outcomes by arm and visit), `effects` (treatment effects by
-    visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic),
-    `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `service_use`
-    (contacts with services by arm), `measurement` (how
-    well each score measures, all arms together), `change` (units that improved reliably, by arm),
-    `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
+    Kinds:
+
+    - `baseline`: characteristics by arm
+    - `outcomes`: outcomes by arm and visit
+    - `effects`: treatment effects by visit, with the analyses in `analyses` side by side
+    - `risks`: the same for binary outcomes (logistic, gee)
+    - `categories`: ordinal and nominal outcomes
+    - `counts`: outcomes that are counts
+    - `subgroups`: effects within levels, and the interaction
+    - `harms`: events and sessions by arm
+    - `service_use`: contacts with services by arm
+    - `measurement`: how well each score measures, all arms together
+    - `change`: units that improved reliably, by arm
+    - `margins`: non-inferiority and equivalence
+    - `growth`: slopes by arm
     """
 
     name: Name
@@ -29,6 +38,8 @@ class Table(Model):
         "outcomes",
         "effects",
         "risks",
+        "categories",
+        "counts",
         "subgroups",
         "harms",
         "service_use",

@@ -80,7 +80,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "mixed_model": ("mixed_model", "growth"),
     "ancova": ("ancova", "rerandomisation"),
     "mmrm": ("mmrm", "clda"),
-    "binary": ("logistic",),
+    "binary": ("logistic", "gee"),
+    "categorical": ("ordinal", "nominal", "count"),
     "safety": ("adherence", "harms", "service_use"),
     "measurement": ("measurement",),
 }
@@ -119,16 +120,27 @@ class Margin(Sourced):
 class Analysis(Model):
     """One analysis of the plan: a method applied to outcomes, in an analysis set, for an estimand.
 
-    Methods: `descriptives` (by arm and visit), `baseline` (participants' characteristics by arm), `mixed_model` (random
-    intercept for the unit, statsmodels), `growth` (random intercept and slope in time since baseline, arm by time),
-    `mmrm` (unstructured or other covariance, small-sample degrees of freedom),
-    `clda` (constrained longitudinal: baseline is an outcome, equal in the arms), `ancova` (one visit at a time),
-    `rerandomisation` (the difference of `ancova` against those of allocations drawn anew within the strata),
-    `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
-    difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm),
-    `service_use` (contacts with services by arm: routine care received), `measurement`
-    (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
-    improved, deteriorated and recovered, Jacobson and Truax).
+    Methods:
+
+    - `descriptives`: outcomes by arm and visit
+    - `baseline`: participants' characteristics by arm
+    - `mixed_model`: random intercept for the unit (statsmodels)
+    - `growth`: random intercept and slope in time since baseline, arm by time (statsmodels)
+    - `mmrm`: unstructured or other covariance, small-sample degrees of freedom
+    - `clda`: constrained longitudinal, baseline is an outcome that is equal in the arms
+    - `ancova`: one visit at a time
+    - `rerandomisation`: the difference of `ancova` against those of allocations drawn anew within the strata
+    - `effect_size`: Hedges' g
+    - `logistic`: binary outcomes one visit at a time; odds ratio, standardised risks, their difference and ratio
+    - `gee`: binary outcomes at all visits in one marginal model, generalised estimating equations
+    - `ordinal`: proportional odds, one visit at a time, its assumption tested
+    - `nominal`: multinomial logistic regression, one visit at a time
+    - `count`: negative binomial regression, one visit at a time
+    - `adherence`: sessions offered and attended
+    - `harms`: events by arm
+    - `service_use`: contacts with services by arm, as routine care received
+    - `measurement`: internal consistency, floor and ceiling, agreement of coders; all arms together
+    - `reliable_change`: units that improved, deteriorated and recovered (Jacobson and Truax)
     """
 
     name: Name
@@ -144,6 +156,10 @@ class Analysis(Model):
         "rerandomisation",
         "effect_size",
         "logistic",
+        "gee",
+        "ordinal",
+        "nominal",
+        "count",
         "adherence",
         "harms",
         "service_use",
@@ -159,7 +175,7 @@ class Analysis(Model):
     baseline: bool = True
     """adjust for the outcome's baseline value (where it has one)"""
     baseline_score: ScoreName | None = None
-    """logistic: the score whose baseline value is adjusted for (default: the outcome's own)"""
+    """logistic and gee: the score whose baseline value is adjusted for (default: the outcome's own)"""
     baseline_by_visit: bool = True
     """the adjustment for baseline differs between visits (models of all visits)"""
     strata: bool = True
@@ -186,6 +202,12 @@ class Analysis(Model):
     """mmrm, clda, mixed_model and ancova: differences that are held against a margin, from the same fit"""
     allocations: Annotated[int, Field(ge=1000, le=1_000_000)] = 20_000
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
+    bootstrap: Annotated[int, Field(ge=999, le=100_000)] | None = None
+    """logistic: resamples of bootstrap intervals of the risk difference and risk ratio (default: none are made)"""
+    working_correlation: Literal["exchangeable", "independence"] = "exchangeable"
+    """gee: working correlation of a unit's observations"""
+    reference_level: str | None = None
+    """nominal: the level that the others are compared with, by its code in the instrument (default: the first)"""
     events: HarmsSource | None = None
     """harms and service_use: the event table and its variables"""
     prespecified: bool = True

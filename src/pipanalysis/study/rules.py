@@ -24,6 +24,7 @@ RuleId = Literal[
     "display-unsuited",
     "cluster-after-randomisation",
     "few-clusters",
+    "sparse-cell",
 ]
 
 RULES: dict[RuleId, str] = {
@@ -43,7 +44,8 @@ RULES: dict[RuleId, str] = {
     "display-unsuited": "A table shows analyses of its kind.",
     "cluster-after-randomisation": "Clusters are known before randomisation.",
     "few-clusters": "Standard errors that are robust to clusters have enough of them.",
+    "sparse-cell": "Each arm has at least five units at each level of a categorical outcome.",
 }
 """id → what the rule asks"""
-WARNED: frozenset[RuleId] = frozenset({"few-clusters"})
+WARNED: frozenset[RuleId] = frozenset({"few-clusters", "sparse-cell"})
 """rules that the data break, not the plan: results carry a warning that begins with the id"""

@@ -1,0 +1,172 @@
+"""Ordinal and nominal outcomes by visit: units and probability at each level, comparisons, and tests of the whole."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.by_visit import fill
+from pipanalysis.display.table_model import Column, TableModel, TableRow
+from pipanalysis.display.wording import analysis, level_labels, marks, method_sentence
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Outcome
+
+COMPARISON = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+TEST = ("chi_squared", "df", "p_value")
+TESTS = {
+    "assumption=proportional_odds": "Test of proportional odds",
+    "test=exact": "All levels, exact test, unadjusted",
+}
+"""context of a test that has a row of its own → its label"""
+
+
+def categories_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out the levels of the outcomes of the table's analyses, by outcome and visit."""
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    for arm in study.arms.values():
+        model.columns += [Column("Units/n (%)", arm.label), Column("Adjusted probability", arm.label)]
+    ordinal = any(analysis(study, name).method == "ordinal" for name in table.analyses)
+    heads = [f"Difference ({level})", f"Ratio ({level})", *([f"Better ({level})"] if ordinal else []), "P"]
+    model.columns += [Column(head) for head in heads]
+
+    def rows(
+        study: Study,
+        results: ResultsIndex,
+        model: TableModel,
+        outcome: Outcome,
+        visit: str,
+        name: str,
+        arm: str,
+        label: str,
+    ) -> list[TableRow]:
+        return _rows(study, results, model, outcome, visit, name, arm, label, ordinal)
+
+    names = fill(study, table, results, model, rows)
+    model.notes = [*_notes(study, names), *model.notes, *table.footnotes]
+    return model
+
+
+def _rows(
+    study: Study,
+    results: ResultsIndex,
+    model: TableModel,
+    outcome: Outcome,
+    visit: str,
+    name: str,
+    arm: str,
+    label: str,
+    ordinal: bool,
+) -> list[TableRow]:
+    fit = results.of_fit(name, outcome.name, visit, "fit_status")
+    if fit is None:
+        return []
+    digits = study.displays.digits
+    contrast = f"{arm} - {study.reference_arm.name}"
+    where = {"visit": visit, "contrast": contrast}
+    identity = {
+        "domain": outcome.domain,
+        "outcome": outcome.name,
+        "label": outcome.label,
+        "visit": visit,
+        "analysis": name,
+        "contrast": contrast,
+        "method": fit["method"],
+        "fit_status": fit["stat_label"],
+        "warning": fit["warning"],
+        "error": fit["error"],
+    }
+    spare = [""] * (2 * len(study.arms))
+
+    def interval(of: str, record: dict[str, Any], level: str = "") -> str:
+        """Write a comparison into the record, and return its text."""
+        context = f"measure={of}" + (f"; level={level}" if level else "")
+        if results.row(name, outcome.name, "estimate", context=context, **where) is None:
+            return ""
+        found = results.stats(name, outcome.name, COMPARISON, context=context, **where)
+        text = rounding.with_interval(found["estimate"], found["conf_low"], found["conf_high"], digits.estimate)
+        record |= {of: found.pop("estimate")} | {f"{of}_{key}": value for key, value in found.items()}
+        return text
+
+    whole: dict[str, Any] = identity | {"level": ""}
+    own = analysis(study, name).method == "ordinal"
+    ratio, better = interval("odds_ratio", whole), interval("probability_better", whole)
+    overall = results.stats(name, outcome.name, TEST, context="test=all_levels", **where)
+    p = float(whole["odds_ratio_p_value"]) if own and "odds_ratio_p_value" in whole else overall["p_value"]
+    if own and not isfinite(p):
+        p = float(whole.get("probability_better_p_value", p))
+    whole |= {} if own else {f"all_levels_{key}": value for key, value in overall.items()}
+    comparison = ["", ratio, *([better] if ordinal else []), rounding.p_value(p, digits.p_value)]
+    if fit["error"]:
+        comparison[0] = "not estimated"
+    note = "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
+    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    model.records.append(whole)
+    found = [TableRow(label + mark, (*spare, *comparison), 1)]
+    for level in _levels(study, results, name, outcome, visit):
+        record: dict[str, Any] = identity | {"level": level}
+        cells = []
+        for one in study.arms:
+            at = {"visit": visit, "arm": one}
+            n = results.stat(name, outcome.name, "n", **at)
+            taken = results.stat(name, outcome.name, "n_level", context=f"level={level}", **at)
+            percent = results.stat(name, outcome.name, "percent", context=f"level={level}", **at)
+            context = f"measure=probability; level={level}"
+            probability = results.stat(name, outcome.name, "estimate", context=context, **at)
+            share = f" ({rounding.fixed(percent, digits.percent)}%)" if isfinite(percent) else ""
+            cells += [f"{rounding.count(taken)}/{rounding.count(n)}{share}"]
+            cells += [rounding.fixed(probability, digits.estimate)]
+            record |= {f"n_{one}": n, f"units_{one}": taken, f"percent_{one}": percent}
+            record |= {f"probability_{one}": probability}
+        difference = interval("probability_difference", record, level)
+        relative = interval("relative_risk_ratio", record, level)
+        found.append(TableRow(level, (*cells, difference, relative, *([""] if ordinal else []), ""), 2))
+        model.records.append(record)
+    for context, said in TESTS.items():
+        if results.row(name, outcome.name, "p_value", context=context, **where) is not None:
+            test = results.stats(name, outcome.name, TEST, context=context, **where)
+            key = context.partition("=")[2]
+            model.records.append(identity | {"level": ""} | {f"{key}_{stat}": value for stat, value in test.items()})
+            shown = rounding.p_value(test["p_value"], digits.p_value)
+            found.append(TableRow(said, (*spare, *[""] * (len(comparison) - 1), shown), 2))
+    return found
+
+
+def _levels(study: Study, results: ResultsIndex, name: str, outcome: Outcome, visit: str) -> list[str]:
+    """Return the levels that units are counted at, in the order of the outcome."""
+    counted = results.rows(name, outcome.name, "n_level")
+    levels = {str(row["context"]).removeprefix("level=") for row in counted if row["visit"] == visit}
+    if study.scores[outcome.score].type == "nominal":
+        return [label for label in level_labels(study, outcome.score) if label in levels]
+    return sorted(levels, key=lambda level: float(level.partition(" to ")[0]))
+
+
+def _notes(study: Study, names: list[str]) -> list[str]:
+    reference = study.reference_arm.label
+    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    unit = study.config.study.unit
+    methods = {analysis(study, name).method for name in names}
+    said = [
+        f"Units/n: {unit}s in the model at the visit, and how many are at the level. Adjusted probability: the model's "
+        f"predictions for all of these {unit}s had they been in the arm, averaged. Difference: {others} minus "
+        f"{reference}, of adjusted probabilities."
+    ]
+    if "ordinal" in methods:
+        said.append(
+            f"Ordinal outcomes: the ratio is the common odds ratio of a better level, {others} over {reference}, given "
+            f"what the model adjusts for. Better: probability that a {unit} of {others} is better than one of "
+            f"{reference}, ties counted half; 0.5 where arms do not differ. Test of proportional odds: score test that "
+            "the odds ratio is the same at every cut between levels; a small P speaks against it."
+        )
+    if "nominal" in methods:
+        said.append(
+            "Nominal outcomes: the ratio is the relative risk ratio of a level against the level without one, "
+            f"{others} over {reference}, given what the model adjusts for. P: of all levels together, by the "
+            "likelihood ratio; below it the exact test of Fisher, Freeman and Halton."
+        )
+    return [*said, *dict.fromkeys(method_sentence(study, name) for name in names)]

@@ -1,0 +1,100 @@
+"""Counts by visit: observed and adjusted means, their difference and ratio, and the overdispersion."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.by_visit import fill
+from pipanalysis.display.table_model import Column, TableModel, TableRow
+from pipanalysis.display.wording import marks, method_sentence
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Outcome
+
+COMPARISONS = ("mean_difference", "rate_ratio")
+STATISTICS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+
+
+def counts_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out means and their comparisons of the table's analyses, by outcome and visit."""
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    for arm in study.arms.values():
+        model.columns += [Column(head, arm.label) for head in ("n", "Mean (SD)", "Adjusted mean")]
+    heads = (f"Difference ({level})", f"Rate ratio ({level})", "P", "Overdispersion (P)")
+    model.columns += [Column(head) for head in heads]
+    names = fill(study, table, results, model, _row)
+    model.notes = [*_notes(study, names), *model.notes, *table.footnotes]
+    return model
+
+
+def _row(
+    study: Study,
+    results: ResultsIndex,
+    model: TableModel,
+    outcome: Outcome,
+    visit: str,
+    name: str,
+    arm: str,
+    label: str,
+) -> TableRow | None:
+    digits = study.displays.digits.of(outcome.score)
+    contrast = f"{arm} - {study.reference_arm.name}"
+    own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast, context="measure=rate_ratio")
+    fit = results.of_fit(name, outcome.name, visit, "fit_status")
+    if own is None or fit is None:
+        return None
+    cells: list[str] = []
+    record: dict[str, Any] = {
+        "domain": outcome.domain,
+        "outcome": outcome.name,
+        "label": outcome.label,
+        "visit": visit,
+        "analysis": name,
+        "contrast": contrast,
+    }
+    for one in study.arms:
+        observed = results.stats(name, outcome.name, ("n", "mean", "sd"), visit=visit, arm=one)
+        mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=one, context="measure=mean")
+        cells += [
+            rounding.count(observed["n"]),
+            rounding.with_spread(observed["mean"], observed["sd"], digits.mean, digits.sd),
+            rounding.fixed(mean, digits.mean),
+        ]
+        record |= {f"{key}_{one}": value for key, value in observed.items()} | {f"adjusted_mean_{one}": mean}
+    for measure in COMPARISONS:
+        where = {"visit": visit, "contrast": contrast, "context": f"measure={measure}"}
+        found = results.stats(name, outcome.name, STATISTICS, **where)
+        places = digits.mean if measure == "mean_difference" else digits.estimate
+        cells.append(rounding.with_interval(found["estimate"], found["conf_low"], found["conf_high"], places))
+        record |= {measure: found.pop("estimate")} | {f"{measure}_{key}": value for key, value in found.items()}
+    cells.append(rounding.p_value(record["rate_ratio_p_value"], digits.p_value))
+    spread = results.stats(name, outcome.name, ("dispersion", "p_value_dispersion", "percent_beyond"), visit=visit)
+    p = rounding.p_value(spread["p_value_dispersion"], digits.p_value)
+    shown = f"{rounding.fixed(spread['dispersion'], digits.estimate)} ({p})"
+    cells.append(shown if isfinite(spread["dispersion"]) else rounding.ABSENT)
+    warning, error = str(own["warning"]), str(own["error"])
+    record |= spread | {"method": own["method"], "fit_status": fit["stat_label"], "warning": warning, "error": error}
+    model.records.append(record)
+    if error:
+        cells[-4] = "not estimated"
+    note = "; ".join(part for part in (error, warning) if part)
+    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    return TableRow(label + mark, tuple(cells), 1)
+
+
+def _notes(study: Study, names: list[str]) -> list[str]:
+    reference = study.reference_arm.label
+    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    unit = study.config.study.unit
+    return [
+        f"Adjusted mean: the model's predictions for all {unit}s in the model at the visit had they been in the arm, "
+        f"averaged. Difference: {others} minus {reference}; rate ratio: {others} over {reference}. P: of the rate "
+        "ratio. Overdispersion: a of the variance m + am² at mean m, and the P value that there is none.",
+        *dict.fromkeys(method_sentence(study, name) for name in names),
+    ]
