@@ -15,12 +15,23 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MODELS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "logistic")
+MODELS = (
+    "mixed_model",
+    "growth",
+    "mmrm",
+    "clda",
+    "ancova",
+    "rerandomisation",
+    "effect_size",
+    "logistic",
+    "therapist",
+    "cace",
+)
 """methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
-WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement")
+WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement", "dyadic")
 """methods that describe something other than the plan's outcomes"""
 
 

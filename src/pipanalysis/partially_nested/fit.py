@@ -99,12 +99,6 @@ class PartiallyNestedFit:
         high = 1.0 if excess(LARGEST) <= 0 else float(brentq(excess, self.icc, LARGEST, xtol=1e-7))
         return low, high
 
-    @cached_property
-    def cluster_deviance(self) -> float:
-        """Minus twice the restricted log-likelihood ratio of no cluster variance against this fit."""
-        least = _profile(self._strata, self.group, self.icc).deviance
-        return max(0.0, _profile(self._strata, self.group, 0.0).deviance - least)
-
 
 def fit_partially_nested(y: FloatArray, X: FloatArray, group: IntArray, cluster: IntArray) -> PartiallyNestedFit:
     """Fit y = Xβ + cluster effect + residual by REML, the residual variance differing between groups.

@@ -47,7 +47,7 @@ class Strata:
     @cached_property
     def member(self) -> FloatArray:
         """Whether a stratum has a residual variance, shape (strata, groups)."""
-        return (self.group[:, None] == np.arange(int(self.group.max()) + 1)).astype(np.float64)
+        return np.asarray(self.group[:, None] == np.arange(int(self.group.max()) + 1), dtype=np.float64)
 
     @property
     def coefficients(self) -> FloatArray:

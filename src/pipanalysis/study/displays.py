@@ -16,7 +16,9 @@ class Table(Model):
     visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic),
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
-    `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
+    `margins` (non-inferiority and equivalence), `growth` (slopes by arm), `therapists` (effects with therapists counted
+    and ignored), `cace` (effects of treatment received, beside those of treatment offered), `moderators` (effects by
+    the value of a moderator), `dyadic` (how the roles of a dyad change together).
     """
 
     name: Name
@@ -24,7 +26,20 @@ class Table(Model):
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
-        "baseline", "outcomes", "effects", "risks", "subgroups", "harms", "measurement", "change", "margins", "growth"
+        "baseline",
+        "outcomes",
+        "effects",
+        "risks",
+        "subgroups",
+        "harms",
+        "measurement",
+        "change",
+        "margins",
+        "growth",
+        "therapists",
+        "cace",
+        "moderators",
+        "dyadic",
     ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pipanalysis.study.study import RawFile
 
 
+OF_SESSIONS = ("adherence", "therapist", "cace")
+"""methods that read the sessions"""
+
+
 def event_file(study: Study, table: str) -> RawFile | None:
     """Return the raw file that holds an event table, None where none does."""
     return next((file for file in study.config.files if file.events and file.events.name == table), None)
@@ -31,8 +35,8 @@ def event_path(study: Study, table: str) -> Path | None:
 
 
 def analysis_table(study: Study, analysis: Analysis) -> str | None:
-    """Return the event table that an adherence or harms analysis describes, None for other methods."""
-    if analysis.method == "adherence":
+    """Return the event table that an analysis of sessions or harms reads, None for other methods."""
+    if analysis.method in OF_SESSIONS:
         return study.config.sessions.table if study.config.sessions else None
     return analysis.events.table if analysis.method == "harms" and analysis.events else None
 

@@ -83,9 +83,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "binary": ("logistic",),
     "safety": ("adherence", "harms"),
     "measurement": ("measurement",),
+    "treatment_received": ("therapist", "cace"),
+    "association": ("dyadic",),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
-EVENT_FAMILIES = ("safety", "measurement")
+EVENT_FAMILIES = ("safety", "measurement", "treatment_received")
 """families that read event tables beside participants and scores"""
 BLINDED_FAMILIES = ("measurement",)
 """families that describe all arms together, and never read the allocation"""
@@ -116,6 +118,24 @@ class Margin(Sourced):
     visits: list[Name] | Literal["all"] = "all"
 
 
+class Exposure(Model):
+    """What counts as treatment received, for the effect among those who would take it if offered."""
+
+    min_sessions: Annotated[int, Field(ge=1)]
+    """received: at least so many sessions attended by the visit"""
+    per_sessions: Annotated[int, Field(ge=1)] = 10
+    """dose: the effect is given per so many sessions attended by the visit"""
+
+
+class DyadRole(Model):
+    """One side of a dyad, or what is between its two, and the outcome that stands for it."""
+
+    name: Name
+    label: str
+    outcome: Name
+    """an outcome with a mean, measured at baseline, whose score says which direction is better"""
+
+
 class Analysis(Model):
     """One analysis of the plan: a method applied to outcomes, in an analysis set, for an estimand.
 
@@ -127,7 +147,10 @@ class Analysis(Model):
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
     difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
-    improved, deteriorated and recovered, Jacobson and Truax).
+    improved, deteriorated and recovered, Jacobson and Truax), `therapist` (one visit at a time: therapists as a random
+    effect in the arm that has sessions, a residual variance an arm), `cace` (one visit at a time: complier average
+    causal effect of the sessions attended, two-stage least squares), `dyadic` (how the roles of a dyad change together,
+    and whether treatment acts on them alike).
     """
 
     name: Name
@@ -147,6 +170,9 @@ class Analysis(Model):
         "harms",
         "measurement",
         "reliable_change",
+        "therapist",
+        "cace",
+        "dyadic",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
@@ -167,6 +193,12 @@ class Analysis(Model):
     subgroup: Name | None = None
     """mmrm: a categorical variable measured before randomisation; the results are then the differences between arms
     within its levels and the tests of arm by level, from one model with arm by visit by level"""
+    moderator: Name | ScoreName | None = None
+    """mmrm: a number measured before randomisation, or a score at baseline; the results are then the differences
+    between arms at its values, how they change with it and the test of that, from one model with arm by visit by
+    moderator"""
+    moderator_at: list[float] = []
+    """values of the moderator to give the differences at (default: its mean and one SD below and above)"""
     covariance: Literal["us", "toep", "toeph", "ar1", "ar1h", "cs", "csh", "ad", "adh"] = "us"
     """mmrm and clda: the visits' covariance structure"""
     fallback: list[Literal["toep", "toeph", "ar1", "ar1h", "cs", "csh", "ad", "adh"]] = []
@@ -183,6 +215,10 @@ class Analysis(Model):
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     events: HarmsSource | None = None
     """harms: the event table and its variables"""
+    exposure: Exposure | None = None
+    """cace: what counts as treatment received"""
+    dyad: list[DyadRole] = []
+    """dyadic: the roles, at least two; `outcomes` is not used"""
     prespecified: bool = True
 
 
@@ -190,7 +226,7 @@ class Members(Model):
     """Comparisons of one analysis that belong to a family of hypotheses: its outcomes, at its visits."""
 
     analysis: Name
-    """an analysis that gives P values, without subgroup"""
+    """an analysis that gives P values, without subgroup or moderator"""
     outcomes: list[Name] | Literal["all"] = "all"
     """in this order (default: all of the analysis, in the plan's order)"""
     visits: list[Name] | Literal["all"] = "all"

@@ -22,6 +22,8 @@ RuleId = Literal[
     "option-unsuited",
     "source-missing",
     "display-unsuited",
+    "moderator-unsuited",
+    "weak-instrument",
 ]
 
 RULES: dict[RuleId, str] = {
@@ -39,5 +41,9 @@ RULES: dict[RuleId, str] = {
     "option-unsuited": "An option of an analysis is given where its method has it, and with what it needs.",
     "source-missing": "What an analysis counts is in a file that is always there.",
     "display-unsuited": "A table shows analyses of its kind.",
+    "moderator-unsuited": "A moderator is a number that varies, in a model that can have one.",
+    "weak-instrument": "Allocation changes the treatment received enough to tell its effect (first-stage F of 10).",
 }
 """id → what the rule asks"""
+WARNED: frozenset[RuleId] = frozenset({"weak-instrument"})
+"""rules that the data break, not the plan: results carry a warning that begins with the id"""
