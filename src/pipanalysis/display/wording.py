@@ -109,8 +109,8 @@ def characteristic_label(study: Study, name: str) -> str:
 
 
 def mid_sentence(label: str) -> str:
-    """Return a label as it stands within a sentence, without a capital."""
-    return label[0].lower() + label[1:]
+    """Return a label as it stands within a sentence, without a capital unless it begins with an abbreviation."""
+    return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
 def level_labels(study: Study, name: str) -> list[str]:
@@ -128,7 +128,8 @@ def method_sentence(study: Study, name: str) -> str:
     """Return what an analysis of the plan does, as a sentence."""
     chosen = analysis(study, name)
     adjusted = _adjustment(study, chosen)
-    moderator = f" by {mid_sentence(characteristic_label(study, chosen.subgroup))}" if chosen.subgroup else ""
+    by = chosen.subgroup or chosen.moderator
+    moderator = f" by {mid_sentence(characteristic_label(study, by))}" if by else ""
     sentences = {
         "mmrm": f"arm by visit{moderator}{adjusted}; {_covariance(chosen)}, REML",
         "clda": (
@@ -154,6 +155,21 @@ def method_sentence(study: Study, name: str) -> str:
             "the model, delta-method intervals"
         ),
         "effect_size": "Hedges' g of the observed values at the visit, unadjusted",
+        "therapist": (
+            f"at each visit{adjusted}: therapists as a random effect in the arm that has sessions, a residual variance "
+            "for each arm (heteroscedastic partially nested model), REML, Kenward-Roger inference"
+        ),
+        "cace": (
+            f"two-stage least squares at each visit{adjusted}, allocation the instrument for the sessions attended; "
+            "HC3 standard errors"
+        ),
+        "dyadic": (
+            "effects by one mixed model of all roles and visits, each with its own baseline and strata, unstructured "
+            f"covariance of role by visit, {DF_NAMES[chosen.df]} inference, REML; limits of correlations by Fisher's "
+            "z, "
+            "of their difference by Zou's method (2007), of a covariance between arms by draws from the joint "
+            "distribution of the effects"
+        ),
         "descriptives": "observed values",
         "baseline": "observed values",
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
@@ -177,7 +193,13 @@ def _covariance(chosen: Analysis) -> str:
 def _adjustment(study: Study, chosen: Analysis) -> str:
     terms = []
     if chosen.baseline and chosen.method not in ("clda", "growth"):
-        by_visit = chosen.baseline_by_visit and chosen.method not in ("ancova", "rerandomisation", "logistic")
+        by_visit = chosen.baseline_by_visit and chosen.method not in (
+            "ancova",
+            "rerandomisation",
+            "logistic",
+            "therapist",
+            "cace",
+        )
         of = chosen.baseline_score
         named = f"{characteristic_label(study, of)} at baseline" if of else "baseline"
         terms.append("baseline by visit" if by_visit else named)
