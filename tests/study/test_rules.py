@@ -51,6 +51,7 @@ BREAKS = {
         ANCOVA,
         f"{ANCOVA}    standard_error: cluster\n    cluster: satisfaction\n",
     ),
+    "moderator-unsuited": (PLAN, "subgroup: drug", "moderator: drug"),
     "display-unsuited": ("displays.yaml", "analyses: [primary", "analyses: [by_drug, primary"),
 }
 SATISFACTION = """variables:

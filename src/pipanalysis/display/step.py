@@ -6,21 +6,25 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display.cace_table import cace_table
 from pipanalysis.display.categories_table import categories_table
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.counts_table import counts_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
+from pipanalysis.display.dyadic_table import dyadic_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.html_page import html_page
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
+from pipanalysis.display.moderators_table import moderators_table
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
 from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
+from pipanalysis.display.therapists_table import therapists_table
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
 from pipanalysis.files import read_parquet, write_csv, write_text
@@ -45,6 +49,10 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "counts": counts_table,
     "margins": margins_table,
     "growth": growth_table,
+    "therapists": therapists_table,
+    "cace": cace_table,
+    "moderators": moderators_table,
+    "dyadic": dyadic_table,
 }
 
 

@@ -29,7 +29,7 @@ STRUCTURES = {
     "ad": "ante-dependence",
     "adh": "heterogeneous ante-dependence",
 }
-ONE_VISIT = ("ancova", "rerandomisation", "logistic", "ordinal", "count")
+ONE_VISIT = ("ancova", "rerandomisation", "logistic", "ordinal", "count", "therapist", "cace")
 """methods that compare arms one visit at a time, adjusted for baseline"""
 STRATEGIES = {
     "treatment_policy": "treatment policy",
@@ -112,8 +112,8 @@ def characteristic_label(study: Study, name: str) -> str:
 
 
 def mid_sentence(label: str) -> str:
-    """Return a label as it stands within a sentence, without a capital."""
-    return label[0].lower() + label[1:]
+    """Return a label as it stands within a sentence, without a capital unless it begins with an abbreviation."""
+    return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
 def level_labels(study: Study, name: str) -> list[str]:
@@ -131,7 +131,8 @@ def method_sentence(study: Study, name: str) -> str:
     """Return what an analysis of the plan does, as a sentence."""
     chosen = analysis(study, name)
     adjusted = _adjustment(study, chosen)
-    moderator = f" by {mid_sentence(characteristic_label(study, chosen.subgroup))}" if chosen.subgroup else ""
+    by = chosen.subgroup or chosen.moderator
+    moderator = f" by {mid_sentence(characteristic_label(study, by))}" if by else ""
     sentences = {
         "mmrm": f"arm by visit{moderator}{adjusted}; {_covariance(chosen)}, REML",
         "clda": (
@@ -173,6 +174,21 @@ def method_sentence(study: Study, name: str) -> str:
             f"distribution; means standardised over the {study.config.study.unit}s in the model, delta-method intervals"
         ),
         "effect_size": "Hedges' g of the observed values at the visit, unadjusted",
+        "therapist": (
+            f"at each visit{adjusted}: therapists as a random effect in the arm that has sessions, a residual variance "
+            "for each arm (heteroscedastic partially nested model), REML, Kenward-Roger inference"
+        ),
+        "cace": (
+            f"two-stage least squares at each visit{adjusted}, allocation the instrument for the sessions attended; "
+            "HC3 standard errors"
+        ),
+        "dyadic": (
+            "effects by one mixed model of all roles and visits, each with its own baseline and strata, unstructured "
+            f"covariance of role by visit, {DF_NAMES[chosen.df]} inference, REML; limits of correlations by Fisher's "
+            "z, "
+            "of their difference by Zou's method (2007), of a covariance between arms by draws from the joint "
+            "distribution of the effects"
+        ),
         "descriptives": "observed values",
         "baseline": "observed values",
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",

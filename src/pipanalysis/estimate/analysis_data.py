@@ -132,7 +132,8 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     covariates = []
     strata = study.config.randomisation.strata if analysis.strata else []
     subgroup = [analysis.subgroup] if analysis.subgroup else []
-    names = dict.fromkeys([*strata, *analysis.covariates, *subgroup])
+    moderator = [analysis.moderator] if analysis.moderator else []
+    names = dict.fromkeys([*strata, *analysis.covariates, *subgroup, *moderator])
     for i, name in enumerate(names, start=1):
         variable = study.variables.get(name)
         factor = variable is not None and variable.type == "category"
@@ -140,6 +141,8 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         if factor and variable is not None:
             values = pd.Categorical(people[name], categories=levels_in_order(trial, variable))
             columns[covariate.column] = values.repeat(k)
+        elif name in study.scores:
+            columns[covariate.column] = np.repeat(trial.at_baseline(name)[members], k)
         else:
             columns[covariate.column] = np.repeat(people[name].to_numpy(dtype=np.float64, na_value=np.nan), k)
         covariates.append(covariate)

@@ -70,7 +70,7 @@ STATISTICS: dict[str, str] = {
     "shows_inferiority": "Whether the interval shows inferiority beyond the margin",
     "p_value_z": "P value by the normal distribution",
     "p_value_adjusted": "P value adjusted for multiplicity",
-    "p_value_interaction": "P value of the interaction of arm and subgroup",
+    "p_value_interaction": "P value of the interaction of arm and subgroup or moderator",
     "f_interaction": "F statistic of the interaction",
     "num_df_interaction": "Numerator degrees of freedom of the interaction",
     "den_df_interaction": "Denominator degrees of freedom of the interaction",
@@ -119,6 +119,13 @@ STATISTICS: dict[str, str] = {
     "kappa": "Cohen's kappa of the coders",
     "reliability": "Reliability that the change is judged by",
     "reliable_change": "Smallest change beyond measurement error",
+    "n_therapists": "Therapists",
+    "n_without_therapist": "Units that attended no session",
+    "variance_therapist": "Variance between therapists",
+    "first_stage": "Difference between arms in the treatment received",
+    "f_first_stage": "F statistic of the first stage",
+    "association": "Correlation of two roles' changes",
+    "p_value_association": "P value of a correlation or of a difference of correlations",
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""

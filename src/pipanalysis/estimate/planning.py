@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MEANS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size")
+MEANS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "therapist", "cace")
 """methods that compare arms after baseline on outcomes that have a mean"""
 TYPE_OF_METHOD = {"logistic": "binary", "gee": "binary", "ordinal": "ordinal", "nominal": "nominal", "count": "count"}
 """methods that compare arms after baseline on outcomes of one type: that type"""
@@ -23,7 +23,7 @@ MODELS = (*MEANS, *TYPE_OF_METHOD)
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
-WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "service_use", "measurement")
+WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "service_use", "measurement", "dyadic")
 """methods that describe something other than the plan's outcomes"""
 
 

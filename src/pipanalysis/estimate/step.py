@@ -79,12 +79,15 @@ def family_results(trial: TrialData, family: str, *, progress: bool = False) -> 
 def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Row]]]:
     """Return the parts of an analysis, one per outcome, as calls that yield its rows."""
     from pipanalysis.estimate.baseline import baseline_characteristics
+    from pipanalysis.estimate.dyadic import dyadic_rows
     from pipanalysis.estimate.safety import safety_rows
 
     if analysis.method == "baseline":
         return [partial(baseline_characteristics, trial, analysis)]
     if analysis.method in ("adherence", "harms", "service_use"):
         return [partial(safety_rows, trial, analysis)]
+    if analysis.method == "dyadic":
+        return [partial(dyadic_rows, trial, analysis)]
     return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
 
 
@@ -99,6 +102,8 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         growth,
         mixed_model,
         mmrm,
+        moderator,
+        received,
         rerandomisation,
         subgroup,
     )
@@ -133,6 +138,11 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         begun = trial.study.baseline_visit
         months = {name: visit.months - (begun.months if begun else 0) for name, visit in trial.study.visits.items()}
         yield from _fit_rows(trial, scope, outcome, frame, growth.growth(frame, months))
+    elif analysis.method in ("therapist", "cace"):
+        for result in received.received(trial, analysis, frame):
+            yield from model_rows(scope, result, frame.baseline_sd)
+    elif analysis.moderator:
+        yield from model_rows(scope, moderator.moderated_effects(frame, analysis), frame.baseline_sd)
     elif analysis.subgroup:
         labels = subgroup.level_labels(trial.study, analysis.subgroup)
         yield from model_rows(scope, subgroup.subgroup_effects(frame, analysis, labels), frame.baseline_sd)

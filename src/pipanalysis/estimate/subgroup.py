@@ -190,12 +190,20 @@ def _interaction(
         contrasts += [second - first for first, second in pairwise(estimable)]
     planned = (len(frame.arms) - 1) * (len(codes) - 1)
     if not contrasts:
-        return [Extra(name, nan, visit) for name in INTERACTION], f"no interaction can be tested at {visit}"
-    L = means.functions.combine(np.array(contrasts)).contrasts[:, means.functions.kept]
-    inference = fit.inference(analysis.df)
-    num_df, den_df, f, _ = inference.test(L)
+        return interaction_test(fit, means, analysis, visit, []), f"no interaction can be tested at {visit}"
+    note = "" if len(contrasts) == planned else f"interaction at {visit} tested over the levels with both arms alone"
+    return interaction_test(fit, means, analysis, visit, contrasts), note
+
+
+def interaction_test(
+    fit: MMRMFit, means: MarginalMeans, analysis: Analysis, visit: str, contrasts: list[FloatArray]
+) -> list[Extra]:
+    """Return the joint test that contrasts of the means are zero; without numbers where there is no contrast."""
+    if not contrasts:
+        return [Extra(name, nan, visit) for name in INTERACTION]
     from scipy.stats import f as f_distribution
 
+    L = means.functions.combine(np.array(contrasts)).contrasts[:, means.functions.kept]
+    num_df, den_df, f, _ = fit.inference(analysis.df).test(L)
     values = (float(f_distribution.sf(f, num_df, den_df)), f, float(num_df), den_df)
-    note = "" if len(contrasts) == planned else f"interaction at {visit} tested over the levels with both arms alone"
-    return [Extra(name, value, visit) for name, value in zip(INTERACTION, values, strict=True)], note
+    return [Extra(name, value, visit) for name, value in zip(INTERACTION, values, strict=True)]

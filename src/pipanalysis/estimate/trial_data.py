@@ -116,6 +116,7 @@ def _needed_columns(study: Study) -> list[str]:
     plan = study.plan
     asked = [name for analysis in plan.analyses for name in analysis.covariates]
     asked += [analysis.cluster for analysis in plan.analyses if analysis.cluster]
+    asked += [a.moderator for a in plan.analyses if a.moderator and a.moderator not in study.scores]
     asked += study.config.randomisation.strata if any(analysis.strata for analysis in plan.analyses) else []
     if any(analysis.method == "baseline" for analysis in plan.analyses):
         asked += [name for name in plan.baseline_characteristics if name not in study.scores]

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
 from pipanalysis.study.crosscheck_categorical import check_categorical
+from pipanalysis.study.crosscheck_dyads import check_dyads
 from pipanalysis.study.crosscheck_estimands import check_estimands
 from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_families import check_families
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.crosscheck_margins import check_margins
+from pipanalysis.study.crosscheck_moderators import check_moderators
+from pipanalysis.study.crosscheck_received import check_received
 from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
 from pipanalysis.study.yaml_file import Location, YamlFile
 
@@ -37,6 +40,9 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_categorical,
         check_families,
         check_event_analyses,
+        check_received,
+        check_moderators,
+        check_dyads,
         _displays,
         _synthetic,
     ]

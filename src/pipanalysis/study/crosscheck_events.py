@@ -1,11 +1,11 @@
-"""Checks of the analyses that read event tables: adherence, harms, use of services and measurement."""
+"""Checks of the analyses that read event tables: sessions, harms, use of services and measurement."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipanalysis.study.event_tables import COUNTED, event_file
+from pipanalysis.study.event_tables import COUNTED, OF_SESSIONS, event_file
 from pipanalysis.study.finding import Finding, one_of
 from pipanalysis.study.yaml_file import Location
 
@@ -20,6 +20,10 @@ KIND_METHODS: dict[str, tuple[str, ...]] = {
     "measurement": ("measurement",),
     "change": ("reliable_change",),
     "growth": ("growth",),
+    "therapists": ("therapist", "ancova", "mmrm", "mixed_model"),
+    "cace": ("cace", "ancova", "mmrm", "mixed_model"),
+    "moderators": ("mmrm",),
+    "dyadic": ("dyadic",),
 }
 """kinds of table that lay out the results of these methods alone"""
 
@@ -29,13 +33,13 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
     file = "analysis.yaml"
     for i, analysis in enumerate(study.plan.analyses):
         at: Location = ("analyses", i)
-        if analysis.method == "adherence":
+        if analysis.method in OF_SESSIONS:
             sessions = study.config.sessions
             if sessions is None:
                 yield (
                     file,
                     (*at, "method"),
-                    "adherence",
+                    analysis.method,
                     "study.yaml must say where sessions are recorded",
                     "source-missing",
                 )

@@ -35,7 +35,11 @@ def check_families(study: Study) -> Iterator[Finding]:
 
 
 def _members(study: Study, members: Members, at: Location) -> Iterator[Finding]:
-    tested = {a.name: a for a in study.plan.analyses if a.method not in FAMILIES["describe"] and not a.subgroup}
+    tested = {
+        a.name: a
+        for a in study.plan.analyses
+        if a.method not in FAMILIES["describe"] and not (a.subgroup or a.moderator)
+    }
     if members.analysis not in tested:
         yield FILE, (*at, "analysis"), repr(members.analysis), one_of(tested)
         return

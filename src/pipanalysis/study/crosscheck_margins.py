@@ -22,11 +22,11 @@ def check_margins(study: Study) -> Iterator[Finding]:
         at: Location = ("analyses", i, "margins")
         if not analysis.margins:
             continue
-        if analysis.method not in WITH_MARGINS or analysis.subgroup:
+        if analysis.method not in WITH_MARGINS or analysis.subgroup or analysis.moderator:
             found = f"margins of {analysis.name!r}, method {analysis.method}" + (
-                ", by subgroup" * bool(analysis.subgroup)
+                ", by subgroup or moderator" * bool(analysis.subgroup or analysis.moderator)
             )
-            allowed = f"a method of {', '.join(WITH_MARGINS)} without subgroup, or no margins"
+            allowed = f"a method of {', '.join(WITH_MARGINS)} without subgroup or moderator, or no margins"
             yield "analysis.yaml", at, found, allowed, "option-unsuited"
         yield from _outcomes(study, analysis, at)
     with_margins = {analysis.name for analysis in study.plan.analyses if analysis.margins}

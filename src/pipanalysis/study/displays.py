@@ -27,6 +27,10 @@ class Table(Model):
     - `change`: units that improved reliably, by arm
     - `margins`: non-inferiority and equivalence
     - `growth`: slopes by arm
+    - `therapists`: effects with therapists counted and ignored
+    - `cace`: effects of treatment received, beside those of treatment offered
+    - `moderators`: effects by the value of a moderator
+    - `dyadic`: how the roles of a dyad change together
     """
 
     name: Name
@@ -47,6 +51,10 @@ class Table(Model):
         "change",
         "margins",
         "growth",
+        "therapists",
+        "cace",
+        "moderators",
+        "dyadic",
     ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 COUNTED = ("harms", "service_use")
 """methods that count the events of a table by arm"""
+OF_SESSIONS = ("adherence", "therapist", "cace")
+"""methods that read the sessions"""
 
 
 def event_file(study: Study, table: str) -> RawFile | None:
@@ -35,8 +37,8 @@ def event_path(study: Study, table: str) -> Path | None:
 
 
 def analysis_table(study: Study, analysis: Analysis) -> str | None:
-    """Return the event table that an analysis counts (sessions, harms, services), None for other methods."""
-    if analysis.method == "adherence":
+    """Return the event table that an analysis reads (sessions, harms, services), None for other methods."""
+    if analysis.method in OF_SESSIONS:
         return study.config.sessions.table if study.config.sessions else None
     return analysis.events.table if analysis.method in COUNTED and analysis.events else None
 

@@ -84,9 +84,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "categorical": ("ordinal", "nominal", "count"),
     "safety": ("adherence", "harms", "service_use"),
     "measurement": ("measurement",),
+    "treatment_received": ("therapist", "cace"),
+    "association": ("dyadic",),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
-EVENT_FAMILIES = ("safety", "measurement")
+EVENT_FAMILIES = ("safety", "measurement", "treatment_received")
 """families that read event tables beside participants and scores"""
 BLINDED_FAMILIES = ("measurement",)
 """families that describe all arms together, and never read the allocation"""
@@ -117,6 +119,24 @@ class Margin(Sourced):
     visits: list[Name] | Literal["all"] = "all"
 
 
+class Exposure(Model):
+    """What counts as treatment received, for the effect among those who would take it if offered."""
+
+    min_sessions: Annotated[int, Field(ge=1)]
+    """received: at least so many sessions attended by the visit"""
+    per_sessions: Annotated[int, Field(ge=1)] = 10
+    """dose: the effect is given per so many sessions attended by the visit"""
+
+
+class DyadRole(Model):
+    """One side of a dyad, or what is between its two, and the outcome that stands for it."""
+
+    name: Name
+    label: str
+    outcome: Name
+    """an outcome with a mean, measured at baseline, whose score says which direction is better"""
+
+
 class Analysis(Model):
     """One analysis of the plan: a method applied to outcomes, in an analysis set, for an estimand.
 
@@ -136,6 +156,9 @@ class Analysis(Model):
     - `ordinal`: proportional odds, one visit at a time, its assumption tested
     - `nominal`: multinomial logistic regression, one visit at a time
     - `count`: negative binomial regression, one visit at a time
+    - `therapist`: one visit at a time, a random effect of the therapist in the arm that has them
+    - `cace`: effect of treatment received among those who comply, two-stage least squares
+    - `dyadic`: how the roles of a dyad change together
     - `adherence`: sessions offered and attended
     - `harms`: events by arm
     - `service_use`: contacts with services by arm, as routine care received
@@ -165,6 +188,9 @@ class Analysis(Model):
         "service_use",
         "measurement",
         "reliable_change",
+        "therapist",
+        "cace",
+        "dyadic",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
@@ -185,6 +211,12 @@ class Analysis(Model):
     subgroup: Name | None = None
     """mmrm: a categorical variable measured before randomisation; the results are then the differences between arms
     within its levels and the tests of arm by level, from one model with arm by visit by level"""
+    moderator: Name | ScoreName | None = None
+    """mmrm: a number measured before randomisation, or a score at baseline; the results are then the differences
+    between arms at its values, how they change with it and the test of that, from one model with arm by visit by
+    moderator"""
+    moderator_at: list[float] = []
+    """values of the moderator to give the differences at (default: its mean and one SD below and above)"""
     covariance: Literal["us", "toep", "toeph", "ar1", "ar1h", "cs", "csh", "ad", "adh"] = "us"
     """mmrm and clda: the visits' covariance structure"""
     fallback: list[Literal["toep", "toeph", "ar1", "ar1h", "cs", "csh", "ad", "adh"]] = []
@@ -210,6 +242,10 @@ class Analysis(Model):
     """nominal: the level that the others are compared with, by its code in the instrument (default: the first)"""
     events: HarmsSource | None = None
     """harms and service_use: the event table and its variables"""
+    exposure: Exposure | None = None
+    """cace: what counts as treatment received"""
+    dyad: list[DyadRole] = []
+    """dyadic: the roles, at least two; `outcomes` is not used"""
     prespecified: bool = True
 
 
@@ -217,7 +253,7 @@ class Members(Model):
     """Comparisons of one analysis that belong to a family of hypotheses: its outcomes, at its visits."""
 
     analysis: Name
-    """an analysis that gives P values, without subgroup"""
+    """an analysis that gives P values, without subgroup or moderator"""
     outcomes: list[Name] | Literal["all"] = "all"
     """in this order (default: all of the analysis, in the plan's order)"""
     visits: list[Name] | Literal["all"] = "all"

@@ -25,6 +25,8 @@ RuleId = Literal[
     "cluster-after-randomisation",
     "few-clusters",
     "sparse-cell",
+    "moderator-unsuited",
+    "weak-instrument",
 ]
 
 RULES: dict[RuleId, str] = {
@@ -45,7 +47,9 @@ RULES: dict[RuleId, str] = {
     "cluster-after-randomisation": "Clusters are known before randomisation.",
     "few-clusters": "Standard errors that are robust to clusters have enough of them.",
     "sparse-cell": "Each arm has at least five units at each level of a categorical outcome.",
+    "moderator-unsuited": "A moderator is a number that varies, in a model that can have one.",
+    "weak-instrument": "Allocation changes the treatment received enough to tell its effect (first-stage F of 10).",
 }
 """id → what the rule asks"""
-WARNED: frozenset[RuleId] = frozenset({"few-clusters", "sparse-cell"})
+WARNED: frozenset[RuleId] = frozenset({"few-clusters", "sparse-cell", "weak-instrument"})
 """rules that the data break, not the plan: results carry a warning that begins with the id"""

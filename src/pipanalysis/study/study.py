@@ -231,6 +231,10 @@ class Sessions(Model):
     """category or integer variable of the table: 1 where the session was attended"""
     arm: Name
     """the arm that is offered sessions"""
+    therapist: Name | None = None
+    """variable of the table: who gave the session"""
+    date: Name | None = None
+    """date variable of the table: sessions after a visit's target date do not count as received by that visit"""
 
 
 class StudyConfig(Model):

@@ -1,0 +1,89 @@
+"""Treatment effects with therapists counted as clusters, beside analyses that ignore them, and how alike they are."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.by_visit import fill
+from pipanalysis.display.effects_table import STATUS_NOTES
+from pipanalysis.display.table_model import Column, TableModel, TableRow
+from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.estimate.therapist import CONTEXT
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Outcome
+
+EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
+ICC = ("icc", "conf_low", "conf_high")
+
+
+def therapists_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out the table's analyses by outcome and visit, with the intraclass correlation of the therapists."""
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    model.columns = [Column("n", arm.label) for arm in study.arms.values()]
+    heads = (f"Difference ({level})", "SE", "df", "P", "Therapists", f"ICC of therapists ({level})")
+    model.columns += [Column(head) for head in heads]
+    names = fill(study, table, results, model, _row)
+    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    unit = study.config.study.unit
+    model.notes = [
+        f"Difference: {others} minus {study.reference_arm.label}. n: {unit}s in the model that are observed at the "
+        f"visit. ICC: share of the variance within the arm that lies between therapists, with profile likelihood "
+        f"limits. A {unit}'s therapist is the one whose sessions it attended most often; one that attended none is a "
+        "cluster of its own.",
+        *dict.fromkeys(method_sentence(study, name) for name in names),
+        *model.notes,
+        *table.footnotes,
+    ]
+    return model
+
+
+def _row(
+    study: Study,
+    results: ResultsIndex,
+    model: TableModel,
+    outcome: Outcome,
+    visit: str,
+    name: str,
+    arm: str,
+    label: str,
+) -> TableRow | None:
+    digits, contrast = study.displays.digits, f"{arm} - {study.reference_arm.name}"
+    own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast)
+    if own is None:
+        return None
+    s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast)
+    n = {each: results.stat(name, outcome.name, "n", visit=visit, arm=each) for each in study.arms}
+    nested = analysis(study, name).method == "therapist"
+    icc = results.stats(name, outcome.name, ICC, visit=visit, context=CONTEXT)
+    seen = results.stat(name, outcome.name, "n_therapists", visit=visit, arm=arm)
+    difference = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
+    error, status = str(own["error"]), results.of_fit(name, outcome.name, visit, "fit_status")
+    cells = (
+        *(rounding.count(value) for value in n.values()),
+        "not estimated" if error else difference,
+        rounding.fixed(s["std_error"], digits.estimate),
+        rounding.fixed(s["df"], 1),
+        rounding.p_value(s["p_value"], digits.p_value),
+        rounding.count(seen) if isfinite(seen) else "",
+        rounding.with_interval(icc["icc"], icc["conf_low"], icc["conf_high"], 2) if nested else "ignored",
+    )
+    said = "" if status is None else STATUS_NOTES.get(str(status["stat_label"]), "")
+    if status is not None and str(status["stat_label"]) == "boundary" and nested:
+        said = ""  # the warning says which variance, and what was done
+    note = "; ".join(part for part in (error, said, str(own["warning"])) if part)
+    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    variances = {f"icc_{key.removeprefix('icc_')}": value for key, value in icc.items() if key != "icc"}
+    model.records.append(
+        {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}
+        | {f"n_{each}": value for each, value in n.items()}
+        | {**s, "n_therapists": seen, "icc": icc["icc"], **variances}
+        | {"warning": own["warning"], "error": error}
+    )
+    return TableRow(label + mark, cells, 1)
