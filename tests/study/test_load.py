@@ -212,7 +212,7 @@ def test_subgroup_is_known_before_randomisation_with_a_label_a_level(folder: Pat
         ),
         (
             "displays.yaml",
-            "[binary, binary_case]",
+            "[binary, binary_case, repeated_case]",
             "[binary, ancova]",
             "tables[4].analyses",
             "ancova, in a table of kind risks",
