@@ -64,7 +64,7 @@ def test_limits_are_those_of_scipys_bca_in_one_sample() -> None:
 
 
 def test_without_covariates_the_resampled_risks_are_proportions() -> None:
-    """Limits one standard error away, which is the binomial one; within 4 Monte Carlo errors of a quantile (0.023 SE)."""
+    """Limits one binomial standard error away, within 4 Monte Carlo errors of a quantile (0.023 SE)."""
     X = np.column_stack([np.ones(800), np.repeat([0.0, 1.0], 400)])
     y = np.concatenate([np.repeat([0.0, 1.0], [280, 120]), np.repeat([0.0, 1.0], [180, 220])])
     limits = bootstrap_risks(X, y, {"treated": 1}, 4_000, 0.6826894921370859, np.random.default_rng(8))["treated"]
