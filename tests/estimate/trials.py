@@ -120,3 +120,14 @@ def row(results: pd.DataFrame, name: str, **where: str) -> pd.Series:
         chosen = chosen[chosen[column] == wanted]
     assert len(chosen) == 1, chosen
     return chosen.iloc[0]
+
+
+def measure(results: pd.DataFrame, context: str, **where: str) -> dict[str, float]:
+    """The statistics of a context: of the comparison, or of the arm or other contrast that is asked for."""
+    wanted = where if {"arm", "contrast"} & set(where) else {"contrast": "treated - control"} | where
+    chosen = results[results["context"] == context]
+    for column, value in wanted.items():
+        chosen = chosen[chosen[column] == value]
+    assert len(chosen)
+    assert not chosen["stat_name"].duplicated().any()
+    return dict(zip(chosen["stat_name"], chosen["stat"], strict=True))

@@ -108,6 +108,7 @@ def _rows(
     mark = f" [{model.footnotes.letter(note)}]" if note else ""
     model.records.append(whole)
     found = [TableRow(label + mark, (*spare, *comparison), 1)]
+    compared = _compared(results, name, outcome.name, visit)
     for level in _levels(study, results, name, outcome, visit):
         record: dict[str, Any] = identity | {"level": level}
         cells = []
@@ -125,6 +126,8 @@ def _rows(
             record |= {f"probability_{one}": probability}
         difference = interval("probability_difference", record, level)
         relative = interval("relative_risk_ratio", record, level)
+        if compared and level not in compared and difference:
+            relative = "reference"
         found.append(TableRow(level, (*cells, difference, relative, *([""] if ordinal else []), ""), 2))
         model.records.append(record)
     for context, said in TESTS.items():
@@ -135,6 +138,13 @@ def _rows(
             shown = rounding.p_value(test["p_value"], digits.p_value)
             found.append(TableRow(said, (*spare, *[""] * (len(comparison) - 1), shown), 2))
     return found
+
+
+def _compared(results: ResultsIndex, name: str, outcome: str, visit: str) -> set[str]:
+    """Return the levels that are compared with a reference level."""
+    prefix = "measure=relative_risk_ratio; level="
+    rows = [row for row in results.rows(name, outcome, "estimate") if row["visit"] == visit]
+    return {row["context"].removeprefix(prefix) for row in rows if row["context"].startswith(prefix)}
 
 
 def _levels(study: Study, results: ResultsIndex, name: str, outcome: Outcome, visit: str) -> list[str]:
@@ -165,7 +175,7 @@ def _notes(study: Study, names: list[str]) -> list[str]:
         )
     if "nominal" in methods:
         said.append(
-            "Nominal outcomes: the ratio is the relative risk ratio of a level against the level without one, "
+            "Nominal outcomes: the ratio is the relative risk ratio of a level against the reference level, "
             f"{others} over {reference}, given what the model adjusts for. P: of all levels together, by the "
             "likelihood ratio; below it the exact test of Fisher, Freeman and Halton."
         )

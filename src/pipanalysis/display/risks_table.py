@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EVENT = f"level={BINARY_LEVELS[1.0]}"
 COMPARISONS = ("risk_difference", "risk_ratio", "odds_ratio")
+BOOTSTRAPPED = ("risk_difference", "risk_ratio")
+DRAWN = ("bootstrap_low", "bootstrap_high", "n_resamples")
 STATISTICS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 
 
@@ -44,12 +46,12 @@ def _row(
     name: str,
     arm: str,
     label: str,
-) -> TableRow | None:
+) -> list[TableRow]:
     digits = study.displays.digits
     contrast = f"{arm} - {study.reference_arm.name}"
     own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast, context="measure=risk_difference")
     if own is None:
-        return None
+        return []
     cells: list[str] = []
     record: dict[str, Any] = {
         "domain": outcome.domain,
@@ -72,6 +74,8 @@ def _row(
         where = {"visit": visit, "contrast": contrast, "context": f"measure={measure}"}
         found = results.stats(name, outcome.name, STATISTICS, **where)
         cells.append(rounding.with_interval(found["estimate"], found["conf_low"], found["conf_high"], digits.estimate))
+        if results.row(name, outcome.name, "bootstrap_low", **where) is not None:
+            found |= results.stats(name, outcome.name, DRAWN, **where)
         record |= {measure: found.pop("estimate")} | {f"{measure}_{key}": value for key, value in found.items()}
     cells.append(rounding.p_value(record["odds_ratio_p_value"], digits.p_value))
     status = results.of_fit(name, outcome.name, visit, "fit_status")
@@ -83,7 +87,14 @@ def _row(
         cells[-4] = "not estimated"
     note = "; ".join(part for part in (error, warning) if part)
     mark = f" [{model.footnotes.letter(note)}]" if note else ""
-    return TableRow(label + mark, tuple(cells), 1)
+    rows = [TableRow(label + mark, tuple(cells), 1)]
+    if any(isfinite(record.get(f"{measure}_bootstrap_low", nan)) for measure in COMPARISONS):
+        drawn = [
+            rounding.interval(record[f"{measure}_bootstrap_low"], record[f"{measure}_bootstrap_high"], digits.estimate)
+            for measure in BOOTSTRAPPED
+        ]
+        rows.append(TableRow("Bootstrap interval", (*[""] * (2 * len(study.arms)), *drawn, "", ""), 2))
+    return rows
 
 
 def _notes(study: Study, names: list[str]) -> list[str]:

@@ -153,6 +153,11 @@ def method_sentence(study: Study, name: str) -> str:
         "logistic": (
             f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
             "the model, delta-method intervals"
+            + (
+                f"; bootstrap intervals bias-corrected and accelerated, {chosen.bootstrap:,} resamples within arms"
+                if chosen.bootstrap
+                else ""
+            )
         ),
         "gee": (
             f"arm by visit in one marginal logistic model{adjusted}; generalised estimating equations, working "

@@ -13,12 +13,14 @@ model can be fitted at all, Fisher's exact test of the two-by-two table does, un
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import exp, log, nan, sqrt
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
+from pipanalysis.estimate.bootstrap import bootstrap_risks
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, sparse_cells
 from pipanalysis.estimate.describe import BINARY_LEVELS
 from pipanalysis.estimate.exact import two_by_two, wilson_interval
@@ -38,18 +40,32 @@ EXACT = "fisher exact newcombe unadjusted"
 EVENT = f"level={BINARY_LEVELS[1.0]}"
 
 
-def logistic(frame: AnalysisFrame, conf_level: float) -> list[MeasuredResult]:
+@dataclass(frozen=True)
+class Bootstrap:
+    """How bootstrap intervals are made: how many resamples, from which seed, and whose own stream they come from."""
+
+    resamples: int
+    seed: int
+    stream: str
+
+    def generator(self, visit: str) -> np.random.Generator:
+        """Return what draws the resamples at a visit, the same whatever else is analysed."""
+        return np.random.default_rng([self.seed, crc32(f"{self.stream}/{visit}".encode())])
+
+
+def logistic(frame: AnalysisFrame, conf_level: float, bootstrap: Bootstrap | None = None) -> list[MeasuredResult]:
     """Compare the arms on a binary outcome at each visit of a frame: a result for each.
 
     Args:
         frame: a row per unit and visit, `value` 0, 1 or missing.
         conf_level: as 0.95.
+        bootstrap: how bootstrap intervals of the risk difference and ratio are made; None for none.
     """
     complete = complete_rows(frame)
-    return [_at_visit(complete.at(visit), visit, conf_level) for visit in frame.visits]
+    return [_at_visit(complete.at(visit), visit, conf_level, bootstrap) for visit in frame.visits]
 
 
-def _at_visit(frame: AnalysisFrame, visit: str, conf_level: float) -> MeasuredResult:
+def _at_visit(frame: AnalysisFrame, visit: str, conf_level: float, bootstrap: Bootstrap | None) -> MeasuredResult:
     extras = [replace(extra, visit=visit) for extra in [*counts(frame), *events(frame)]]
     notes = list(frame.notes)
     try:
@@ -57,7 +73,7 @@ def _at_visit(frame: AnalysisFrame, visit: str, conf_level: float) -> MeasuredRe
         notes += sparse_cells(frame, y.astype(np.intp), list(BINARY_LEVELS.values()))
         compared = [arm for arm in frame.arms if (arm, visit) not in frame.not_compared]
         try:
-            method, status, measures = _modelled(frame, visit, compared, y, conf_level, notes)
+            method, status, measures = _modelled(frame, visit, compared, y, conf_level, bootstrap, notes)
         except NoModelError as reason:
             notes.append(f"{reason}: Fisher's exact test, unadjusted; risk difference with Newcombe's score interval")
             method, status, measures = EXACT, Status.reduced, _tabulated(frame, compared, y, conf_level)
@@ -92,7 +108,13 @@ def events(frame: AnalysisFrame) -> list[Extra]:
 
 
 def _modelled(
-    frame: AnalysisFrame, visit: str, compared: list[str], y: FloatArray, conf_level: float, notes: list[str]
+    frame: AnalysisFrame,
+    visit: str,
+    compared: list[str],
+    y: FloatArray,
+    conf_level: float,
+    bootstrap: Bootstrap | None,
+    notes: list[str],
 ) -> tuple[str, Status, list[Measure]]:
     """Return method, status and measures of the logistic regression, adding to the notes what must be known of it.
 
@@ -118,6 +140,8 @@ def _modelled(
     if kind == "none" and (fitted := maximum_likelihood(design.X, y, notes)) is not None:
         beta, vcov = fitted
         risks = standardised(design.X, column, compared[0], beta, vcov, wald)
+        if bootstrap:
+            risks = _bootstrapped(risks, design.X, y, column, conf_level, bootstrap, visit, notes)
         odds = [
             wald.ratio("odds_ratio", arm, compared[0], float(beta[j]), sqrt(vcov[j, j])) for arm, j in column.items()
         ]
@@ -143,6 +167,8 @@ def _modelled(
         "penalised likelihood interval and test"
     )
     risks = standardised(design.X, column, compared[0], fit.beta, fit.vcov, wald)
+    if bootstrap:
+        risks = _bootstrapped(risks, design.X, y, column, conf_level, bootstrap, visit, notes)
     return PENALISED, Status.reduced, [*risks, *odds]
 
 
@@ -201,6 +227,36 @@ def standardised(
         found.append(wald.difference("risk_difference", arm, reference, risk[arm] - risk[reference], error))
         error = se(gradient[arm] / risk[arm] - gradient[reference] / risk[reference])
         found.append(wald.ratio("risk_ratio", arm, reference, log(risk[arm] / risk[reference]), error))
+    return found
+
+
+def _bootstrapped(
+    risks: list[Measure],
+    X: FloatArray,
+    y: FloatArray,
+    column: Mapping[str, int],
+    conf_level: float,
+    bootstrap: Bootstrap,
+    visit: str,
+    notes: list[str],
+) -> list[Measure]:
+    """Return the measures with bootstrap limits beside those of the risk differences and risk ratios."""
+    drawn = bootstrap_risks(X, y, column, bootstrap.resamples, conf_level, bootstrap.generator(visit))
+    for arm, limits in drawn.items():
+        if limits.penalised:
+            notes.append(
+                f"bootstrap of {arm}: {limits.penalised} of {limits.resamples} resamples are separated, and fitted by "
+                "Firth's penalised likelihood"
+            )
+    found = []
+    for one in risks:
+        if one.name in ("risk_difference", "risk_ratio"):
+            limits = drawn[one.arm]
+            low, high = limits.difference if one.name == "risk_difference" else limits.ratio
+            further = {"bootstrap_low": low, "bootstrap_high": high, "n_resamples": float(limits.resamples)}
+            found.append(replace(one, further=further))
+        else:
+            found.append(one)
     return found
 
 

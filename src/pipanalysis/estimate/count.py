@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 METHOD = "count negative-binomial ml t delta"
 POISSON = "count poisson ml t delta"
+OPTIMISERS = ("newton", "bfgs", "nm")
+"""tried in turn; Newton steps, which alone can lose their way from afar, follow each of the others"""
 WORTH_TELLING = 0.01
 """share of the fitted distribution beyond the highest possible value that is warned of"""
 
@@ -101,8 +103,9 @@ def _means(frame: AnalysisFrame) -> list[Extra]:
     found = []
     for arm in frame.arms:
         value = frame.data.loc[frame.data["arm"] == arm, "value"].to_numpy(dtype=np.float64)
-        found.append(Extra("mean", float(value.mean()) if value.size else nan, arm=arm))
-        found.append(Extra("sd", float(value.std(ddof=1)) if value.size > 1 else nan, arm=arm))
+        with np.errstate(invalid="ignore"):  # infinite values are refused by the fit
+            spread = float(value.std(ddof=1)) if value.size > 1 else nan
+        found += [Extra("mean", float(value.mean()) if value.size else nan, arm=arm), Extra("sd", spread, arm=arm)]
     return found
 
 
@@ -174,17 +177,23 @@ def fit_counts(X: FloatArray, y: FloatArray) -> CountFit:
         excess = float(((y - mean) ** 2 - y).sum())
         if excess <= 0:
             return CountFit(beta, _inverse_information(X, mean, 0.0), 0.0, 0.0, pearson)
-        start = np.append(beta, excess / float((mean**2).sum()))
-        try:
-            fit = NegativeBinomial(y, X).fit(start_params=start, method="newton", maxiter=200, tol=1e-10, disp=False)
-        except np.linalg.LinAlgError as error:
-            raise NotFittedError(f"negative binomial regression: {error}") from None
-    theta = np.asarray(fit.params, dtype=np.float64)
-    if not fit.mle_retvals["converged"] or not np.isfinite(theta).all() or theta[-1] <= 0:
-        raise NotFittedError("negative binomial regression did not converge")
-    beta, dispersion = theta[:-1], float(theta[-1])
-    vcov = _inverse_information(X, np.exp(X @ beta), dispersion)
-    return CountFit(beta, vcov, dispersion, 2 * float(fit.llf - plain.llf), pearson)
+        model = NegativeBinomial(y, X)
+        near = np.append(beta, excess / float((mean**2).sum()))
+        for optimiser in OPTIMISERS:
+            try:
+                if optimiser != "newton":
+                    near = model.fit(
+                        start_params=near, method=optimiser, maxiter=2000, disp=False, skip_hessian=True
+                    ).params
+                fit = model.fit(start_params=near, method="newton", maxiter=200, tol=1e-10, disp=False)
+            except np.linalg.LinAlgError:
+                continue
+            theta = np.asarray(fit.params, dtype=np.float64)
+            if fit.mle_retvals["converged"] and np.isfinite(theta).all() and theta[-1] > 0:
+                beta, dispersion = theta[:-1], float(theta[-1])
+                vcov = _inverse_information(X, np.exp(X @ beta), dispersion)
+                return CountFit(beta, vcov, dispersion, 2 * float(fit.llf - plain.llf), pearson)
+    raise NotFittedError("negative binomial regression did not converge")
 
 
 def _inverse_information(X: FloatArray, mean: FloatArray, dispersion: float) -> FloatArray:

@@ -99,11 +99,11 @@ def fisher_freeman_halton(first: Sequence[int], second: Sequence[int]) -> float:
     left, weight = np.array([sum(first)]), np.zeros(1)
     for i, total in enumerate(totals):
         taken = np.arange(total + 1)
+        if left.size * taken.size > MAX_TABLES:
+            return nan
         rest = (left[:, None] - taken).ravel()
         possible = (rest >= 0) & (rest <= sum(totals[i + 1 :]))
         left, weight = rest[possible], (weight[:, None] + log_choose(total, taken)).ravel()[possible]
-        if left.size > MAX_TABLES:
-            return nan
     observed = sum(float(log_choose(total, np.array(a))) for total, a in zip(totals, first, strict=True))
     share = np.exp(weight - weight.max())
     return float(share[weight <= observed + TIED].sum() / share.sum())

@@ -57,7 +57,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Test:
+class FitTest:
     """A test of a fit that belongs to a comparison but has no estimate: of several coefficients, of an assumption.
 
     Attributes:
@@ -79,7 +79,7 @@ class MeasuredResult:
 
     model: ModelResult
     measures: Sequence[Measure]
-    tests: Sequence[Test] = ()
+    tests: Sequence[FitTest] = ()
 
 
 def measure_rows(scope: Scope, result: MeasuredResult) -> Iterator[Row]:

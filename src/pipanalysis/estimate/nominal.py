@@ -21,7 +21,7 @@ import numpy as np
 from pipanalysis.estimate.comparison import complete_rows, counts, level_counts, sparse_cells
 from pipanalysis.estimate.exact import fisher_freeman_halton, two_by_two, wilson_interval
 from pipanalysis.estimate.linear_design import in_arm, linear_design
-from pipanalysis.estimate.measures import Measure, MeasuredResult, NoModelError, Test, Wald, share_measures
+from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, NoModelError, Wald, share_measures
 from pipanalysis.estimate.model_result import ModelResult, NotFittedError, Status
 from pipanalysis.estimate.multinomial import Multinomial, maximum_likelihood, penalised, separated
 
@@ -101,7 +101,7 @@ def _observed(position: NDArray[np.intp], labels: Sequence[str], reference: str,
 
 def _modelled(
     frame: AnalysisFrame, visit: str, compared: list[str], observed: _Observed, conf_level: float, notes: list[str]
-) -> tuple[str, Status, list[Measure], list[Test]]:
+) -> tuple[str, Status, list[Measure], list[FitTest]]:
     """Return method, status, measures and tests of the multinomial model, adding to the notes.
 
     Raises:
@@ -155,20 +155,20 @@ def _relative_risk_ratios(
     return found
 
 
-def _likelihood_ratio(fit: Multinomial, simpler: Multinomial, arm: str, reference: str) -> Test:
+def _likelihood_ratio(fit: Multinomial, simpler: Multinomial, arm: str, reference: str) -> FitTest:
     from scipy.stats import chi2
 
     statistic, df = max(2 * (fit.loglik - simpler.loglik), 0.0), len(fit.beta)
     p_value = float(chi2.sf(statistic, df))
-    return Test(OVERALL, arm, reference, {"chi_squared": statistic, "df": df, "p_value": p_value})
+    return FitTest(OVERALL, arm, reference, {"chi_squared": statistic, "df": df, "p_value": p_value})
 
 
-def _exact_test(frame: AnalysisFrame, observed: _Observed, arm: str) -> Test:
+def _exact_test(frame: AnalysisFrame, observed: _Observed, arm: str) -> FitTest:
     arms, levels = frame.data["arm"].to_numpy(), range(len(observed.labels))
     first, second = (
         [int(((arms == one) & (observed.code == k)).sum()) for k in levels] for one in (arm, frame.reference)
     )
-    return Test(EXACT_TEST, arm, frame.reference, {"p_value": fisher_freeman_halton(first, second)})
+    return FitTest(EXACT_TEST, arm, frame.reference, {"p_value": fisher_freeman_halton(first, second)})
 
 
 def _tabulated(frame: AnalysisFrame, compared: Sequence[str], observed: _Observed, conf_level: float) -> list[Measure]:

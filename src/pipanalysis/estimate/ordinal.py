@@ -20,7 +20,7 @@ import numpy as np
 
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, level_counts
 from pipanalysis.estimate.linear_design import in_arm, linear_design
-from pipanalysis.estimate.measures import Measure, MeasuredResult, NoModelError, Test, Wald, share_measures
+from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, NoModelError, Wald, share_measures
 from pipanalysis.estimate.model_result import ModelResult, NotFittedError, Status
 from pipanalysis.estimate.proportional_odds import proportional_odds, proportionality, separated
 
@@ -92,7 +92,7 @@ def merged_levels(values: FloatArray) -> Levels:
 def _at_visit(frame: AnalysisFrame, visit: str, better: Better, conf_level: float) -> MeasuredResult:
     notes = list(frame.notes)
     extras = counts(frame)
-    tests: list[Test] = []
+    tests: list[FitTest] = []
     compared = [arm for arm in frame.arms if (arm, visit) not in frame.not_compared]
     try:
         check_fittable(frame)
@@ -123,7 +123,7 @@ def _modelled(
     better: Better,
     conf_level: float,
     notes: list[str],
-) -> tuple[Status, list[Measure], list[Test]]:
+) -> tuple[Status, list[Measure], list[FitTest]]:
     """Return status, measures and tests of proportional odds, adding to the notes what must be known of them.
 
     Raises:
@@ -167,11 +167,11 @@ def _modelled(
     return status, measures, tests
 
 
-def _assumption(arm: str, reference: str, statistic: float, df: int) -> Test:
+def _assumption(arm: str, reference: str, statistic: float, df: int) -> FitTest:
     from scipy.stats import chi2
 
     p_value = float(chi2.sf(statistic, df))
-    return Test(ASSUMPTION, arm, reference, {"chi_squared": statistic, "df": df, "p_value": p_value})
+    return FitTest(ASSUMPTION, arm, reference, {"chi_squared": statistic, "df": df, "p_value": p_value})
 
 
 def _better(

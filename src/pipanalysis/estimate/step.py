@@ -169,7 +169,11 @@ def _measured(trial: TrialData, analysis: Analysis, outcome: Outcome, frame: Ana
         levels = study.instruments[outcome.score.partition(".")[0]].items.levels
         reference = levels[analysis.reference_level] if analysis.reference_level else labels[0]
         return nominal.nominal(frame, labels, reference, conf_level)
-    return binary.logistic(frame, conf_level)
+    drawn = None
+    if analysis.bootstrap:
+        stream = f"{analysis.name}/{outcome.name}"
+        drawn = binary.Bootstrap(analysis.bootstrap, study.config.study.seed, stream)
+    return binary.logistic(frame, conf_level, drawn)
 
 
 def _fit_rows(
