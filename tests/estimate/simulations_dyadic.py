@@ -56,7 +56,7 @@ def coverage(runs: int, seed: int) -> list[dict]:
 
 
 def simulated(rng: np.random.Generator) -> pd.DataFrame:
-    """Return wide data: unit, arm, and each role's outcome at baseline and each visit, with variance 1 given baseline."""
+    """Return wide data: unit, arm, and each role's outcome at each visit, with variance 1 given its baseline."""
     arm = np.repeat([0, 1], PER_ARM)
     n = arm.size
     columns: dict[str, Any] = {"unit": [f"d{i:03}" for i in range(n)]}

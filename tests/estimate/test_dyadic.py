@@ -177,11 +177,27 @@ def test_too_few_dyads_have_no_correlation_that_says_why() -> None:
 
 
 def test_where_the_unstructured_covariance_has_no_estimate_the_product_takes_over_and_says_so() -> None:
-    """Dyads observed at one visit or the other: no two visits are seen together, but each two roles are."""
+    """No dyad has the mother's first and the infant's second outcome, all other cells are seen together."""
+    wide = complete()
+    wide.loc[wide.index % 2 == 0, "mother_month6"] = np.nan
+    wide.loc[wide.index % 2 == 1, "infant_month12"] = np.nan
+    results = family_results(trial_of(wide), "association")
+    status = row(results, "fit_status")
+    assert (status["stat_label"], status["method"]) == ("reduced", "dyadic un@un kenward-roger reml")
+    assert status["warning"].startswith("the direct product of roles and visits was fitted: us: ")
+    where = {"visit": "month6", "contrast": DIFFERENCE, "context": "roles=mother - infant"}
+    assert 0 < stat(results, "std_error", **where) < 1
+
+
+def test_data_that_determine_no_covariance_of_the_visits_are_a_failed_fit() -> None:
+    """Every dyad is observed at one visit or the other."""
     wide = complete()
     for role in ROLES:
         wide.loc[wide.index % 2 == 0, f"{role}_month6"] = np.nan
         wide.loc[wide.index % 2 == 1, f"{role}_month12"] = np.nan
-    status = row(family_results(trial_of(wide), "association"), "fit_status")
-    assert (status["stat_label"], status["method"]) == ("reduced", "dyadic un@un kenward-roger reml")
-    assert status["warning"].startswith("the direct product of roles and visits was fitted: us: ")
+    results = family_results(trial_of(wide), "association")
+    status = row(results, "fit_status")
+    assert status["stat_label"] == "failed"
+    assert status["error"].endswith("un@un: the data do not determine the covariance)")
+    where = {"visit": "month6", "contrast": DIFFERENCE, "context": "between=mother,infant"}
+    assert row(results, "estimate", **where)["error"] == status["error"]

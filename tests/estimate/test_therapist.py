@@ -1,4 +1,4 @@
-"""Therapist analyses: the numbers of nlme through the plan's frame, rules for units, and what is said at the boundary."""
+"""Therapist analyses: nlme's numbers through the plan's frame, rules for units, and what the boundary says."""
 
 import json
 from pathlib import Path

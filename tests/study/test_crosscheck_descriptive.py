@@ -61,6 +61,8 @@ def test_a_mistake_is_named(study_folder: Callable[..., Path], file: str, old: s
 
 
 def test_adherence_needs_to_know_where_sessions_are(study_folder: Callable[..., Path]) -> None:
-    sessions = "sessions:\n  table: sessions\n  attended: attended\n  arm: pip\n"
+    sessions = (
+        "sessions:\n  table: sessions\n  attended: attended\n  arm: pip\n  therapist: therapist\n  date: session_date\n"
+    )
     said = refused(study_folder(), "study.yaml", sessions, "")
     assert "study.yaml must say where sessions are recorded" in said

@@ -250,9 +250,12 @@ def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[M
         except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
             tried.append(f"{structure}: {roles[0].frame.in_study_terms(str(error))}".replace("\n", "; "))
             continue
-        if fit.converged:
+        if fit.converged and not np.isfinite(fit.inference(analysis.df).vcov).all():
+            tried.append(f"{structure}: the data do not determine the covariance")
+        elif fit.converged:
             return fit, fit.emmeans(["arm"], by=["cell"], df=analysis.df), tried
-        tried.append(f"{structure}: {fit.attempts[-1].message}")
+        else:
+            tried.append(f"{structure}: {fit.attempts[-1].message}")
     raise NotFittedError(f"no covariance structure converged ({'; '.join(tried)})")
 
 
