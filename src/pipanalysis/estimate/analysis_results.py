@@ -125,7 +125,6 @@ STATISTICS: dict[str, str] = {
     "first_stage": "Difference between arms in the treatment received",
     "f_first_stage": "F statistic of the first stage",
     "association": "Correlation of two roles' changes",
-    "p_value_association": "P value of a correlation or of a difference of correlations",
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""

@@ -134,8 +134,8 @@ def _at_visit(
 def two_stage_least_squares(y: FloatArray, X: FloatArray, instrument: int, exposure: FloatArray) -> TwoStage:
     """Fit y on an exposure and covariates with one instrument for the exposure (statsmodels).
 
-    The variance is HC3 in the projected regressors X̂: each squared residual is divided by (1 - h)², h its leverage in
-    X̂. Whether a unit takes the treatment differs between units of one arm alone, so the arms' residual variances
+    The variance is HC3 in the projected regressors X̂: each squared residual is divided by (1 - h)², h its leverage.
+    Whether a unit takes the treatment differs between units of one arm alone, so the arms' residual variances
     differ by construction; and of the consistent estimators HC3 is the one that small trials need (MacKinnon and White
     1985, Journal of Econometrics 29:305-325).
 
@@ -159,8 +159,8 @@ def two_stage_least_squares(y: FloatArray, X: FloatArray, instrument: int, expos
     regressors, projected = X.copy(), X.copy()
     regressors[:, instrument], projected[:, instrument] = exposure, X @ first
     fit = IV2SLS(y, regressors, X).fit()
-    vcov = _hc3(projected, y - regressors @ np.asarray(fit.params, dtype=np.float64))
-    spread = float(_hc3(X, exposure - X @ first)[instrument, instrument])
+    vcov = _hc3(projected, regressors, y - regressors @ np.asarray(fit.params, dtype=np.float64))
+    spread = float(_hc3(X, X, exposure - X @ first)[instrument, instrument])
     return TwoStage(
         estimate=float(fit.params[instrument]),
         std_error=float(np.sqrt(vcov[instrument, instrument])),
@@ -170,12 +170,13 @@ def two_stage_least_squares(y: FloatArray, X: FloatArray, instrument: int, expos
     )
 
 
-def _hc3(X: FloatArray, residual: FloatArray) -> FloatArray:
-    """Return the HC3 covariance of the coefficients of regressors X, shape (p, p).
+def _hc3(projected: FloatArray, regressors: FloatArray, residual: FloatArray) -> FloatArray:
+    """Return the HC3 covariance of the coefficients, shape (p, p).
 
-    A row of leverage one has no residual and adds nothing.
+    The leverage of a row is the derivative of its fitted value by its response, x'(X̂'X̂)⁻¹x̂. A row of leverage one has
+    no residual and adds nothing.
     """
-    bread = np.linalg.inv(X.T @ X)
-    left = 1 - ((X @ bread) * X).sum(axis=1)
-    scores = X * np.where(left > 1e-9, residual / np.maximum(left, 1e-9), 0.0)[:, None]
+    bread = np.linalg.inv(projected.T @ projected)
+    left = 1 - ((projected @ bread) * regressors).sum(axis=1)
+    scores = projected * np.where(left > 1e-9, residual / np.maximum(left, 1e-9), 0.0)[:, None]
     return np.asarray(bread @ scores.T @ scores @ bread)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -177,7 +177,7 @@ def joint_effects(
     ]
     try:
         with python_warnings() as said:
-            fit, means = _fitted(roles, analysis, visits)
+            fit, means, tried = _fitted(roles, analysis, visits)
     except NotFittedError as error:
         contexts = [f"role={role.name}" for role in roles] + [f"roles={a.name} - {b.name}" for a, b in pairs]
         failed = [Effect(v, arm, reference, context=c) for c in contexts for v in visits for arm in arms[1:]]
@@ -191,6 +191,9 @@ def joint_effects(
         method = method_name(analysis, "us")
         return ModelResult(method, Status.failed, failed, [*numbers, *untested], notes, error=str(error)), none
     status, more = how_it_ended(fit, frames[0], said)
+    if tried:
+        status = max(status, Status.reduced)
+        more = [f"the direct product of roles and visits was fitted: {'; '.join(tried)}", *more]
     effects, tests, products = [], [], []
     generator = np.random.default_rng(seed)
     for visit in visits:
@@ -215,8 +218,11 @@ def joint_effects(
     return ModelResult(method_name(analysis, fit.structure), status, effects, extras, [*notes, *more]), products
 
 
-def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[MMRMFit, MarginalMeans]:
+def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[MMRMFit, MarginalMeans, list[str]]:
     """Fit value on arm, own baseline, strata and covariates, all by cell (role by visit).
+
+    Returns:
+        The fit, its means by arm and cell, and why the unstructured covariance was not fitted, where it was not.
 
     Raises:
         NotFittedError: the engine refused the data, or neither structure converged.
@@ -244,9 +250,12 @@ def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[M
         except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
             tried.append(f"{structure}: {roles[0].frame.in_study_terms(str(error))}".replace("\n", "; "))
             continue
-        if fit.converged:
-            return fit, fit.emmeans(["arm"], by=["cell"], df=analysis.df)
-        tried.append(f"{structure}: {fit.attempts[-1].message}")
+        if fit.converged and not np.isfinite(fit.inference(analysis.df).vcov).all():
+            tried.append(f"{structure}: the data do not determine the covariance")
+        elif fit.converged:
+            return fit, fit.emmeans(["arm"], by=["cell"], df=analysis.df), tried
+        else:
+            tried.append(f"{structure}: {fit.attempts[-1].message}")
     raise NotFittedError(f"no covariance structure converged ({'; '.join(tried)})")
 
 
@@ -295,7 +304,8 @@ def _product(
 
     A product of two effects is far from normal where either is near zero, so its limits are quantiles of the products
     of draws from the joint distribution of the effects (MacKinnon, Lockwood and Williams 2004, Multivariate Behavioral
-    Research 39:99-128), here a bivariate t with the smaller of their degrees of freedom.
+    Research 39:99-128), here a bivariate t with the smaller of their degrees of freedom; with
+    less than one there are none.
     """
     if first is None or second is None:
         return nan, nan, nan
@@ -303,10 +313,11 @@ def _product(
     estimate, _, df = functions.estimates()
     L = functions.contrasts[:, functions.kept]
     vcov = L @ fit.inference(analysis.df).vcov @ L.T
+    least, weight = float(df.min()), share * (1 - share)
+    if not least >= 1:
+        return weight * float(estimate[0] * estimate[1]), nan, nan
     draws = generator.multivariate_normal(np.zeros(2), vcov, size=DRAWS, method="cholesky")
-    least: Any = float(df.min())
     spread = np.sqrt(least / generator.chisquare(least, size=DRAWS))
     drawn = estimate + draws * spread[:, None]
-    weight = share * (1 - share)
     low, high = np.quantile(drawn[:, 0] * drawn[:, 1], [0.5 - conf_level / 2, 0.5 + conf_level / 2])
     return weight * float(estimate[0] * estimate[1]), weight * float(low), weight * float(high)

@@ -99,7 +99,6 @@ def _at_visit(frame: AnalysisFrame, visit: str, assigned: Therapists, arm: str, 
         Extra("icc", fit.icc, visit, context=CONTEXT),
         Extra("conf_low", low, visit, context=CONTEXT),
         Extra("conf_high", high, visit, context=CONTEXT),
-        Extra("deviance", fit.deviance, visit),
     ]
     return ModelResult(METHOD, status, _effects(frame, design, fit), extras, notes, visit=visit)
 
