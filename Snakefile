@@ -156,7 +156,7 @@ rule collect:
         at.estimates_csv,
     params:
         source=source_fingerprint("estimate.step"),
-        parts=part_fingerprint(families, plan.families),
+        parts=part_fingerprint(families, plan.families, plan.analyses),
     shell:
         "pipanalysis collect"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.change_table import change_table
+from pipanalysis.display.checks_table import checks_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.growth_table import growth_table
@@ -41,6 +42,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "risks": risks_table,
     "margins": margins_table,
     "growth": growth_table,
+    "checks": checks_table,
 }
 
 

@@ -87,7 +87,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         ancova,
         binary,
         change,
-        cross_check,
+        checks,
         describe,
         effect_size,
         growth,
@@ -130,9 +130,10 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         labels = subgroup.level_labels(trial.study, analysis.subgroup)
         yield from model_rows(scope, subgroup.subgroup_effects(frame, analysis, labels), frame.baseline_sd)
     else:
-        yield from _fit_rows(trial, scope, outcome, frame, mmrm.mmrm(frame, analysis))
-        if analysis.method == "mmrm":
-            yield from cross_check.cross_check_rows(replace(scope, method=cross_check.METHOD), frame)
+        result, fit = mmrm.mmrm(frame, analysis)
+        yield from _fit_rows(trial, scope, outcome, frame, result)
+        if analysis.checks and fit is not None:
+            yield from checks.check_rows(replace(scope, method=result.method), fit.frame, fit.fit, result.effects)
 
 
 def _fit_rows(
@@ -164,7 +165,8 @@ def say_left_out(study: Study, family: str) -> None:
 def collect(study: Study) -> str:
     """Put the results of all families into one checked dataset, as Parquet and as CSV at full precision.
 
-    P values adjusted for multiplicity are added here, since the hypotheses of a family may be of several methods.
+    P values adjusted for multiplicity are added here, since the hypotheses of a family may be of several methods, and
+    so is the comparison of two programs that fitted one model.
 
     Returns:
         What was done, in a line.
@@ -175,12 +177,14 @@ def collect(study: Study) -> str:
     """
     import pandas as pd
 
+    from pipanalysis.estimate.cross_check import cross_check_rows
     from pipanalysis.estimate.multiplicity import adjusted_rows
 
     check_families(study)
     paths = [study.layout.family(family) for family in study.families()]
     parts = [checked(read_parquet(path), path.name) for path in paths]
-    parts.append(as_results(adjusted_rows(study, pd.concat(parts, ignore_index=True))))
+    together = pd.concat(parts, ignore_index=True)
+    parts += [as_results(adjusted_rows(study, together)), as_results(cross_check_rows(study, together))]
     results = checked(in_order(pd.concat(parts, ignore_index=True)), "all families together")
     write_parquet(study.layout.estimates, results)
     write_csv(study.layout.estimates_csv, results)

@@ -17,7 +17,8 @@ class Table(Model):
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `service_use`
     (contacts with services by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
-    `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
+    `margins` (non-inferiority and equivalence), `growth` (slopes by arm), `checks` (residuals, influence
+    and covariance structures of the mixed models).
     """
 
     name: Name
@@ -36,6 +37,7 @@ class Table(Model):
         "change",
         "margins",
         "growth",
+        "checks",
     ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]
