@@ -39,12 +39,13 @@ def estimate(study: Study, family: str, *, progress: bool = False) -> str:
         raise PlanError(Problem("estimate", repr(family), ", ".join(FAMILIES)))
     check_plan(study, family)
     say_left_out(study, family)
-    from pipanalysis.estimate.measurement import measurement_results
-    from pipanalysis.estimate.trial_data import read_trial_data
-
     if family in BLINDED_FAMILIES:
+        from pipanalysis.estimate.measurement import measurement_results
+
         results = measurement_results(study)
     else:
+        from pipanalysis.estimate.trial_data import read_trial_data
+
         results = family_results(read_trial_data(study), family, progress=progress)
     write_parquet(study.layout.family(family), results)
     ended = results.loc[results["stat_name"] == "fit_status", "stat_label"].value_counts()
