@@ -2,7 +2,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env results test check lint format lock validate benchmark clean
+.PHONY: help env results test check lint format lock validate simulations benchmark clean
 
 CORES ?= 2
 STUDY ?= .
@@ -45,6 +45,9 @@ lock: .venv/made ## pin the newest packages that pyproject.toml admits, by hash
 
 validate: .venv/made ## long simulations: type I error, coverage (about half an hour)
 	$(BIN)/pytest -q -m validation -s
+
+simulations: .venv/made ## every estimator's coverage or type I error, into docs/simulations.md (about 10 minutes)
+	PYTHONPATH=tests $(BIN)/python -m simulations
 
 benchmark: .venv/made ## how fast, and how much memory
 	$(BIN)/python benchmarks/bench_mmrm.py

@@ -32,6 +32,7 @@ at, config_, plan = study.layout, study.config, study.plan
 open_files = [file for file in config_.files if not file.closed and (file.required or (at.raw / file.path).exists())]
 closed_files = [file for file in config_.files if file.closed and (file.required or (at.raw / file.path).exists())]
 families = study.families()
+SLOWEST_FIRST = ("mixed_model",)  # begun last, the slowest family would keep one core waiting
 data_parts = (config_.visits, config_.sites, config_.variables, config_.files, study.instruments)
 set_parts = (plan.analysis_sets, plan.outcomes)
 
@@ -144,6 +145,7 @@ for family in families:
             source=source_fingerprint("estimate.step"),
             parts=part_fingerprint(*study.family_parts(family)),
             family=family,
+        priority: 1 if family in SLOWEST_FIRST else 0
         shell:
             "pipanalysis estimate {params.family} --quiet"
 
@@ -156,7 +158,7 @@ rule collect:
         at.estimates_csv,
     params:
         source=source_fingerprint("estimate.step"),
-        parts=part_fingerprint(families, plan.families),
+        parts=part_fingerprint(families, plan.families, plan.analyses),
     shell:
         "pipanalysis collect"
 

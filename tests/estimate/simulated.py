@@ -1,69 +1,56 @@
-"""Simulated trials at the size of this one, as the frame that a model is fitted to, and what a simulation found."""
+"""What the simulations have in common: records of rates from trials that were simulated one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from estimate.trials import ARMS
-from pipanalysis.estimate.analysis_data import AnalysisFrame, Covariate
-
-PER_ARM, DROPOUT = 38, 0.2
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
-WEIGHTS = WEIGHTS / WEIGHTS.sum()
-"""Gauss-Hermite: means over a standard normal covariate are sums with these weights"""
+COVERAGE, TYPE_ONE = "coverage", "type I error"
+LEVEL = 0.95
 
 
-def people(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Arm (0, 1), site (0, 1) and severity (standard normal) of the units of a trial."""
-    n = 2 * PER_ARM
-    return np.repeat([0, 1], PER_ARM), rng.integers(0, 2, n), rng.normal(size=n)
-
-
-def lost(rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
-    """The values, some of them missing completely at random, shape (n, visits)."""
-    return np.where(rng.random(values.shape) < DROPOUT, np.nan, values)
-
-
-def frame(arm: np.ndarray, site: np.ndarray, severity: np.ndarray, values: np.ndarray) -> AnalysisFrame:
-    """A frame adjusted for site and, as baseline, severity; values of shape (n, visits)."""
-    n, k = values.shape
-    visits = [f"visit{i + 1}" for i in range(k)]
-    data = pd.DataFrame(
-        {
-            "unit": np.repeat([f"u{i:03}" for i in range(n)], k),
-            "visit": pd.Categorical(np.tile(visits, n), categories=visits),
-            "arm": pd.Categorical(np.repeat(np.array(ARMS)[arm], k), categories=list(ARMS)),
-            "value": values.ravel(),
-            "baseline": np.repeat(severity, k),
-            "x1": pd.Categorical(np.repeat(site.astype(str), k), categories=["0", "1"]),
-        }
-    )
-    return AnalysisFrame(data, ARMS, tuple(visits), True, (Covariate("x1", "site", True),), 1.0, {})
-
-
-def found(estimator: str, scenario: str, quantity: str, nominal: float, hits: Sequence[bool]) -> dict[str, Any]:
-    """One line of the table of simulations: the share of runs that hit, with its Monte Carlo standard error."""
-    share = float(np.mean(hits))
+def rate(estimator: str, scenario: str, quantity: str, nominal: float, hits: Sequence[bool]) -> dict[str, Any]:
+    """A record of a rate: `hits` are those of the trials that gave an answer."""
+    found = float(np.mean(hits))
+    # the error at the nominal rate: that of the rate found is 0 where every trial is a hit
+    mcse = sqrt(nominal * (1 - nominal) / len(hits))
     return {
         "estimator": estimator,
         "scenario": scenario,
         "quantity": quantity,
         "nominal": nominal,
-        "found": share,
-        "mcse": sqrt(share * (1 - share) / len(hits)),
+        "found": found,
+        "mcse": mcse,
         "runs": len(hits),
     }
 
 
-def said(lines: Sequence[dict[str, Any]]) -> str:
-    """The lines as text."""
-    return "\n" + "\n".join(
-        f"{one['estimator']}, {one['scenario']}: {one['quantity']} {100 * one['found']:.2f}% (Monte Carlo SE "
-        f"{100 * one['mcse']:.2f}) of {100 * one['nominal']:g}%, {one['runs']} runs"
-        for one in lines
-    )
+def rates(
+    scenario: str, kinds: Mapping[str, tuple[str, float]], hits: Sequence[Mapping[str, bool]]
+) -> list[dict[str, Any]]:
+    """Records of several estimators: kinds: estimator → quantity and nominal rate; hits: a mapping a trial."""
+    return [
+        rate(estimator, scenario, quantity, nominal, [trial[estimator] for trial in hits if estimator in trial])
+        for estimator, (quantity, nominal) in kinds.items()
+    ]
+
+
+class Statistics:
+    """Looks up statistics of one trial's results, faster than a data frame does."""
+
+    def __init__(self, results: pd.DataFrame) -> None:
+        keys = zip(*(results[c] for c in ("analysis", "visit", "contrast", "context", "stat_name")), strict=True)
+        self._found = dict(zip(keys, results["stat"], strict=True))
+
+    def get(self, analysis: str, name: str, visit: str, contrast: str, context: str = "") -> float:
+        """Return a statistic; it must be there."""
+        return float(self._found[analysis, visit, contrast, context, name])
+
+    def holds(self, analysis: str, truth: float, visit: str, contrast: str, context: str = "") -> bool:
+        """Whether an interval holds the truth."""
+        low, high = (self.get(analysis, name, visit, contrast, context) for name in ("conf_low", "conf_high"))
+        return low <= truth <= high

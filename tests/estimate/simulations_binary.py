@@ -1,86 +1,87 @@
-"""Coverage and type I error of the estimators of binary outcomes at the trial's size."""
+"""Simulated trials with a binary outcome: a common and a rare event, for which the likelihood may need a penalty."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
-from scipy.stats import norm
 
-from estimate.simulated import NODES, PER_ARM, WEIGHTS, found, frame, lost, people
-from pipanalysis.estimate.binary import Bootstrap, logistic
-from pipanalysis.estimate.gee import gee
-from pipanalysis.estimate.measures import Measure, MeasuredResult
+from estimate import trials
+from estimate.simulated import COVERAGE, LEVEL, Statistics, rates
+from pipanalysis.estimate.step import family_results
 
-EFFECT, CORRELATION, RESAMPLES = 0.8, 0.5, 999
-SCENARIO = f"{PER_ARM} an arm, 20% lost, risks about a half"
-RARE = f"{PER_ARM} an arm, 20% lost, risks about 0.1 and 0.2"
-
-
-def _risk(arm: float, intercept: float, site: np.ndarray | float, severity: np.ndarray) -> np.ndarray:
-    return expit(intercept + EFFECT * arm - 0.5 * site + 0.9 * severity)
-
-
-def _truth(intercept: float) -> dict[str, float]:
-    mean = [np.mean([WEIGHTS @ _risk(arm, intercept, site, NODES) for site in (0.0, 1.0)]) for arm in (0.0, 1.0)]
-    return {"risk_difference": mean[1] - mean[0], "risk_ratio": mean[1] / mean[0]}
-
-
-def _measures(results: list[MeasuredResult], visit: str) -> dict[str, Measure]:
-    every = [(one, one.visit or result.model.visit) for result in results for one in result.measures]
-    return {one.name: one for one, at in every if at == visit and one.reference}
-
-
-def _repeated(rng: np.random.Generator, intercept: float, *, effect: bool) -> tuple[np.ndarray, ...]:
-    """A trial of two visits whose outcomes have logistic risks and, by a normal copula, a correlation."""
-    arm, site, severity = people(rng)
-    shared, own = rng.normal(size=(len(arm), 1)), rng.normal(size=(len(arm), 2))
-    uniform = norm.cdf(np.sqrt(CORRELATION) * shared + np.sqrt(1 - CORRELATION) * own)
-    values = (uniform < _risk(arm * effect, intercept, site, severity)[:, None]).astype(float)
-    return arm, site, severity, lost(rng, values)
+PER_ARM, DROPOUT = 38, 0.2
+LOG_ODDS = {"arm": 0.8, "site": -0.5, "severity": 0.9}
+INTERCEPTS = {"common": -0.4, "rare": -3.4}
+SITE = {"name": "site", "label": "Site", "type": "category", "levels": {"0": "North", "1": "South"}}
+STUDY = trials.study(
+    [{"method": "logistic", "outcomes": ["case"], "baseline_score": "form.total"}],
+    visits={"baseline": 0, "month6": 6},
+    scores={"total": "continuous", "case": "binary"},
+    variables=[SITE],
+    strata=["site"],
+)
+AT = ("month6", "treated - control")
+MEASURES = {
+    "risk_difference": "`logistic`, risk difference",
+    "risk_ratio": "`logistic`, risk ratio",
+    "odds_ratio": "`logistic`, odds ratio",
+}
+KINDS = dict.fromkeys(MEASURES.values(), (COVERAGE, LEVEL))
 
 
-def repeated(runs: int, seed: int) -> list[dict[str, Any]]:
-    """Estimating equations: coverage of the risk difference and ratio, type I error of the odds ratio's test."""
-    lines = []
-    for scenario, intercept in ((SCENARIO, -0.4), (RARE, -2.4)):
-        rng, truth = np.random.default_rng(seed), _truth(intercept)
-        covered: dict[str, list[bool]] = {name: [] for name in truth}
-        rejected = []
-        for _ in range(runs):
-            at = _measures(gee(frame(*_repeated(rng, intercept, effect=True)), "exchangeable", True, 0.95), "visit2")
-            for name, value in truth.items():
-                covered[name].append(at[name].low <= value <= at[name].high)
-            null = _measures(gee(frame(*_repeated(rng, intercept, effect=False)), "exchangeable", True, 0.95), "visit2")
-            rejected.append(null["odds_ratio"].p_value < 0.05)
-        lines += [found("gee", scenario, f"coverage, {name}", 0.95, hits) for name, hits in covered.items()]
-        lines.append(found("gee", scenario, "type I error, odds ratio", 0.05, rejected))
-    return lines
+def probability(arm: Any, site: Any, severity: Any, intercept: float) -> Any:
+    """Risk of units of the simulated population."""
+    linear = intercept + LOG_ODDS["arm"] * arm + LOG_ODDS["site"] * site
+    return expit(linear + LOG_ODDS["severity"] * severity)
 
 
-def bootstrapped(runs: int, seed: int) -> list[dict[str, Any]]:
-    """Logistic regression: coverage of the delta method and of the bootstrap, of the same trials."""
-    lines = []
-    for scenario, intercept in ((SCENARIO, -0.4), (RARE, -2.4)):
-        rng, truth = np.random.default_rng(seed), _truth(intercept)
-        delta: dict[str, list[bool]] = {name: [] for name in truth}
-        drawn: dict[str, list[bool]] = {name: [] for name in truth}
-        for i in range(runs):
-            arm, site, severity = people(rng)
-            y = (rng.random(len(arm)) < _risk(arm, intercept, site, severity)).astype(float)
-            trial = frame(arm, site, severity, lost(rng, y[:, None]))
-            at = _measures(logistic(trial, 0.95, Bootstrap(RESAMPLES, seed, str(i))), "visit1")
-            for name, value in truth.items():
-                delta[name].append(at[name].low <= value <= at[name].high)
-                if "bootstrap_low" in at[name].further:
-                    drawn[name].append(at[name].further["bootstrap_low"] <= value <= at[name].further["bootstrap_high"])
-        for name in truth:
-            lines.append(found("logistic, delta method", scenario, f"coverage, {name}", 0.95, delta[name]))
-            lines.append(found("logistic, bootstrap", scenario, f"coverage, {name}", 0.95, drawn[name]))
-    return lines
+def truths(intercept: float) -> dict[str, float]:
+    """The measures in the whole population: by quadrature over the severity, half the units at each site."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    weights = weights / weights.sum()
+    risk = [np.mean([weights @ probability(arm, site, nodes, intercept) for site in (0, 1)]) for arm in (0, 1)]
+    return {
+        "risk_difference": risk[1] - risk[0],
+        "risk_ratio": risk[1] / risk[0],
+        "odds_ratio": float(np.exp(LOG_ODDS["arm"])),
+    }
 
 
 def coverage(runs: int, seed: int) -> list[dict[str, Any]]:
-    """All of them."""
-    return [*repeated(runs, seed), *bootstrapped(runs, seed)]
+    """Simulate trials with one visit after baseline; an interval that does not exist is not counted."""
+    records = []
+    for number, (name, intercept) in enumerate(INTERCEPTS.items()):
+        truth = truths(intercept)
+        hits = [_one(np.random.default_rng([seed, number, run]), intercept, truth) for run in range(runs)]
+        scenario = f"{PER_ARM} an arm, {name} event (risk {risk_of_reference(intercept):.2f} in the reference arm)"
+        records += rates(scenario, KINDS, hits)
+    return records
+
+
+def risk_of_reference(intercept: float) -> float:
+    """Risk of the reference arm in the population."""
+    truth = truths(intercept)
+    return truth["risk_difference"] / (truth["risk_ratio"] - 1)
+
+
+def statistics(rng: np.random.Generator, intercept: float) -> pd.DataFrame:
+    """Simulate and analyse one trial."""
+    n = 2 * PER_ARM
+    arm, site, severity = np.repeat([0, 1], PER_ARM), rng.integers(0, 2, n), rng.normal(size=n)
+    value = (rng.random(n) < probability(arm, site, severity, intercept)).astype(float)
+    people = pd.DataFrame({"unit": range(n), "arm": np.array(trials.ARMS)[arm], "site": site.astype(str)})
+    before = people.assign(visit="baseline", value=severity, score="form.total")
+    after = people.assign(visit="month6", value=value, score="form.case")[rng.random(n) >= DROPOUT]
+    return family_results(trials.trial(STUDY, people, pd.concat([before, after])), "binary")
+
+
+def _one(rng: np.random.Generator, intercept: float, truth: dict[str, float]) -> dict[str, bool]:
+    s = Statistics(statistics(rng, intercept))
+    hits = {}
+    for measure, estimator in MEASURES.items():
+        if np.isfinite(s.get("logistic", "conf_low", *AT, f"measure={measure}")):
+            hits[estimator] = s.holds("logistic", truth[measure], *AT, f"measure={measure}")
+    return hits

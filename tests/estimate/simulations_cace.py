@@ -6,12 +6,11 @@ others of their arm. Sessions are counted, and an effect works per session or th
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 
+from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+
 PER_ARM = 38
-LEVEL = 0.95
 THRESHOLD = 8
 PER_SESSIONS = 10
 CONFOUNDING = 0.5
@@ -33,21 +32,11 @@ def coverage(runs: int, seed: int) -> list[dict]:
     for number, (scenario, (form, effect)) in enumerate(SCENARIOS.items()):
         rng = [np.random.default_rng([seed, number, run]) for run in range(runs)]
         answers = np.array([_one(generator, form, effect) for generator in rng], dtype=float)
-        named = ("complier effect, two-stage least squares HC3", "as treated, least squares")
+        named = ("`cace`, two-stage least squares HC3", "as treated, least squares")
         for j, estimator in enumerate(named):
-            rate = float(answers[:, j].mean())
-            null = effect == 0
-            found.append(
-                {
-                    "estimator": f"{estimator} ({form})",
-                    "scenario": f"{PER_ARM} an arm, {scenario}",
-                    "quantity": "type I error" if null else "coverage",
-                    "nominal": 1 - LEVEL if null else LEVEL,
-                    "found": 1 - rate if null else rate,
-                    "mcse": sqrt(rate * (1 - rate) / runs),
-                    "runs": runs,
-                }
-            )
+            hits = answers[:, j] == 0 if effect == 0 else answers[:, j] == 1
+            aim = (TYPE_ONE, 1 - LEVEL) if effect == 0 else (COVERAGE, LEVEL)
+            found.append(rate(f"{estimator} ({form})", f"{PER_ARM} an arm, {scenario}", *aim, hits))
     return found
 
 

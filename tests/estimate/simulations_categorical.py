@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 
-from estimate.simulated import NODES, PER_ARM, WEIGHTS, found, frame, lost, people
+from estimate.simulated import rate
+from estimate.simulated_frames import NODES, PER_ARM, WEIGHTS, frame, lost, people
 from pipanalysis.estimate.count import count
 from pipanalysis.estimate.measures import MeasuredResult
 from pipanalysis.estimate.nominal import nominal
@@ -60,9 +61,9 @@ def ordinal_lines(runs: int, seed: int) -> list[dict[str, Any]]:
             else:
                 rejected.append(_of(results, "odds_ratio").p_value < 0.05)
     return [
-        *(found("ordinal", f"{SIZE}, five levels", f"coverage, {name}", 0.95, hits) for name, hits in covered.items()),
-        found("ordinal", f"{SIZE}, five levels", "type I error, odds ratio", 0.05, rejected),
-        found("ordinal", f"{SIZE}, five levels", "type I error, test of proportional odds", 0.05, doubted),
+        *(rate("`ordinal`", f"{SIZE}, five levels", f"coverage, {name}", 0.95, hits) for name, hits in covered.items()),
+        rate("`ordinal`", f"{SIZE}, five levels", "type I error, odds ratio", 0.05, rejected),
+        rate("`ordinal`", f"{SIZE}, five levels", "type I error, test of proportional odds", 0.05, doubted),
     ]
 
 
@@ -89,9 +90,9 @@ def nominal_lines(runs: int, seed: int) -> list[dict[str, Any]]:
                 rejected.append(_p(results, "test=all_levels") < 0.05)
                 exact.append(_p(results, "test=exact") < 0.05)
     return [
-        found("nominal", f"{SIZE}, four levels", "coverage, probability_difference", 0.95, covered),
-        found("nominal", f"{SIZE}, four levels", "type I error, likelihood ratio", 0.05, rejected),
-        found("nominal", f"{SIZE}, four levels", "type I error, exact test", 0.05, exact),
+        rate("`nominal`", f"{SIZE}, four levels", "coverage, probability_difference", 0.95, covered),
+        rate("`nominal`", f"{SIZE}, four levels", "type I error, likelihood ratio", 0.05, rejected),
+        rate("`nominal`", f"{SIZE}, four levels", "type I error, exact test", 0.05, exact),
     ]
 
 
@@ -118,8 +119,8 @@ def count_lines(runs: int, seed: int) -> list[dict[str, Any]]:
                     covered.append(bool(ratio.low <= truth <= ratio.high))
                 else:
                     rejected.append(bool(ratio.p_value < 0.05))
-        lines.append(found("count", f"{SIZE}, {scenario}", "coverage, rate_ratio", 0.95, covered))
-        lines.append(found("count", f"{SIZE}, {scenario}", "type I error, rate ratio", 0.05, rejected))
+        lines.append(rate("`count`", f"{SIZE}, {scenario}", "coverage, rate_ratio", 0.95, covered))
+        lines.append(rate("`count`", f"{SIZE}, {scenario}", "type I error, rate ratio", 0.05, rejected))
     return lines
 
 

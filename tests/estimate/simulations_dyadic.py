@@ -6,14 +6,14 @@ missing at random.
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+
 PER_ARM = 38
-LEVEL = 0.95
 ROLES = ("mother", "infant")
 VISITS = ("month6", "month12")
 WITHIN = 0.4
@@ -30,28 +30,19 @@ def coverage(runs: int, seed: int) -> list[dict]:
     """
     answers = np.array([_one(np.random.default_rng([seed, run])) for run in range(runs)], dtype=float)
     names = (
-        ("correlation within an arm", "coverage"),
-        ("correlation pooled within arms", "coverage"),
-        ("difference of correlations, limits of Zou", "coverage"),
-        ("difference of correlations, Fisher's z", "type I error"),
-        ("treatment effect of a role", "coverage"),
-        ("difference of two roles' effects", "coverage"),
-        ("covariance between arms", "coverage"),
+        ("correlation within an arm", COVERAGE),
+        ("correlation pooled within arms", COVERAGE),
+        ("difference of correlations, limits of Zou", COVERAGE),
+        ("difference of correlations, Fisher's z", TYPE_ONE),
+        ("treatment effect of a role", COVERAGE),
+        ("difference of two roles' effects", COVERAGE),
+        ("covariance between arms", COVERAGE),
     )
     found = []
     for j, (estimator, quantity) in enumerate(names):
-        rate = float(answers[:, j].mean())
-        found.append(
-            {
-                "estimator": f"dyadic: {estimator}",
-                "scenario": f"{PER_ARM} dyads an arm, {MISSING:.0%} missing",
-                "quantity": quantity,
-                "nominal": LEVEL if quantity == "coverage" else 1 - LEVEL,
-                "found": rate,
-                "mcse": sqrt(rate * (1 - rate) / runs),
-                "runs": runs,
-            }
-        )
+        nominal = LEVEL if quantity == COVERAGE else 1 - LEVEL
+        scenario = f"{PER_ARM} dyads an arm, {MISSING:.0%} missing"
+        found.append(rate(f"`dyadic`, {estimator}", scenario, quantity, nominal, answers[:, j]))
     return found
 
 

@@ -6,13 +6,12 @@ baseline value or another number, skewed.
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 import pandas as pd
 
+from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+
 PER_ARM = 38
-LEVEL = 0.95
 VISITS = ("month6", "month12")
 SCENARIOS = {
     "no interaction, the baseline value moderates": (0.0, True),
@@ -31,20 +30,11 @@ def coverage(runs: int, seed: int) -> list[dict]:
     for number, (scenario, (slope, own)) in enumerate(SCENARIOS.items()):
         rng = [np.random.default_rng([seed, number, run]) for run in range(runs)]
         answers = np.array([_one(generator, slope, own) for generator in rng], dtype=float)
-        quantities = [("coverage", LEVEL, answers[:, 0])]
-        quantities += [("type I error", 1 - LEVEL, answers[:, 1])] if slope == 0 else []
+        quantities = [(COVERAGE, LEVEL, answers[:, 0])]
+        quantities += [(TYPE_ONE, 1 - LEVEL, answers[:, 1])] if slope == 0 else []
         for quantity, nominal, hits in quantities:
-            rate = float(hits.mean())
             found.append(
-                {
-                    "estimator": "mixed model for repeated measures, interaction with a moderator",
-                    "scenario": f"{PER_ARM} an arm, {scenario}",
-                    "quantity": quantity,
-                    "nominal": nominal,
-                    "found": rate,
-                    "mcse": sqrt(rate * (1 - rate) / runs),
-                    "runs": runs,
-                }
+                rate("`mmrm`, interaction with a moderator", f"{PER_ARM} an arm, {scenario}", quantity, nominal, hits)
             )
     return found
 

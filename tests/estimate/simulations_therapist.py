@@ -10,9 +10,10 @@ from math import sqrt
 
 import numpy as np
 
+from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+
 PER_ARM = 38
 SIZES = (9, 8, 7, 6, 4, 4)
-LEVEL = 0.95
 BASELINE_SLOPE = 0.5
 
 
@@ -28,25 +29,14 @@ def coverage(runs: int, seed: int) -> list[dict]:
         scenario = f"{PER_ARM} an arm, {len(SIZES)} therapists, ICC {icc:g}"
         for j, (estimator, quantity, nominal) in enumerate(
             [
-                ("partially nested model", "type I error", 1 - LEVEL),
-                ("partially nested model", "coverage", LEVEL),
-                ("analysis of covariance, therapists ignored", "type I error", 1 - LEVEL),
-                ("analysis of covariance, therapists ignored", "coverage", LEVEL),
-                ("profile likelihood limits of the therapist ICC", "coverage", LEVEL),
+                ("`therapist`, partially nested", TYPE_ONE, 1 - LEVEL),
+                ("`therapist`, partially nested", COVERAGE, LEVEL),
+                ("`ancova`, therapists ignored", TYPE_ONE, 1 - LEVEL),
+                ("`ancova`, therapists ignored", COVERAGE, LEVEL),
+                ("`therapist`, limits of the ICC", COVERAGE, LEVEL),
             ]
         ):
-            rate = float(answers[:, j].mean())
-            found.append(
-                {
-                    "estimator": estimator,
-                    "scenario": scenario,
-                    "quantity": quantity,
-                    "nominal": nominal,
-                    "found": rate,
-                    "mcse": sqrt(rate * (1 - rate) / runs),
-                    "runs": runs,
-                }
-            )
+            found.append(rate(estimator, scenario, quantity, nominal, answers[:, j]))
     return found
 
 

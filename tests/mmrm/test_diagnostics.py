@@ -10,7 +10,7 @@ from scipy import linalg, stats
 from pipanalysis.mmrm import MMRM, MMRMFit
 from pipanalysis.mmrm.engine import Control
 from pipanalysis.mmrm.errors import UnavailableMethod
-from pipanalysis.mmrm.influence import influence
+from pipanalysis.mmrm.influence import deletion, influence
 from pipanalysis.mmrm.intervals import covariance_intervals
 from pipanalysis.mmrm.problems import ComparisonError, OptionError
 
@@ -49,6 +49,24 @@ def test_influence_is_deletion_of_the_subject_at_the_fitted_covariance(name: str
         assert found.covratio[at] == pytest.approx(np.linalg.det(vcov) / np.linalg.det(fit.beta_vcov), rel=1e-8)
         assert found.leverage[at] == pytest.approx(np.trace(own @ fit.beta_vcov @ data.X[out].T), rel=1e-8)
     assert found.leverage.sum() == pytest.approx(p, rel=1e-10)
+
+
+@pytest.mark.parametrize(("name", "grouped"), CASES)
+def test_deletion_of_each_subject_at_the_fitted_covariance(name: str, grouped: bool) -> None:
+    data = dense.trial(name, grouped=grouped, weighted=grouped)
+    fit = data.fit()
+    L = np.zeros((2, fit.beta.size))
+    L[0, -1] = 1.0
+    L[1, -3:] = 0.5, -1.0, 2.0
+    found = deletion(fit, L)
+    V = data.covariance(fit.theta)
+    for at, subject in enumerate(found.subjects):
+        rest = data.subject != subject
+        W = np.linalg.inv(V[np.ix_(rest, rest)])
+        vcov = np.linalg.inv(data.X[rest].T @ W @ data.X[rest])
+        beta = vcov @ data.X[rest].T @ W @ data.y[rest]
+        np.testing.assert_allclose(found.estimate[at], L @ beta, rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(found.se[at], np.sqrt(np.diag(L @ vcov @ L.T)), rtol=1e-8)
 
 
 def test_the_table_of_influence_names_subjects_and_coefficients() -> None:

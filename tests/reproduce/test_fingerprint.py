@@ -23,8 +23,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget() -> None:
-    fingerprint._imported.cache_clear()
-    fingerprint._meaning.cache_clear()
+    fingerprint._read.cache_clear()
+    fingerprint.source_fingerprint.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,14 @@ def refused(folder: Path, file: str, old: str, new: str) -> str:
         ),
         ("displays.yaml", "analyses: [reliable_change]", "analyses: [primary]", "analyses of method reliable_change"),
         ("displays.yaml", "[routine_care]", "[adverse_events]", "analyses of method service_use"),
+        ("displays.yaml", "kind: checks", "kind: growth", "analyses of method growth"),
+        ("displays.yaml", "kind: growth", "kind: checks", "analyses with checks"),
+        (
+            "analysis.yaml",
+            "    allocations: 100_000",
+            "    allocations: 100_000\n    checks: true",
+            "checks of method rerandom",
+        ),
         ("displays.yaml", "[sessions_attended, ", "[primary, ", "analyses of method adherence or harms"),
     ],
 )

@@ -40,6 +40,8 @@ def test_duplicate_keys_are_all_named(tmp_path: Path) -> None:
         (b"a: \xff\xfe\n", "not UTF-8"),
         ("a: 2005-13-45\n", "2005-13-45"),
         ("[" * 5000, "not valid YAML"),
+        ("[" * 150 + "]" * 150, "nested too deeply"),
+        ("".join(" " * i + "a:\n" for i in range(150)), "nested too deeply"),
         ("a: " + "x" * MAX_BYTES, "bytes"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.cace_table import cace_table
 from pipanalysis.display.categories_table import categories_table
 from pipanalysis.display.change_table import change_table
+from pipanalysis.display.checks_table import checks_table
 from pipanalysis.display.counts_table import counts_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.dyadic_table import dyadic_table
@@ -53,6 +54,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "cace": cace_table,
     "moderators": moderators_table,
     "dyadic": dyadic_table,
+    "checks": checks_table,
 }
 
 

@@ -1,68 +1,88 @@
 """Two programs, one model: MMRM with compound symmetry is the random-intercept model, so statsmodels must agree.
 
-Compared are the differences between arms and their model-based standard errors. The programs share the data frame and
-nothing else: the design matrix, the likelihood and the optimiser are each their own.
+Compared are the differences between arms and their model-based standard errors, from the results of the two fits that
+the plan asks for anyway: an analysis by `mmrm` with `checks`, which fits compound symmetry beside its own structure,
+and one by `mixed_model` with the same adjustment. The programs share the data frame and nothing else: the design
+matrix, the likelihood and the optimiser are each their own.
 """
 
 from __future__ import annotations
 
-from math import nan
+from collections.abc import Iterator
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
-from pipanalysis.estimate.analysis_data import AnalysisFrame
-from pipanalysis.estimate.comparison import check_fittable, complete_rows
-from pipanalysis.estimate.linear_design import check_residual, design_effects, linear_design
-from pipanalysis.estimate.mixed_model import random_intercept, varies_between_units
-from pipanalysis.estimate.mmrm import differences, fitted
-from pipanalysis.estimate.model_result import Effect, NotFittedError, contrast_name
+from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.checks import structure_context
+from pipanalysis.estimate.mixed_model import METHOD as RANDOM_INTERCEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pandas as pd
 
-    from pipanalysis.estimate.analysis_results import Row, Scope
+    from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis
 
 METHOD = "cross_check mmrm-cs v MixedLM reml"
 CONTEXT = "cross-check"
+COMPARED = ("estimate", "std_error")
+SAME = ("analysis_set", "visits", "baseline", "baseline_by_visit", "strata", "covariates")
+"""what two analyses must have in common to be of one model"""
+
+Cells = dict[tuple[str, str], dict[str, float]]
 
 
-def cross_check_rows(scope: Scope, frame: AnalysisFrame) -> Iterator[Row]:
-    """Yield the differences between the programs by contrast and visit, and the largest relative one.
+def cross_check_rows(study: Study, results: pd.DataFrame) -> Iterator[Row]:
+    """Yield the differences between the programs by outcome, contrast and visit, and the largest relative one.
 
-    A model that one of them cannot be fitted with (compound symmetry allows a negative correlation, a random intercept
-    does not) gives one row without a value that says so.
+    Args:
+        study: the configuration.
+        results: those of all method families.
+
+    An outcome for which the two are not the same model (compound symmetry allows a negative correlation, a random
+    intercept does not) has one row without a value that says so.
     """
-    try:
-        ours, theirs = compared(complete_rows(frame), scope.analysis)
-    except NotFittedError as error:
-        yield scope.row("max_relative_difference", nan, context=CONTEXT, warning=f"not compared: {error}")
+    chosen = results[results["stat_name"].isin(COMPARED) & (results["contrast"] != "")]
+    for ours, theirs in counterparts(study):
+        for outcome in study.analysis_outcomes(ours):
+            own = chosen[(chosen["analysis"] == ours.name) & (chosen["outcome"] == outcome.name)]
+            other = chosen[(chosen["analysis"] == theirs.name) & (chosen["outcome"] == outcome.name)]
+            own = own[own["context"] == structure_context("cs")]
+            if len(own) and len(other):
+                scope = Scope(ours, outcome.name, outcome.domain, study.plan.conf_level, METHOD)
+                yield from _compared(scope, _cells(own), _cells(other), set(other["method"]) == {RANDOM_INTERCEPT})
+
+
+def counterparts(study: Study) -> list[tuple[Analysis, Analysis]]:
+    """Return the analyses by `mmrm` with checks, each with the analysis by `mixed_model` of the same model."""
+    plan = study.plan.analyses
+    return [
+        (ours, theirs)
+        for ours in plan
+        for theirs in plan
+        if ours.method == "mmrm" and ours.checks and theirs.method == "mixed_model"
+        if all(getattr(ours, key) == getattr(theirs, key) for key in SAME)
+    ]
+
+
+def _cells(rows: pd.DataFrame) -> Cells:
+    found: Cells = {}
+    for visit, contrast, name, value in rows[["visit", "contrast", "stat_name", "stat"]].itertuples(index=False):
+        found.setdefault((visit, contrast), {})[name] = value
+    return found
+
+
+def _compared(scope: Scope, ours: Cells, theirs: Cells, same: bool) -> Iterator[Row]:
+    if not same:
+        said = "not compared: the random-intercept model was fitted without its intercept, or not at all"
+        yield scope.row("max_relative_difference", nan, context=CONTEXT, warning=said)
         return
-    largest = 0.0
-    for a, b in zip(ours, theirs, strict=True):
-        contrast = contrast_name(a.arm, a.reference)
-        where = {"visit": a.visit, "contrast": contrast, "context": CONTEXT}
-        yield scope.row("difference_estimate", a.estimate - b.estimate, error=a.error or b.error, **where)
-        yield scope.row("difference_std_error", a.std_error - b.std_error, error=a.error or b.error, **where)
-        # an estimate may be near zero, so both differences are relative to the standard error
-        relative = [abs(a.estimate - b.estimate) / b.std_error, abs(a.std_error - b.std_error) / b.std_error]
-        largest = max([largest, *(value for value in relative if value == value)])
-    yield scope.row("max_relative_difference", largest, context=CONTEXT)
-
-
-def compared(frame: AnalysisFrame, analysis: Analysis) -> tuple[list[Effect], list[Effect]]:
-    """Return the differences between arms by MMRM with compound symmetry and by MixedLM, in the same order.
-
-    Raises:
-        NotFittedError: one of the two cannot be fitted, or they are not the same model.
-    """
-    check_fittable(frame)
-    design = linear_design(frame, baseline_by_visit=analysis.baseline_by_visit)
-    check_residual(design)
-    if len(design.y) == design.n_units:
-        raise NotFittedError("one observation a unit")
-    if not varies_between_units(design.y, design.X, design.unit):
-        raise NotFittedError("the correlation within units is not positive")
-    theirs, _ = random_intercept(design.y, design.X, design.unit)
-    model_based = analysis.model_copy(update={"df": "residual"})
-    ours = differences(fitted(frame, model_based, "cs"), frame, model_based)
-    return ours, design_effects(frame, design, theirs.beta, theirs.vcov, nan)
+    largest, known = 0.0, False
+    for (visit, contrast), a in ours.items():
+        b = theirs.get((visit, contrast), dict.fromkeys(COMPARED, nan))
+        for name in COMPARED:
+            # an estimate may be near zero, so both differences are relative to the standard error
+            relative = abs(a[name] - b[name]) / b["std_error"]
+            if isfinite(relative):
+                largest, known = max(largest, relative), True
+            yield scope.row(f"difference_{name}", a[name] - b[name], visit=visit, contrast=contrast, context=CONTEXT)
+    yield scope.row("max_relative_difference", largest if known else nan, context=CONTEXT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,16 @@ def method_name(analysis: Analysis, structure: str) -> str:
     return f"{analysis.method} {structure} {analysis.df} reml"
 
 
-def mmrm(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
-    """Fit the mixed model for repeated measures of an analysis and return its means and differences.
+@dataclass(frozen=True)
+class Fitted:
+    """A fit with the rows that it rests on, for what else is asked of it."""
+
+    frame: AnalysisFrame
+    fit: MMRMFit
+
+
+def mmrm(frame: AnalysisFrame, analysis: Analysis) -> tuple[ModelResult, Fitted | None]:
+    """Fit the mixed model for repeated measures of an analysis; return its means and differences, and the fit.
 
     Mean: arm by visit, baseline (by visit, as planned), stratification variables and covariates; covariance of the
     visits as planned, with the planned simpler structures in turn where one does not converge (status reduced).
@@ -45,15 +54,16 @@ def mmrm(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
     except NotFittedError as error:
         failed = planned_effects(frame)
         means = [Effect(visit, arm) for arm in frame.arms for visit in frame.visits]
-        return ModelResult(method, Status.failed, [*means, *failed], counts(frame), notes, error=str(error))
+        return ModelResult(method, Status.failed, [*means, *failed], counts(frame), notes, error=str(error)), None
     status, more = how_it_ended(fit, frame, said)
-    return ModelResult(
+    result = ModelResult(
         method_name(analysis, fit.structure),
         status,
         effects,
         [*counts(frame), *fit_statistics(fit)],
         [*notes, *more],
     )
+    return result, Fitted(frame, fit)
 
 
 def how_it_ended(fit: MMRMFit, frame: AnalysisFrame, said: list[str]) -> tuple[Status, list[str]]:
@@ -128,7 +138,7 @@ def model_data(frame: AnalysisFrame, *, constrained: bool) -> pd.DataFrame:
     return data
 
 
-def _marginal_means(fit: MMRMFit, frame: AnalysisFrame, analysis: Analysis) -> tuple[Any, bool]:
+def marginal_means(fit: MMRMFit, frame: AnalysisFrame, analysis: Analysis) -> tuple[Any, bool]:
     """Return the arms' means (by visit, where there are several visits)."""
     if len(frame.model_visits) == 1 and analysis.method != "clda":
         return fit.emmeans("arm", df=analysis.df), False
@@ -136,7 +146,7 @@ def _marginal_means(fit: MMRMFit, frame: AnalysisFrame, analysis: Analysis) -> t
 
 
 def _means(fit: MMRMFit, frame: AnalysisFrame, analysis: Analysis) -> list[Effect]:
-    means, by_visit = _marginal_means(fit, frame, analysis)
+    means, by_visit = marginal_means(fit, frame, analysis)
     found = {
         (row["arm"], row["visit"] if by_visit else frame.model_visits[0]): row
         for row in means.table().to_dict("records")
@@ -146,7 +156,7 @@ def _means(fit: MMRMFit, frame: AnalysisFrame, analysis: Analysis) -> list[Effec
 
 def differences(fit: MMRMFit, frame: AnalysisFrame, analysis: Analysis) -> list[Effect]:
     """Return the difference of every arm from the reference at every visit, with the reason where there is none."""
-    means, by_visit = _marginal_means(fit, frame, analysis)
+    means, by_visit = marginal_means(fit, frame, analysis)
     found = {
         (row["contrast"], row["visit"] if by_visit else frame.model_visits[0]): row
         for row in means.contrasts("reference", reference=frame.reference).to_dict("records")

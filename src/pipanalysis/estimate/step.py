@@ -46,12 +46,13 @@ def estimate(study: Study, family: str, *, progress: bool = False) -> str:
         raise PlanError(Problem("estimate", repr(family), ", ".join(FAMILIES)))
     check_plan(study, family)
     say_left_out(study, family)
-    from pipanalysis.estimate.measurement import measurement_results
-    from pipanalysis.estimate.trial_data import read_trial_data
-
     if family in BLINDED_FAMILIES:
+        from pipanalysis.estimate.measurement import measurement_results
+
         results = measurement_results(study)
     else:
+        from pipanalysis.estimate.trial_data import read_trial_data
+
         results = family_results(read_trial_data(study), family, progress=progress)
     write_parquet(study.layout.family(family), results)
     ended = results.loc[results["stat_name"] == "fit_status", "stat_label"].value_counts()
@@ -96,7 +97,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     from pipanalysis.estimate import (
         ancova,
         change,
-        cross_check,
+        checks,
         describe,
         effect_size,
         growth,
@@ -147,9 +148,10 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         labels = subgroup.level_labels(trial.study, analysis.subgroup)
         yield from model_rows(scope, subgroup.subgroup_effects(frame, analysis, labels), frame.baseline_sd)
     else:
-        yield from _fit_rows(trial, scope, outcome, frame, mmrm.mmrm(frame, analysis))
-        if analysis.method == "mmrm":
-            yield from cross_check.cross_check_rows(replace(scope, method=cross_check.METHOD), frame)
+        result, fit = mmrm.mmrm(frame, analysis)
+        yield from _fit_rows(trial, scope, outcome, frame, result)
+        if analysis.checks and fit is not None:
+            yield from checks.check_rows(replace(scope, method=result.method), fit.frame, fit.fit, result.effects)
 
 
 def _measured(trial: TrialData, analysis: Analysis, outcome: Outcome, frame: AnalysisFrame) -> list[MeasuredResult]:
@@ -205,7 +207,8 @@ def say_left_out(study: Study, family: str) -> None:
 def collect(study: Study) -> str:
     """Put the results of all families into one checked dataset, as Parquet and as CSV at full precision.
 
-    P values adjusted for multiplicity are added here, since the hypotheses of a family may be of several methods.
+    P values adjusted for multiplicity are added here, since the hypotheses of a family may be of several methods, and
+    so is the comparison of two programs that fitted one model.
 
     Returns:
         What was done, in a line.
@@ -216,12 +219,14 @@ def collect(study: Study) -> str:
     """
     import pandas as pd
 
+    from pipanalysis.estimate.cross_check import cross_check_rows
     from pipanalysis.estimate.multiplicity import adjusted_rows
 
     check_families(study)
     paths = [study.layout.family(family) for family in study.families()]
     parts = [checked(read_parquet(path), path.name) for path in paths]
-    parts.append(as_results(adjusted_rows(study, pd.concat(parts, ignore_index=True))))
+    together = pd.concat(parts, ignore_index=True)
+    parts += [as_results(adjusted_rows(study, together)), as_results(cross_check_rows(study, together))]
     results = checked(in_order(pd.concat(parts, ignore_index=True)), "all families together")
     write_parquet(study.layout.estimates, results)
     write_csv(study.layout.estimates_csv, results)

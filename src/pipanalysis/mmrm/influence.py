@@ -34,6 +34,42 @@ class Influence:
     covratio: FloatArray
 
 
+@dataclass(frozen=True)
+class Deletion:
+    """Linear functions of beta without each subject, in the order of the subject codes `subjects` (n,).
+
+    estimate (n, m) and se (n, m), model-based, at the fitted covariance; NaN where the others do not determine all
+    coefficients.
+    """
+
+    subjects: IntArray
+    estimate: FloatArray
+    se: FloatArray
+
+
+def deletion(fit: "EngineFit", L: FloatArray) -> Deletion:
+    """Estimates and standard errors of `L` (m, p) times beta without each subject, without refitting.
+
+    With C = x root' the subject's whitened design in coordinates where the covariance of beta is the identity, that
+    covariance without the subject is (I - C'C)^-1 = I + C' (I - CC')^-1 C.
+    """
+    root = fit.state.solution.root
+    n = fit.problem.layout.n_subjects
+    rows = L @ (fit.problem.source.transform * fit.problem.source.scale) @ root.T
+    estimate, se = np.full((n, len(L)), np.nan), np.full((n, len(L)), np.nan)
+    for block in whitened(fit):
+        half = block.x @ root.T
+        rest = np.eye(half.shape[1]) - half @ half.transpose(0, 2, 1)
+        sign, log_det = np.linalg.slogdet(rest)
+        usable = (sign > 0) & (log_det > np.log(1e-12))
+        where = block.positions[usable]
+        w = half[usable] @ rows.T
+        solved = np.linalg.solve(rest[usable], np.concatenate([w, block.r[usable][:, :, None]], axis=2))
+        estimate[where] = L @ fit.beta - np.einsum("nmk,nm->nk", w, solved[:, :, -1])
+        se[where] = np.sqrt((rows**2).sum(1) + np.einsum("nmk,nmk->nk", w, solved[:, :, :-1]))
+    return Deletion(fit.problem.layout.subjects, estimate, se)
+
+
 def influence(fit: "EngineFit") -> Influence:
     """Cook's distance, DFBETAS, leverage and covariance ratio of every subject."""
     root = fit.state.solution.root

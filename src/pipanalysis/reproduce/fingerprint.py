@@ -20,6 +20,7 @@ from pydantic import BaseModel
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
+@cache
 def source_fingerprint(*modules: str) -> str:
     """Return a checksum of the package's modules that the given ones import, directly or not, and of themselves.
 
@@ -31,7 +32,7 @@ def source_fingerprint(*modules: str) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(_closure(modules)):
-        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n{_meaning(path)}\n".encode())
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n{_read(path)[1]}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -59,17 +60,20 @@ def _closure(modules: Iterable[str]) -> set[Path]:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            waiting.extend(_imported(path))
+            waiting.extend(_read(path)[0])
     return seen
 
 
 @cache
-def _imported(path: Path) -> tuple[Path, ...]:
+def _read(path: Path) -> tuple[tuple[Path, ...], str]:
+    """Return the files that a module imports, and a checksum of its meaning: parsed once, whatever asks for it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found: list[Path] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         for name in _names(node):
             found.extend(_files(name.split(".")[1:]))
-    return tuple(found)
+        _without_docstring(node)
+    return tuple(dict.fromkeys(found)), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _names(node: ast.AST) -> Iterator[str]:
@@ -91,16 +95,7 @@ def _files(parts: list[str]) -> list[Path]:
     return [path for path in above if path.is_file()] + [own]
 
 
-@cache
-def _meaning(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            del body[0]
-    return ast.dump(tree)
+def _without_docstring(node: ast.AST) -> None:
+    body = getattr(node, "body", None)
+    if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        del body[0]

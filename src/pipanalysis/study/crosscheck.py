@@ -15,6 +15,7 @@ from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.crosscheck_margins import check_margins
 from pipanalysis.study.crosscheck_moderators import check_moderators
+from pipanalysis.study.crosscheck_options import check_options
 from pipanalysis.study.crosscheck_received import check_received
 from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
 from pipanalysis.study.yaml_file import Location, YamlFile
@@ -34,8 +35,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         _plan,
         check_estimands,
         _subgroups,
-        _rerandomised,
-        _clusters,
+        check_options,
         check_margins,
         check_categorical,
         check_families,
@@ -251,42 +251,6 @@ def _subgroups(study: Study) -> Iterator[Finding]:
                 found = f"{name} in a table of {table.kind}"
                 needed = "analyses with subgroup" if table.kind == "subgroups" else "analyses without subgroup"
                 yield "displays.yaml", ("tables", t, "analyses"), found, needed, "display-unsuited"
-
-
-def _rerandomised(study: Study) -> Iterator[Finding]:
-    """Find re-randomisation tests that would not keep to the strata of the randomisation."""
-    for i, analysis in enumerate(study.plan.analyses):
-        if analysis.method == "rerandomisation" and not analysis.strata and study.config.randomisation.strata:
-            found = f"rerandomisation in a trial stratified by {', '.join(study.config.randomisation.strata)}"
-            yield (
-                "analysis.yaml",
-                ("analyses", i, "strata"),
-                f"strata: false, {found}",
-                "strata: true",
-                "option-unsuited",
-            )
-
-
-def _clusters(study: Study) -> Iterator[Finding]:
-    """Find clusters that no standard error asks for, standard errors without them, and clusters of no use."""
-    file = "analysis.yaml"
-    for i, analysis in enumerate(study.plan.analyses):
-        at: Location = ("analyses", i, "cluster")
-        asked = analysis.method == "ancova" and analysis.standard_error == "cluster"
-        if analysis.cluster is None and analysis.standard_error == "cluster":
-            yield file, at[:2], "standard_error: cluster without cluster", "cluster: a variable", "option-unsuited"
-        if analysis.cluster is None:
-            continue
-        if not asked:
-            found = f"cluster of method {analysis.method}, standard_error {analysis.standard_error}"
-            yield file, at, found, "method: ancova, standard_error: cluster", "option-unsuited"
-        named = [v for v in study.config.variables if v.type in ("category", "text") and v.level == "participant"]
-        known = [v.name for v in named if v.measured == "before_randomisation" and not v.closed]
-        if analysis.cluster not in study.variables:
-            yield file, at, repr(analysis.cluster), one_of(known)
-        elif analysis.cluster not in known:
-            allowed = "a participant-level category or text known before randomisation"
-            yield file, at, repr(analysis.cluster), allowed, "cluster-after-randomisation"
 
 
 def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[Finding]:

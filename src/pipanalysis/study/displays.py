@@ -31,6 +31,7 @@ class Table(Model):
     - `cace`: effects of treatment received, beside those of treatment offered
     - `moderators`: effects by the value of a moderator
     - `dyadic`: how the roles of a dyad change together
+    - `checks`: residuals, influence and covariance structures of the mixed models
     """
 
     name: Name
@@ -55,6 +56,7 @@ class Table(Model):
         "cace",
         "moderators",
         "dyadic",
+        "checks",
     ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]

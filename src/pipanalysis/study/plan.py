@@ -225,6 +225,8 @@ class Analysis(Model):
         "kenward-roger"
     )
     """mmrm and clda: degrees of freedom"""
+    checks: bool = False
+    """mmrm: residuals, influence of each unit, and simpler covariance structures, from the same fit"""
     standard_error: Literal["model", "HC3", "cluster"] = "model"
     """ancova: model-based, heteroscedasticity-consistent, or robust to correlation within clusters"""
     cluster: Name | None = None

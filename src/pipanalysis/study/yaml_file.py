@@ -10,6 +10,17 @@ import yaml
 from pipanalysis.errors import ConfigError, Problem
 
 MAX_BYTES = 2_000_000
+MAX_DEPTH = 100
+"""lists and mappings within each other: libyaml goes down by recursion, and would end the process"""
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where it is there: every step of the workflow reads the whole configuration"""
+OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 Location = tuple[str | int, ...]
 
@@ -55,13 +66,18 @@ class YamlFile:
             raise ConfigError(Problem(self.name, f"{self.path.stat().st_size} bytes", f"at most {MAX_BYTES} bytes"))
         try:
             text = self.path.read_text(encoding="utf-8-sig")
-            for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            depth = 0
+            for token in yaml.scan(text, Loader=LOADER):
+                depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+                if depth > MAX_DEPTH:
+                    where = f"{self.name}, line {token.start_mark.line + 1}"
+                    raise ConfigError(Problem(where, "nested too deeply", f"at most {MAX_DEPTH} levels"))
                 if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
                     where = f"{self.name}, line {token.start_mark.line + 1}"
                     raise ConfigError(
                         Problem(where, f"a YAML anchor, alias or tag ({token.value})", "plain values only")
                     )
-            return yaml.compose(text, Loader=yaml.SafeLoader)
+            return yaml.compose(text, Loader=LOADER)
         except UnicodeDecodeError as error:
             raise ConfigError(Problem(self.name, f"byte {error.start} is not UTF-8", "a UTF-8 text file")) from None
         except (yaml.YAMLError, RecursionError) as error:

@@ -1,0 +1,70 @@
+"""Checks of options of single analyses: re-randomisation, clusters, and checks of assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipanalysis.study.finding import Finding, one_of
+from pipanalysis.study.yaml_file import Location
+
+if TYPE_CHECKING:
+    from pipanalysis.study.load import Study
+
+
+def check_options(study: Study) -> Iterator[Finding]:
+    """Find options that an analysis's method does not have, or that lack what they need."""
+    yield from _rerandomised(study)
+    yield from _clusters(study)
+    yield from _checks(study)
+
+
+def _rerandomised(study: Study) -> Iterator[Finding]:
+    """Find re-randomisation tests that would not keep to the strata of the randomisation."""
+    for i, analysis in enumerate(study.plan.analyses):
+        if analysis.method == "rerandomisation" and not analysis.strata and study.config.randomisation.strata:
+            found = f"rerandomisation in a trial stratified by {', '.join(study.config.randomisation.strata)}"
+            yield (
+                "analysis.yaml",
+                ("analyses", i, "strata"),
+                f"strata: false, {found}",
+                "strata: true",
+                "option-unsuited",
+            )
+
+
+def _clusters(study: Study) -> Iterator[Finding]:
+    """Find clusters that no standard error asks for, standard errors without them, and clusters of no use."""
+    file = "analysis.yaml"
+    for i, analysis in enumerate(study.plan.analyses):
+        at: Location = ("analyses", i, "cluster")
+        asked = analysis.method == "ancova" and analysis.standard_error == "cluster"
+        if analysis.cluster is None and analysis.standard_error == "cluster":
+            yield file, at[:2], "standard_error: cluster without cluster", "cluster: a variable", "option-unsuited"
+        if analysis.cluster is None:
+            continue
+        if not asked:
+            found = f"cluster of method {analysis.method}, standard_error {analysis.standard_error}"
+            yield file, at, found, "method: ancova, standard_error: cluster", "option-unsuited"
+        named = [v for v in study.config.variables if v.type in ("category", "text") and v.level == "participant"]
+        known = [v.name for v in named if v.measured == "before_randomisation" and not v.closed]
+        if analysis.cluster not in study.variables:
+            yield file, at, repr(analysis.cluster), one_of(known)
+        elif analysis.cluster not in known:
+            allowed = "a participant-level category or text known before randomisation"
+            yield file, at, repr(analysis.cluster), allowed, "cluster-after-randomisation"
+
+
+def _checks(study: Study) -> Iterator[Finding]:
+    """Find checks of assumptions that no model makes, and tables that show checks where there are none."""
+    checked = {analysis.name for analysis in study.plan.analyses if analysis.checks}
+    for i, analysis in enumerate(study.plan.analyses):
+        if analysis.checks and (analysis.method != "mmrm" or analysis.subgroup):
+            found = f"checks of method {analysis.method}" + ", by subgroup" * bool(analysis.subgroup)
+            yield "analysis.yaml", ("analyses", i, "checks"), found, "method: mmrm without subgroup", "option-unsuited"
+    known = {analysis.name for analysis in study.plan.analyses}
+    for t, table in enumerate(study.displays.tables):
+        for name in table.analyses if table.kind == "checks" else []:
+            if name in known - checked:
+                at: Location = ("tables", t, "analyses")
+                yield "displays.yaml", at, f"{name} in a table of checks", "analyses with checks", "display-unsuited"

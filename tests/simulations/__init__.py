@@ -1,0 +1,1 @@
+"""Operating characteristics of the estimators by simulation, all in one table: docs/simulations.md."""
