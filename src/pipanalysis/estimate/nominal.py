@@ -68,7 +68,9 @@ def _at_visit(
     if frame.data.empty:
         error = "; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation"
         model = ModelResult(METHOD, Status.failed, (), extras, notes, error=error, visit=visit)
-        return MeasuredResult(model, _without_values(frame, visit, labels, reference, frame.arms))
+        return MeasuredResult(
+            model, _without_values(frame, visit, labels, reference, frame.arms), _untested(frame.arms)
+        )
     observed = _observed(position, labels, reference, notes)
     tests = [_exact_test(frame, observed, arm) for arm in compared[1:]]
     try:
@@ -77,11 +79,15 @@ def _at_visit(
     except NoModelError as reason:
         notes.append(f"{reason}: probabilities as observed, unadjusted; differences with Newcombe's score interval")
         method, status, measures = EXACT, Status.reduced, _tabulated(frame, compared, observed, conf_level)
+        tests = [*(replace(test, context=OVERALL) for test in tests), *tests]
     except NotFittedError as error:
         model = ModelResult(METHOD, Status.failed, (), extras, notes, error=str(error), visit=visit)
-        return MeasuredResult(model, _without_values(frame, visit, labels, reference, frame.arms))
+        return MeasuredResult(
+            model, _without_values(frame, visit, labels, reference, frame.arms), _untested(frame.arms)
+        )
     left_out = [arm for arm in frame.arms if arm not in compared]
     measures += _without_values(frame, visit, labels, reference, left_out)
+    tests += _untested([frame.reference, *left_out])
     return MeasuredResult(ModelResult(method, status, (), extras, notes, visit=visit), measures, tests)
 
 
@@ -169,6 +175,11 @@ def _exact_test(frame: AnalysisFrame, observed: _Observed, arm: str) -> FitTest:
         [int(((arms == one) & (observed.code == k)).sum()) for k in levels] for one in (arm, frame.reference)
     )
     return FitTest(EXACT_TEST, arm, frame.reference, {"p_value": fisher_freeman_halton(first, second)})
+
+
+def _untested(arms: Sequence[str]) -> list[FitTest]:
+    """Return the tests that were planned for arms, the reference first, without values."""
+    return [FitTest(OVERALL, arm, arms[0], {"p_value": nan}) for arm in arms[1:]]
 
 
 def _tabulated(frame: AnalysisFrame, compared: Sequence[str], observed: _Observed, conf_level: float) -> list[Measure]:

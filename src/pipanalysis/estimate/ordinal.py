@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import log, nan, sqrt
+from math import log, sqrt
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -215,7 +215,7 @@ def _ranked(frame: AnalysisFrame, compared: Sequence[str], better: Better, wald:
         by_unit = wins.mean(axis=1).var(ddof=1) / len(wins), wins.mean(axis=0).var(ddof=1) / wins.shape[1]
         one = _against_half(arm, reference, float(wins.mean()), sqrt(float(sum(by_unit))), wald)
         p_value = float(mannwhitneyu(values[arm], values[reference], method="asymptotic").pvalue)
-        found += [replace(one, p_value=p_value), Measure("odds_ratio", arm, reference, nan)]
+        found += [replace(one, p_value=p_value), Measure("odds_ratio", arm, reference, p_value=p_value)]
     return found
 
 
