@@ -20,7 +20,7 @@ import numpy as np
 
 from pipanalysis.estimate.comparison import complete_rows, counts, level_counts, sparse_cells
 from pipanalysis.estimate.exact import fisher_freeman_halton, two_by_two, wilson_interval
-from pipanalysis.estimate.linear_design import in_arm, linear_design
+from pipanalysis.estimate.linear_design import checked_design, in_arm
 from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, NoModelError, Wald, share_measures
 from pipanalysis.estimate.model_result import ModelResult, NotFittedError, Status
 from pipanalysis.estimate.multinomial import Multinomial, maximum_likelihood, penalised, separated
@@ -117,13 +117,7 @@ def _modelled(
     y, labels = observed.code, observed.labels
     if len(labels) < 2:
         raise NoModelError(f"all {y.size} units are at {labels[0]}")
-    design = linear_design(frame, baseline_by_visit=False)
-    for arm in compared[1:]:
-        if (arm, visit) not in design.effects:
-            raise NotFittedError(f"{arm} cannot be told apart from a covariate")
-    status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+    design, status = checked_design(frame, notes)
     column = {arm: design.effects[arm, visit] for arm in compared[1:]}
     X, coefficients = design.X, design.X.shape[1] * (len(labels) - 1)
     if len(X) <= coefficients:
