@@ -26,6 +26,10 @@ def _of(results: list[MeasuredResult], name: str, level: str = "") -> Any:
     return next(one for one in results[0].measures if one.name == name and one.level == level and one.reference)
 
 
+def _observed(results: list[MeasuredResult]) -> set[str]:
+    return {one.level for one in results[0].measures if one.name == "probability_difference"}
+
+
 def _p(results: list[MeasuredResult], context: str) -> float:
     tests = [test for test in results[0].tests if test.context == context]
     return tests[0].statistics["p_value"] if tests else np.nan
@@ -75,22 +79,28 @@ def nominal_lines(runs: int, seed: int) -> list[dict[str, Any]]:
         eta = LOG_ODDS[:, 0] + LOG_ODDS[:, 1] * np.asarray(arm)[..., None] + 0.4 * np.asarray(site)[..., None]
         return np.asarray(softmax(np.concatenate([np.zeros((*eta.shape[:-1], 1)), eta], axis=-1), axis=-1))
 
-    truth = float(np.mean([shares(1.0, site)[3] - shares(0.0, site)[3] for site in (0.0, 1.0)]))
-    covered, rejected, exact = [], [], []
+    truth = np.mean([shares(1.0, site) - shares(0.0, site) for site in (0.0, 1.0)], axis=0)
+    covered: dict[str, list[bool]] = {level: [] for level in labels}
+    rejected, exact = [], []
     for _ in range(runs):
         for shown in (1.0, 0.0):
             arm, site, severity = people(rng)
             drawn = (rng.random((len(arm), 1)) > shares(arm * shown, site).cumsum(axis=1)).sum(axis=1)
-            one = frame(arm, site, severity, lost(rng, drawn.astype(float)[:, None]))
-            results = nominal(replace(one, baseline=False), labels, "a", 0.95)
+            trial = frame(arm, site, severity, lost(rng, drawn.astype(float)[:, None]))
+            results = nominal(replace(trial, baseline=False), labels, "a", 0.95)
             if shown:
-                difference = _of(results, "probability_difference", "d")
-                covered.append(bool(difference.low <= truth <= difference.high))
+                for level, value in zip(labels, truth, strict=True):
+                    if level in _observed(results):
+                        one = _of(results, "probability_difference", level)
+                        covered[level].append(bool(one.low <= value <= one.high))
             else:
                 rejected.append(_p(results, "test=all_levels") < 0.05)
                 exact.append(_p(results, "test=exact") < 0.05)
     return [
-        rate("`nominal`", f"{SIZE}, four levels", "coverage, probability_difference", 0.95, covered),
+        *(
+            rate("`nominal`", f"{SIZE}, four levels", f"coverage, difference at {share}", 0.95, covered[level])
+            for level, share in (("c", "a level of about 0.11"), ("d", "a level of about 0.35"))
+        ),
         rate("`nominal`", f"{SIZE}, four levels", "type I error, likelihood ratio", 0.05, rejected),
         rate("`nominal`", f"{SIZE}, four levels", "type I error, exact test", 0.05, exact),
     ]

@@ -191,6 +191,13 @@ def test_an_arm_without_events_is_fitted_by_firth() -> None:
     assert stat(results, "n_level", arm="treated") == 0
 
 
+def test_sparse_cells_are_warned_of_by_rule() -> None:
+    assert row(two_arms(5, 20, 6, 14), "fit_status")["warning"] == ""
+    assert row(two_arms(3, 20, 6, 4), "fit_status")["warning"] == (
+        "sparse-cell: fewer than 5 units of an arm at a level (4 of control at No, 3 of treated at Yes)"
+    )
+
+
 def test_maximum_likelihood_that_does_not_converge_gives_way_to_firth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binary, "maximum_likelihood", lambda *_: None)
     results = two_arms(14, 21, 6, 30)

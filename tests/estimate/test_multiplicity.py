@@ -281,6 +281,40 @@ def test_a_row_names_its_family_and_what_it_belongs_to() -> None:
     pd.testing.assert_frame_equal(rows[same], raw[same].reset_index(drop=True))
 
 
+def test_categorical_and_count_outcomes_have_one_p_value_each() -> None:
+    """Of the odds ratio, the common odds ratio, all levels together, the rate ratio; a table without a model too."""
+    kinds = {"case": "binary", "grade": "ordinal", "kind": "nominal", "days": "count"}
+    methods = {"logistic": "case", "gee": "case", "ordinal": "grade", "nominal": "kind", "count": "days"}
+    configuration = trials.study(
+        [{"name": method, "method": method, "outcomes": [outcome]} for method, outcome in methods.items()],
+        visits={"baseline": 0, "month6": 6},
+        instrument_visits=["month6"],
+        scores=kinds,
+        better="higher",
+        items={"count": 1, "type": "category", "levels": {"0": "a", "1": "b", "2": "c"}},
+    )
+    families = [
+        HypothesisFamily.model_validate(
+            {"name": "f", "label": "F", "method": "none", "members": [{"analysis": m} for m in methods]}
+        )
+    ]
+    configuration = replace(configuration, plan=configuration.plan.model_copy(update={"families": families}))
+    rng = np.random.default_rng(4)
+    people = pd.DataFrame({"unit": range(60), "arm": list(trials.ARMS) * 30})
+    values = {"case": rng.integers(0, 2, 60), "grade": rng.integers(0, 4, 60), "days": rng.poisson(4, 60)}
+    values["kind"] = rng.integers(0, 3, 60)
+    long = pd.concat(people.assign(visit="month6", score=f"form.{name}", value=of) for name, of in values.items())
+    long["level"] = np.where(long["score"] == "form.kind", np.array(list("abc"))[long["value"].clip(upper=2)], None)
+    trial = trials.trial(configuration, people, long.drop(columns="arm"))
+    results = pd.concat([family_results(trial, "binary"), family_results(trial, "categorical")], ignore_index=True)
+    adjusted = {row["analysis"]: row["stat"] for row in adjusted_rows(configuration, results)}
+    contexts = {"nominal": "test=all_levels", "count": "measure=rate_ratio"}
+    for method in methods:
+        of = results[(results["analysis"] == method) & (results["stat_name"] == "p_value")]
+        raw = of.loc[of["context"] == contexts.get(method, "measure=odds_ratio"), "stat"]
+        assert adjusted[method] == raw.item()
+
+
 def test_a_failed_fit_counts_as_not_rejected_and_says_so() -> None:
     configuration = study_with([{**SECOND, "after": None}], BOTH)
     results = results_of(configuration, constant="b")

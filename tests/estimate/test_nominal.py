@@ -209,6 +209,7 @@ def test_no_model_leaves_the_table_as_it_is() -> None:
     fit = row(results, "fit_status")
     assert (fit["stat_label"], fit["method"]) == ("reduced", nominal.EXACT)
     assert "6 units for 6 coefficients" in fit["warning"]
+    assert measure(results, "test=all_levels")["p_value"] == measure(results, "test=exact")["p_value"]
     difference = measure(results, "measure=probability_difference; level=Resistant")
     expected = two_by_two(1, 3, 0, 3, 0.95)
     assert (difference["estimate"], difference["p_value"]) == (pytest.approx(1 / 3), expected.p_value)
@@ -228,6 +229,7 @@ def test_too_few_units_end_in_a_failed_fit() -> None:
     assert fit["stat_label"] == "failed"
     assert "too few observed at month12" in fit["error"]
     assert np.isnan(measure(results, "measure=probability_difference; level=Avoidant")["estimate"])
+    assert np.isnan(measure(results, "test=all_levels")["p_value"])
 
 
 def test_maximum_likelihood_that_does_not_converge_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,7 +174,9 @@ def test_separation_leaves_the_rank_test() -> None:
     assert better["estimate"] == 1
     assert np.isnan(better["conf_low"])
     assert better["p_value"] == pytest.approx(mannwhitneyu(treated, control, method="asymptotic").pvalue)
-    assert np.isnan(measure(results, "measure=odds_ratio")["estimate"])
+    odds = measure(results, "measure=odds_ratio")
+    assert np.isnan(odds["estimate"])
+    assert odds["p_value"] == better["p_value"]
 
 
 def test_rank_test_counts_ties_half_and_has_delongs_standard_error() -> None:

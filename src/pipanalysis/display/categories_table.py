@@ -97,9 +97,7 @@ def _rows(
     own = analysis(study, name).method == "ordinal"
     ratio, better = interval("odds_ratio", whole), interval("probability_better", whole)
     overall = results.stats(name, outcome.name, TEST, context="test=all_levels", **where)
-    p = float(whole["odds_ratio_p_value"]) if own and "odds_ratio_p_value" in whole else overall["p_value"]
-    if own and not isfinite(p):
-        p = float(whole.get("probability_better_p_value", p))
+    p = float(whole["odds_ratio_p_value"]) if own else overall["p_value"]
     whole |= {} if own else {f"all_levels_{key}": value for key, value in overall.items()}
     comparison = ["", ratio, *([better] if ordinal else []), rounding.p_value(p, digits.p_value)]
     if fit["error"]:

@@ -25,10 +25,10 @@ from pipanalysis.estimate.comparison import check_fittable, complete_rows, count
 from pipanalysis.estimate.describe import BINARY_LEVELS
 from pipanalysis.estimate.exact import two_by_two, wilson_interval
 from pipanalysis.estimate.firth import firth, profile_interval, profile_p_value
-from pipanalysis.estimate.linear_design import in_arm, linear_design
+from pipanalysis.estimate.linear_design import checked_design, in_arm
 from pipanalysis.estimate.measures import Measure, MeasuredResult, NoModelError, Wald
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
-from pipanalysis.estimate.separation import separation
+from pipanalysis.estimate.separation import Separation, separation
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.analysis_data import AnalysisFrame
@@ -124,37 +124,50 @@ def _modelled(
     """
     if np.ptp(y) == 0:
         raise NoModelError(f"all {y.size} units have the same value, {BINARY_LEVELS[float(y[0])]}")
-    design = linear_design(frame, baseline_by_visit=False)
-    for arm in compared[1:]:
-        if (arm, visit) not in design.effects:
-            raise NotFittedError(f"{arm} cannot be told apart from a covariate")
+    design, status = checked_design(frame, notes)
     column = {arm: design.effects[arm, visit] for arm in compared[1:]}
     n, p = design.X.shape
     if n <= p:
         raise NoModelError(f"{n} units for {p} coefficients")
-    status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
     wald = Wald(conf_level)
     kind = separation(design.X, y)
-    if kind == "none" and (fitted := maximum_likelihood(design.X, y, notes)) is not None:
-        beta, vcov = fitted
-        risks = standardised(design.X, column, compared[0], beta, vcov, wald)
-        if bootstrap:
-            risks = _bootstrapped(risks, design.X, y, column, conf_level, bootstrap, visit, notes)
+    fitted = maximum_likelihood(design.X, y, notes) if kind == "none" else None
+    if fitted is not None:
+        method, (beta, vcov) = METHOD, fitted
         odds = [
             wald.ratio("odds_ratio", arm, compared[0], float(beta[j]), sqrt(vcov[j, j])) for arm, j in column.items()
         ]
-        return METHOD, status, [*risks, *odds]
+    else:
+        method, status = PENALISED, Status.reduced
+        beta, vcov, odds = _penalised(design.X, y, column, compared[0], kind, conf_level, notes)
+    risks = standardised(design.X, column, compared[0], beta, vcov, wald)
+    if bootstrap:
+        risks = _bootstrapped(risks, design.X, y, column, conf_level, bootstrap, visit, notes)
+    return method, status, [*risks, *odds]
+
+
+def _penalised(
+    X: FloatArray,
+    y: FloatArray,
+    column: Mapping[str, int],
+    reference: str,
+    kind: Separation,
+    conf_level: float,
+    notes: list[str],
+) -> tuple[FloatArray, FloatArray, list[Measure]]:
+    """Return coefficients, their covariance and the odds ratios by Firth's penalised likelihood, saying why.
+
+    Raises:
+        NoModelError: it did not converge.
+    """
     why = f"{kind} separation" if kind != "none" else "maximum likelihood did not converge"
     try:
-        fit = firth(design.X, y)
+        fit = firth(X, y)
         odds = []
         for arm, j in column.items():
-            low, high = (exp(limit) for limit in profile_interval(design.X, y, fit, j, conf_level))
-            p_value = profile_p_value(design.X, y, fit, j)
-            se = sqrt(fit.vcov[j, j])
-            odds.append(Measure("odds_ratio", arm, compared[0], exp(fit.beta[j]), se, low, high, p_value))
+            low, high = (exp(limit) for limit in profile_interval(X, y, fit, j, conf_level))
+            se, p_value = sqrt(fit.vcov[j, j]), profile_p_value(X, y, fit, j)
+            odds.append(Measure("odds_ratio", arm, reference, exp(fit.beta[j]), se, low, high, p_value))
     except NotFittedError as error:
         raise NoModelError(f"{why}; {error}") from None
     if kind != "none":
@@ -166,10 +179,7 @@ def _modelled(
         f"{why}; fitted by Firth's penalised likelihood, which draws risks towards one half; odds ratio with profile "
         "penalised likelihood interval and test"
     )
-    risks = standardised(design.X, column, compared[0], fit.beta, fit.vcov, wald)
-    if bootstrap:
-        risks = _bootstrapped(risks, design.X, y, column, conf_level, bootstrap, visit, notes)
-    return PENALISED, Status.reduced, [*risks, *odds]
+    return fit.beta, fit.vcov, odds
 
 
 def maximum_likelihood(X: FloatArray, y: FloatArray, notes: list[str]) -> tuple[FloatArray, FloatArray] | None:

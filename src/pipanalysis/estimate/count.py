@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
-from pipanalysis.estimate.linear_design import in_arm, linear_design
+from pipanalysis.estimate.linear_design import checked_design, in_arm
 from pipanalysis.estimate.measures import Measure, MeasuredResult, Wald
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.estimate.separation import unbounded
@@ -118,19 +118,13 @@ def _modelled(
     other = np.unique(y[(y < 0) | (y != np.round(y))])
     if other.size:
         raise NotFittedError(f"values that are not counts: {', '.join(f'{value:g}' for value in other[:5])}")
-    design = linear_design(frame, baseline_by_visit=False)
-    for arm in compared[1:]:
-        if (arm, visit) not in design.effects:
-            raise NotFittedError(f"{arm} cannot be told apart from a covariate")
+    design, status = checked_design(frame, notes)
     column = {arm: design.effects[arm, visit] for arm in compared[1:]}
     X = design.X
     if len(X) <= X.shape[1]:
         raise NotFittedError(f"{len(X)} units for {X.shape[1]} coefficients")
     if unbounded(np.concatenate([X[y > 0], -X])):
         raise NotFittedError("separation: the model's terms predict some zeros without error")
-    status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
     fit = fit_counts(X, y)
     method = METHOD if fit.dispersion else POISSON
     if not fit.dispersion:

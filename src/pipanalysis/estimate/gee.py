@@ -20,7 +20,7 @@ import numpy as np
 from pipanalysis.estimate.binary import events, logistic, standardised, without_values, zeros_and_ones
 from pipanalysis.estimate.comparison import complete_rows, counts, sparse_cells
 from pipanalysis.estimate.describe import BINARY_LEVELS
-from pipanalysis.estimate.linear_design import LinearDesign, linear_design
+from pipanalysis.estimate.linear_design import LinearDesign, checked_design
 from pipanalysis.estimate.measures import Measure, MeasuredResult, NoModelError, Wald
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.estimate.separation import separation
@@ -100,16 +100,7 @@ def _together(
         notes += [f"{visit}: {note}" for note in sparse_cells(at, zeros_and_ones(at).astype(np.intp), LEVELS)]
     if np.ptp(y) == 0:
         raise NoModelError(f"all {y.size} observations have the same value")
-    design = linear_design(frame, baseline_by_visit=baseline_by_visit)
-    planned = [
-        (arm, visit) for visit in frame.visits for arm in frame.arms[1:] if (arm, visit) not in frame.not_compared
-    ]
-    for arm, visit in planned:
-        if (arm, visit) not in design.effects:
-            raise NotFittedError(f"{arm} cannot be told apart from a covariate")
-    status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+    design, status = checked_design(frame, notes, baseline_by_visit=baseline_by_visit)
     df = design.n_units - design.between_rank
     if df < 1 or len(y) <= design.X.shape[1]:
         raise NoModelError(f"{design.n_units} units, {len(y)} observations for {design.X.shape[1]} coefficients")

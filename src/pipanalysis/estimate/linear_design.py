@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipanalysis.estimate.model_result import Effect, NotFittedError
+from pipanalysis.estimate.model_result import Effect, NotFittedError, Status
 from pipanalysis.mmrm.design import find_aliased
 
 if TYPE_CHECKING:
@@ -134,6 +134,29 @@ def covariate_columns(data: pd.DataFrame, covariates: Sequence[Covariate]) -> di
         else:
             columns[covariate.name] = _standardised(values.to_numpy(dtype=np.float64))
     return columns
+
+
+def checked_design(
+    frame: AnalysisFrame, notes: list[str], *, baseline_by_visit: bool = False
+) -> tuple[LinearDesign, Status]:
+    """Return the design of a frame that determines every difference to be compared, and the status it begins with.
+
+    Args:
+        frame: complete rows.
+        notes: get what was left out.
+        baseline_by_visit: a slope of the baseline for each visit.
+
+    Raises:
+        NotFittedError: a difference cannot be told apart from a covariate.
+    """
+    design = linear_design(frame, baseline_by_visit=baseline_by_visit)
+    for arm in frame.arms[1:]:
+        for visit in frame.visits:
+            if (arm, visit) not in frame.not_compared and (arm, visit) not in design.effects:
+                raise NotFittedError(f"{arm} cannot be told apart from a covariate")
+    if design.aliased:
+        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+    return design, Status.reduced if frame.not_compared or design.aliased else Status.ok
 
 
 def in_arm(X: FloatArray, column: Mapping[str, int], arm: str) -> FloatArray:

@@ -25,7 +25,7 @@ import numpy as np
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.model_result import contrast_name
-from pipanalysis.estimate.planning import tested_hypotheses
+from pipanalysis.estimate.planning import P_VALUE_OF_METHOD, tested_hypotheses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,9 @@ def adjusted_rows(study: Study, results: pd.DataFrame) -> list[Row]:
         DataError: the results do not have a planned comparison at all.
     """
     keys = ("analysis", "outcome", "visit", "contrast")
-    tested = results[(results["stat_name"] == "p_value") & (results["context"] == "")]
+    context = {a.name: P_VALUE_OF_METHOD.get(a.method, "") for a in study.plan.analyses}
+    of_comparison = results["context"] == results["analysis"].map(context)
+    tested = results[(results["stat_name"] == "p_value") & of_comparison]
     found = dict(zip(zip(*(tested[key] for key in keys), strict=True), tested.to_dict("records"), strict=True))
     rows: dict[str, list[dict[Any, Any]]] = {}
     for family in study.plan.families:

@@ -20,7 +20,7 @@ import numpy as np
 
 from pipanalysis.estimate.comparison import complete_rows, counts, level_counts, sparse_cells
 from pipanalysis.estimate.exact import fisher_freeman_halton, two_by_two, wilson_interval
-from pipanalysis.estimate.linear_design import in_arm, linear_design
+from pipanalysis.estimate.linear_design import checked_design, in_arm
 from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, NoModelError, Wald, share_measures
 from pipanalysis.estimate.model_result import ModelResult, NotFittedError, Status
 from pipanalysis.estimate.multinomial import Multinomial, maximum_likelihood, penalised, separated
@@ -68,7 +68,9 @@ def _at_visit(
     if frame.data.empty:
         error = "; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation"
         model = ModelResult(METHOD, Status.failed, (), extras, notes, error=error, visit=visit)
-        return MeasuredResult(model, _without_values(frame, visit, labels, reference, frame.arms))
+        return MeasuredResult(
+            model, _without_values(frame, visit, labels, reference, frame.arms), _untested(frame.arms)
+        )
     observed = _observed(position, labels, reference, notes)
     tests = [_exact_test(frame, observed, arm) for arm in compared[1:]]
     try:
@@ -77,11 +79,15 @@ def _at_visit(
     except NoModelError as reason:
         notes.append(f"{reason}: probabilities as observed, unadjusted; differences with Newcombe's score interval")
         method, status, measures = EXACT, Status.reduced, _tabulated(frame, compared, observed, conf_level)
+        tests = [*(replace(test, context=OVERALL) for test in tests), *tests]
     except NotFittedError as error:
         model = ModelResult(METHOD, Status.failed, (), extras, notes, error=str(error), visit=visit)
-        return MeasuredResult(model, _without_values(frame, visit, labels, reference, frame.arms))
+        return MeasuredResult(
+            model, _without_values(frame, visit, labels, reference, frame.arms), _untested(frame.arms)
+        )
     left_out = [arm for arm in frame.arms if arm not in compared]
     measures += _without_values(frame, visit, labels, reference, left_out)
+    tests += _untested([frame.reference, *left_out])
     return MeasuredResult(ModelResult(method, status, (), extras, notes, visit=visit), measures, tests)
 
 
@@ -111,13 +117,7 @@ def _modelled(
     y, labels = observed.code, observed.labels
     if len(labels) < 2:
         raise NoModelError(f"all {y.size} units are at {labels[0]}")
-    design = linear_design(frame, baseline_by_visit=False)
-    for arm in compared[1:]:
-        if (arm, visit) not in design.effects:
-            raise NotFittedError(f"{arm} cannot be told apart from a covariate")
-    status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+    design, status = checked_design(frame, notes)
     column = {arm: design.effects[arm, visit] for arm in compared[1:]}
     X, coefficients = design.X, design.X.shape[1] * (len(labels) - 1)
     if len(X) <= coefficients:
@@ -169,6 +169,11 @@ def _exact_test(frame: AnalysisFrame, observed: _Observed, arm: str) -> FitTest:
         [int(((arms == one) & (observed.code == k)).sum()) for k in levels] for one in (arm, frame.reference)
     )
     return FitTest(EXACT_TEST, arm, frame.reference, {"p_value": fisher_freeman_halton(first, second)})
+
+
+def _untested(arms: Sequence[str]) -> list[FitTest]:
+    """Return the tests that were planned for arms, the reference first, without values."""
+    return [FitTest(OVERALL, arm, arms[0], {"p_value": nan}) for arm in arms[1:]]
 
 
 def _tabulated(frame: AnalysisFrame, compared: Sequence[str], observed: _Observed, conf_level: float) -> list[Measure]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import log, nan, sqrt
+from math import log, sqrt
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, level_counts
-from pipanalysis.estimate.linear_design import in_arm, linear_design
+from pipanalysis.estimate.linear_design import checked_design, in_arm
 from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, NoModelError, Wald, share_measures
 from pipanalysis.estimate.model_result import ModelResult, NotFittedError, Status
 from pipanalysis.estimate.proportional_odds import proportional_odds, proportionality, separated
@@ -130,13 +130,9 @@ def _modelled(
         NoModelError: the model cannot be fitted.
         NotFittedError: the arms cannot be compared in these data.
     """
-    design = linear_design(frame, baseline_by_visit=False)
-    for arm in compared[1:]:
-        if (arm, visit) not in design.effects:
-            raise NotFittedError(f"{arm} cannot be told apart from a covariate")
-    status = Status.reduced if frame.not_compared or design.aliased or levels.merged else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+    design, status = checked_design(frame, notes)
+    if levels.merged:
+        status = Status.reduced
     X = design.X[:, 1:]  # the cuts are its intercepts
     column = {arm: design.effects[arm, visit] - 1 for arm in compared[1:]}
     n, coefficients = len(X), X.shape[1] + len(levels.labels) - 1
@@ -215,7 +211,7 @@ def _ranked(frame: AnalysisFrame, compared: Sequence[str], better: Better, wald:
         by_unit = wins.mean(axis=1).var(ddof=1) / len(wins), wins.mean(axis=0).var(ddof=1) / wins.shape[1]
         one = _against_half(arm, reference, float(wins.mean()), sqrt(float(sum(by_unit))), wald)
         p_value = float(mannwhitneyu(values[arm], values[reference], method="asymptotic").pvalue)
-        found += [replace(one, p_value=p_value), Measure("odds_ratio", arm, reference, nan)]
+        found += [replace(one, p_value=p_value), Measure("odds_ratio", arm, reference, p_value=p_value)]
     return found
 
 

@@ -19,6 +19,14 @@ MEANS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "
 """methods that compare arms after baseline on outcomes that have a mean"""
 TYPE_OF_METHOD = {"logistic": "binary", "gee": "binary", "ordinal": "ordinal", "nominal": "nominal", "count": "count"}
 """methods that compare arms after baseline on outcomes of one type: that type"""
+P_VALUE_OF_METHOD = {
+    "logistic": "measure=odds_ratio",
+    "gee": "measure=odds_ratio",
+    "ordinal": "measure=odds_ratio",
+    "nominal": "test=all_levels",
+    "count": "measure=rate_ratio",
+}
+"""context of the P value that tests a hypothesis of the plan's families; of other methods, that of the difference"""
 MODELS = (*MEANS, *TYPE_OF_METHOD)
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
