@@ -26,6 +26,7 @@ MODELS = (
     "logistic",
     "therapist",
     "cace",
+    "dyadic",
 )
 """methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
 CATEGORICAL = ("binary", "nominal")
@@ -156,6 +157,8 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
     where = f"config/analysis.yaml, analysis {analysis.name}"
     if analysis.method == "baseline":
         yield from _characteristics(study, where)
+    if analysis.method == "dyadic":
+        yield from _model(study, analysis, where)
     if analysis.method in WITHOUT_OUTCOMES:
         return
     if analysis.outcomes != "all":
@@ -171,6 +174,11 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
             rule=UNSUITED,
         )
     yield from _listed(study, analysis)
+    yield from _model(study, analysis, where)
+
+
+def _model(study: Study, analysis: Analysis, where: str) -> Iterator[Problem]:
+    """Find visits at which arms cannot be compared, and covariates that are no numbers or categories."""
     baseline = study.baseline_visit
     if analysis.method in MODELS and analysis.visits != "all" and baseline and baseline.name in analysis.visits:
         yield Problem(f"{where}, visits", repr(baseline.name), "visits after baseline", rule=UNSUITED)
