@@ -105,6 +105,20 @@ BREAKS = {
         "method-unsuited",
         "supplementary analysis of method dyadic",
     ),
+    "a dyadic analysis of the baseline": (
+        PLAN,
+        "    method: dyadic\n",
+        "    method: dyadic\n    visits: [baseline, month6]\n",
+        "method-unsuited",
+        "'baseline'",
+    ),
+    "complier effects in a family": (
+        PLAN,
+        "      - {analysis: secondary, outcomes: [bayley_language, bayley_motor]}\n",
+        "      - {analysis: cace, outcomes: [cesd_total]}\n",
+        "unknown-name",
+        "'cace'",
+    ),
     "complier effects in a table of effects": (
         TABLES,
         "analyses: [primary, secondary]\n",

@@ -136,8 +136,8 @@ def two_stage_least_squares(y: FloatArray, X: FloatArray, instrument: int, expos
 
     The variance is HC3 in the projected regressors X̂: each squared residual is divided by (1 - h)², h its leverage.
     Whether a unit takes the treatment differs between units of one arm alone, so the arms' residual variances
-    differ by construction; and of the consistent estimators HC3 is the one that small trials need (MacKinnon and White
-    1985, Journal of Econometrics 29:305-325).
+    differ by construction; of the estimators that allow for that HC3 is the cautious one in small samples (MacKinnon
+    and White 1985, Journal of Econometrics 29:305-325).
 
     Args:
         y: response, shape (n,).

@@ -27,7 +27,8 @@ P_VALUE_OF_METHOD = {
     "count": "measure=rate_ratio",
 }
 """context of the P value that tests a hypothesis of the plan's families; of other methods, that of the difference"""
-MODELS = (*MEANS, *TYPE_OF_METHOD)
+MODELS = (*MEANS, *TYPE_OF_METHOD, "dyadic")
+"""methods that compare arms after baseline"""
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
@@ -159,6 +160,8 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
     where = f"config/analysis.yaml, analysis {analysis.name}"
     if analysis.method == "baseline":
         yield from _characteristics(study, where)
+    if analysis.method == "dyadic":
+        yield from _model(study, analysis, where)
     if analysis.method in WITHOUT_OUTCOMES:
         return
     if analysis.outcomes != "all":
@@ -174,6 +177,11 @@ def _problems(study: Study, analysis: Analysis) -> Iterator[Problem]:
             rule=UNSUITED,
         )
     yield from _listed(study, analysis)
+    yield from _model(study, analysis, where)
+
+
+def _model(study: Study, analysis: Analysis, where: str) -> Iterator[Problem]:
+    """Find visits at which arms cannot be compared, and covariates that are no numbers or categories."""
     baseline = study.baseline_visit
     if analysis.method in MODELS and analysis.visits != "all" and baseline and baseline.name in analysis.visits:
         yield Problem(f"{where}, visits", repr(baseline.name), "visits after baseline", rule=UNSUITED)

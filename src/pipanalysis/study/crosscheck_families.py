@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Members
 
 FILE = "analysis.yaml"
+OF_SEVERAL = ("cace", "dyadic")
+"""methods that give several P values for a hypothesis, so that a family would not know which to adjust"""
 
 
 def check_families(study: Study) -> Iterator[Finding]:
@@ -38,7 +40,7 @@ def _members(study: Study, members: Members, at: Location) -> Iterator[Finding]:
     tested = {
         a.name: a
         for a in study.plan.analyses
-        if a.method not in FAMILIES["describe"] and not (a.subgroup or a.moderator)
+        if a.method not in (*FAMILIES["describe"], *OF_SEVERAL) and not (a.subgroup or a.moderator)
     }
     if members.analysis not in tested:
         yield FILE, (*at, "analysis"), repr(members.analysis), one_of(tested)
