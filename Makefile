@@ -52,6 +52,7 @@ simulations: .venv/made ## every estimator's coverage or type I error, into docs
 benchmark: .venv/made ## how fast, and how much memory
 	$(BIN)/python benchmarks/bench_mmrm.py
 	$(BIN)/python benchmarks/bench_large_trial.py
+	$(BIN)/python benchmarks/bench_frequentist.py
 
 clean: ## remove what was made: data of the synthetic trial, derived data, results
 	git clean -fdxq data results examples

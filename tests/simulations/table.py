@@ -106,6 +106,14 @@ nominal by more than three of them and by more than one percentage point; *liber
 *conservative* less."""
 
 
+def committed_runs() -> int:
+    """Return the number of trials a scenario that docs/simulations.md was made with."""
+    found = re.search(r"with ([\d,]+) trials a scenario", TABLE.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{TABLE} does not say with how many trials it was made")
+    return int(found.group(1).replace(",", ""))
+
+
 def committed() -> list[Rate]:
     """Read the rates of docs/simulations.md."""
     rates = []

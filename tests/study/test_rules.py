@@ -120,4 +120,46 @@ def test_the_documentation_lists_every_rule_as_it_is(root: Path) -> None:
         if line.startswith("| `")
     ]
     assert [(row[0].strip("`"), row[1]) for row in rows] == list(RULES.items())
-    assert {row[0].strip("`") for row in rows if row[3] == "warning"} == WARNED
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("covariate-after-randomisation", ["'satisfaction'", "measured before randomisation"]),
+        ("subgroup-after-randomisation", ["'satisfaction'", "a participant-level category measured before"]),
+        ("intercurrent-event-unhandled", ["says nothing about 'death' (Death)"]),
+        ("family-without-members", ["families[0].members[0]", "no hypothesis", "at which the analysis compares arms"]),
+        ("cluster-after-randomisation", ["'satisfaction'", "known before randomisation"]),
+    ],
+)
+def test_the_message_says_what_was_found_what_is_allowed_and_the_rule(folder: Path, rule: str, said: list[str]) -> None:
+    file, old, new = BREAKS[rule]
+    path = folder / "config" / file
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(PipError) as caught:
+        check_whole_plan(load_study(folder))
+    text = str(caught.value)
+    assert "config/analysis.yaml" in text
+    assert f"rule:    {rule}" in text
+    assert all(part in text for part in said), text
+
+
+def test_a_subgroup_variable_that_is_missing_is_refused_with_those_there_are(folder: Path) -> None:
+    path = folder / "config" / PLAN
+    path.write_text(path.read_text(encoding="utf-8").replace("subgroup: drug", "subgroup: drugs"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_study(folder)
+    text = str(caught.value)
+    assert "subgroup" in text
+    assert "'drugs'" in text
+    assert "did you mean 'drug'?" in text
+    assert "rule:    unknown-name" in text
+
+
+def test_the_documentation_says_which_rules_warn(root: Path) -> None:
+    text = (root / "docs" / "plan-rules.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    assert {row[0].strip("`") for row in rows if row[3] == "warning"} == set(WARNED)
+    assert {row[3] for row in rows} == {"refusal", "warning"}

@@ -1,12 +1,23 @@
 """The PIP study from nothing to its tables, and what happens when something changes."""
 
+import hashlib
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.regression.linear_model import OLS
+from statsmodels.regression.mixed_linear_model import MixedLM
 
+from pipanalysis.estimate.step import family_results
+from pipanalysis.estimate.trial_data import read_trial_data
 from pipanalysis.files import sha256
+from pipanalysis.mmrm import MMRM
+from pipanalysis.study.load import load_study
 from workflow.conftest import Workflow
 
 
@@ -168,3 +179,30 @@ def test_raw_files_of_another_hand_are_not_overwritten(folder: Path, workflow: W
         assert raw.read_bytes() == kept + b"\n"
     finally:
         raw.write_bytes(kept)
+
+
+def test_no_model_of_the_study_is_fitted_twice(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fit serves every statistic that needs it: no two fits of one response, design and covariance structure."""
+    fits: Counter[tuple[str, str]] = Counter()
+
+    def count(kind: str, *arrays: Any) -> None:
+        content = b"".join(np.ascontiguousarray(array, dtype=float).tobytes() for array in arrays)
+        fits[kind, hashlib.sha256(content).hexdigest()] += 1
+
+    def counted(owner: type, name: str, noted: Callable[..., tuple[Any, ...]]) -> None:
+        original = getattr(owner, name)
+
+        def fit(self: Any, *given: Any, **options: Any) -> Any:
+            count(*noted(self, *given))
+            return original(self, *given, **options)
+
+        monkeypatch.setattr(owner, name, fit)
+
+    counted(MMRM, "_fit_structure", lambda _, structure, frame, X: (f"mmrm {structure}", frame.response, X))
+    counted(MixedLM, "fit", lambda self, *_: (f"MixedLM {self.k_re}", self.endog, self.exog))
+    counted(OLS, "fit", lambda self, *_: ("OLS", self.endog, self.exog))
+    trial = read_trial_data(load_study(finished))
+    for family in ("mmrm", "mixed_model", "ancova"):
+        family_results(trial, family)
+    assert len(fits) > 90
+    assert {key: n for key, n in fits.items() if n > 1} == {}
