@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from pipanalysis.errors import PipError
-from pipanalysis.reproduce.fingerprint import part_fingerprint, source_fingerprint
+from pipanalysis.reproduce.fingerprint import package_checksum, part_fingerprint, source_fingerprint
 from pipanalysis.simulate.guard import refuse_foreign_raw_files
 from pipanalysis.study.event_tables import family_tables
 from pipanalysis.study.load import load_study
@@ -38,6 +38,7 @@ set_parts = (plan.analysis_sets, plan.outcomes)
 
 rule all:
     input:
+        at.manifest,
         at.estimates_csv,
         [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
 
@@ -172,3 +173,19 @@ rule tables:
         parts=part_fingerprint(config_, study.instruments, plan, study.displays),
     shell:
         "pipanalysis tables"
+
+
+rule manifest:
+    input:
+        [path for path in rules.all.input if Path(path) != at.manifest],
+        at.allocation_record,
+        at.intake_record,
+        [at.closed_record] if closed_files and not study.masked else [],
+    output:
+        at.manifest,
+        at.durations,
+    params:
+        source=package_checksum(),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays, study.simulation),
+    shell:
+        "pipanalysis manifest"

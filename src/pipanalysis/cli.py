@@ -137,6 +137,14 @@ def tables(study: StudyFolder = HERE) -> None:
     _say("tables", step(_load(study)))
 
 
+@app.command()
+def manifest(study: StudyFolder = HERE) -> None:
+    """Record what made the results: checksums of inputs, configuration, code and outputs, versions, seeds."""
+    from pipanalysis.reproduce.manifest import manifest as step
+
+    _say("manifest", step(_load(study)))
+
+
 register_mmrm(app)
 
 

@@ -128,6 +128,16 @@ class Layout:
         """Collect: the same at full precision as text."""
         return self.results / "estimates.csv"
 
+    @property
+    def manifest(self) -> Path:
+        """Manifest: what made the results."""
+        return self.results / "manifest.json"
+
+    @property
+    def durations(self) -> Path:
+        """Manifest: seconds that each step took; differs from run to run."""
+        return self.results / "durations.csv"
+
     def table(self, name: str, ending: str) -> Path:
         """Return the path of a rendered table."""
         return self.results / "tables" / f"{name}.{ending}"
