@@ -32,6 +32,8 @@ at, config_, plan = study.layout, study.config, study.plan
 open_files = [file for file in config_.files if not file.closed and (file.required or (at.raw / file.path).exists())]
 closed_files = [file for file in config_.files if file.closed and (file.required or (at.raw / file.path).exists())]
 families = study.families()
+lock = study.lock.sha256 if study.lock else None
+statuses = {name: found.status for name, found in study.statuses.items()}
 data_parts = (config_.visits, config_.sites, config_.variables, config_.files, study.instruments)
 set_parts = (plan.analysis_sets, plan.outcomes)
 
@@ -123,7 +125,9 @@ rule allocate:
             config_.allocation,
             config_.sessions,
             config_.study.blinding,
+            config_.study.without_lock,
             config_.study.seed,
+            lock,
             *set_parts,
         ),
     shell:
@@ -157,7 +161,7 @@ rule collect:
         at.estimates_csv,
     params:
         source=source_fingerprint("estimate.step"),
-        parts=part_fingerprint(families, plan.families),
+        parts=part_fingerprint(families, plan.families, statuses),
     shell:
         "pipanalysis collect"
 
@@ -170,7 +174,7 @@ rule tables:
         [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
     params:
         source=source_fingerprint("display.step"),
-        parts=part_fingerprint(config_, study.instruments, plan, study.displays),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays, lock),
     shell:
         "pipanalysis tables"
 
@@ -186,6 +190,6 @@ rule manifest:
         at.durations,
     params:
         source=package_checksum(),
-        parts=part_fingerprint(config_, study.instruments, plan, study.displays, study.simulation),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays, study.simulation, lock),
     shell:
         "pipanalysis manifest"

@@ -41,6 +41,7 @@ def test_help_names_every_step_and_imports_nothing_heavy() -> None:
         "estimate",
         "collect",
         "tables",
+        "lock",
         "manifest",
         "mmrm",
     ):

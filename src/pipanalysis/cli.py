@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from pathlib import Path
@@ -135,6 +136,19 @@ def tables(study: StudyFolder = HERE) -> None:
     from pipanalysis.display.step import tables as step
 
     _say("tables", step(_load(study)))
+
+
+@app.command()
+def lock(
+    version: Annotated[str, typer.Option(help="Version of the plan, as its authors count.")],
+    date: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="Day on which it is locked.")],
+    study: StudyFolder = HERE,
+    amend: Annotated[str, typer.Option(help="Why a plan that is locked already gets a new version.")] = "",
+) -> None:
+    """Lock the plan before the allocation is read: checksums and content of plan, instruments and code."""
+    from pipanalysis.reproduce.lock import lock as step
+
+    _say("lock", step(_load(study), version, date.date(), amends=amend))
 
 
 @app.command()

@@ -22,6 +22,7 @@ h1 { font-size: 1.35rem; margin: 0.8rem 0; }
 .gt_group_heading { font-weight: 700 !important; background: #eef2f5 !important; text-align: left; }
 .gt_stub { white-space: normal; border-right: none !important; min-width: 11rem; }
 td.gt_row { white-space: nowrap; }
+td.gt_left { white-space: normal; }
 """.strip()
 
 

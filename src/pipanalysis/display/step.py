@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
+from pipanalysis.display.deviations_table import deviations_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
@@ -39,6 +40,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "risks": risks_table,
     "margins": margins_table,
     "growth": growth_table,
+    "deviations": deviations_table,
 }
 
 

@@ -59,6 +59,7 @@ def describe(study: Study) -> dict[str, Any]:
             "data": about.data,
             "allocation": allocation.get("allocation"),
         },
+        "lock": lock_summary(study),
         "program": {"name": PACKAGE.name, "version": metadata.version(PACKAGE.name)},
         "seeds": seeds(study),
         "inputs": inputs(study, allocation),
@@ -66,6 +67,22 @@ def describe(study: Study) -> dict[str, Any]:
         "code": code_checksums(),
         "environment": environment(),
         "outputs": checksums(layout.root, result_files(layout)),
+    }
+
+
+def lock_summary(study: Study) -> dict[str, Any] | None:
+    """Return the plan's lock and the modules of the program that are not as they were then, None without a lock."""
+    if study.lock is None:
+        return None
+    before, now = (
+        {entry["path"]: entry["sha256"] for entry in entries}
+        for entries in (study.lock.content.get("code", []), code_checksums())
+    )
+    return {
+        "version": study.lock.version,
+        "date": study.lock.date,
+        "sha256": study.lock.sha256,
+        "modules_changed_since": sorted(path for path in before | now if before.get(path) != now.get(path)),
     }
 
 

@@ -283,6 +283,10 @@ def _ages(study: Study) -> list[str]:
 def _displays(study: Study) -> Iterator[Finding]:
     analyses = [analysis.name for analysis in study.plan.analyses]
     of_risks = {analysis.name for analysis in study.plan.analyses if analysis.method == "logistic"}
+    locked = [name for name, status in study.statuses.items() if status.status == "dropped"]
+    for i, deviation in enumerate(study.plan.deviations):
+        if deviation.analysis not in (*analyses, *locked):
+            yield "analysis.yaml", ("deviations", i, "analysis"), repr(deviation.analysis), one_of((*analyses, *locked))
     for score in study.displays.digits.scores:
         if score not in study.scores:
             yield "displays.yaml", ("digits", "scores", score), repr(score), one_of(study.scores)
@@ -291,7 +295,7 @@ def _displays(study: Study) -> Iterator[Finding]:
         for name in table.analyses:
             if name not in analyses:
                 yield "displays.yaml", (*at, "analyses"), repr(name), one_of(analyses)
-            elif (name in of_risks) != (table.kind == "risks"):
+            elif (name in of_risks) != (table.kind == "risks") and table.kind != "deviations":
                 allowed = one_of(a for a in analyses if (a in of_risks) == (table.kind == "risks"))
                 yield (
                     "displays.yaml",

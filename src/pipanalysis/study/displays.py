@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipanalysis.study.base import Model, Name, ScoreName
 
@@ -16,7 +16,8 @@ class Table(Model):
     visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic),
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
-    `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
+    `margins` (non-inferiority and equivalence), `growth` (slopes by arm), `deviations` (what each analysis is by the
+    plan's lock; of all analyses).
     """
 
     name: Name
@@ -24,14 +25,31 @@ class Table(Model):
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
-        "baseline", "outcomes", "effects", "risks", "subgroups", "harms", "measurement", "change", "margins", "growth"
+        "baseline",
+        "outcomes",
+        "effects",
+        "risks",
+        "subgroups",
+        "harms",
+        "measurement",
+        "change",
+        "margins",
+        "growth",
+        "deviations",
     ]
     title: str
-    analyses: Annotated[list[Name], Field(min_length=1)]
-    """analyses of the plan whose results it shows"""
+    analyses: list[Name] = []
+    """analyses of the plan whose results it shows (deviations: none are named, all are shown)"""
     outcomes: list[Name] | Literal["all"] = "all"
     visits: list[Name] | Literal["all"] = "all"
     footnotes: list[str] = []
+
+    @model_validator(mode="after")
+    def _names_its_analyses(self) -> Table:
+        if bool(self.analyses) == (self.kind == "deviations"):
+            wanted = "no analyses: it shows all of them" if self.analyses else "analyses: at least one"
+            raise ValueError(f"a table of {self.kind} has {wanted}")
+        return self
 
 
 class Digits(Model):

@@ -22,6 +22,11 @@ class Layout:
         return self.root / "config"
 
     @property
+    def plan_lock(self) -> Path:
+        """Lock: what the plan was before the allocation was read."""
+        return self.config / "lock.json"
+
+    @property
     def raw(self) -> Path:
         """Files as received; never written to, except by `simulate`."""
         return self.root / "data" / "raw"
