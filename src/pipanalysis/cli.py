@@ -159,6 +159,34 @@ def manifest(study: StudyFolder = HERE) -> None:
     _say("manifest", step(_load(study)))
 
 
+@app.command()
+def verify(
+    published: Annotated[Path, typer.Argument(help="Results folder, or file of estimates (csv or parquet).")],
+    here: Annotated[Path | None, typer.Option(help="Results of the repetition (default: check those alone).")] = None,
+    page: Annotated[Path | None, typer.Option(help="Where the page goes (default: verification.html in HERE).")] = None,
+    rounding: Annotated[float, typer.Option(min=0.0, max=1e-3, help="Relative difference that is equal.")] = 1e-10,
+    store: Annotated[Path | None, typer.Option(help="Store PUBLISHED in this folder as reference results.")] = None,
+) -> None:
+    """Compare published results with a repetition, number by number; or check them by themselves."""
+    from pipanalysis.reproduce import verify as step
+
+    if store is not None:
+        _say("verify", step.store(published, store))
+        return
+    found = step.verify(published, here, rounding=rounding)
+    if page is None and here is not None and here.is_dir():
+        page = here / "verification.html"
+    if page is not None:
+        step.write_page(page, found)
+    _say("verify", found.verdict)
+    for finding in found.findings[:20]:
+        typer.echo(f"  {finding}")
+    if len(found.findings) > 20:
+        typer.echo(f"  and {len(found.findings) - 20} more")
+    if not found.good:
+        raise typer.Exit(1)
+
+
 register_mmrm(app)
 
 
