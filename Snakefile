@@ -184,6 +184,7 @@ rule manifest:
         [path for path in rules.all.input if Path(path) != at.manifest],
         at.allocation_record,
         at.intake_record,
+        at.participants,
         [at.closed_record] if closed_files and not study.masked else [],
     output:
         at.manifest,

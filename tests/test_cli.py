@@ -43,6 +43,7 @@ def test_help_names_every_step_and_imports_nothing_heavy() -> None:
         "tables",
         "lock",
         "manifest",
+        "disclose",
         "verify",
         "mmrm",
     ):

@@ -160,6 +160,14 @@ def manifest(study: StudyFolder = HERE) -> None:
 
 
 @app.command()
+def disclose(study: StudyFolder = HERE) -> None:
+    """Check that no file of the results gives away a participant (part of `manifest` too)."""
+    from pipanalysis.reproduce.disclosure import refuse_disclosures
+
+    _say("disclose", refuse_disclosures(_load(study)))
+
+
+@app.command()
 def verify(
     published: Annotated[Path, typer.Argument(help="Results folder, or file of estimates (csv or parquet).")],
     here: Annotated[Path | None, typer.Option(help="Results of the repetition (default: check those alone).")] = None,

@@ -35,10 +35,14 @@ def manifest(study: Study) -> str:
 
     Raises:
         DataError: there are no collected results, or the record of the allocation is missing or damaged.
+        DisclosureError: a result gives away something of a participant.
     """
+    from pipanalysis.reproduce.disclosure import refuse_disclosures
+
     layout = study.layout
     if not layout.estimates.is_file():
         raise DataError(Problem(str(layout.estimates), "no such file", "the output of an earlier step of the workflow"))
+    refuse_disclosures(study)
     content = describe(study)
     write_json(layout.manifest, content)
     write_durations(layout)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.errors import ConfigError, DataError, Problem
 from pipanalysis.estimate.analysis_results import COLUMNS, TEXT
-from pipanalysis.files import read_parquet, write_text
+from pipanalysis.files import read_parquet, without_apostrophe, write_text
 from pipanalysis.reproduce.compare import ROUNDING, Finding, compare
 from pipanalysis.reproduce.consistency import check_consistency
 from pipanalysis.reproduce.manifest import changed_outputs, config_checksums
@@ -134,7 +134,7 @@ def read_results(place: Path) -> pd.DataFrame:
         frame = read_parquet(path)
     else:
         try:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8").map(without_apostrophe)
         except (OSError, ValueError) as error:
             told = str(error).partition("\n")[0]
             raise DataError(Problem(str(path), f"cannot be read: {told}", "a file of analysis results")) from None

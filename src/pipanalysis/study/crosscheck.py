@@ -283,6 +283,9 @@ def _ages(study: Study) -> list[str]:
 def _displays(study: Study) -> Iterator[Finding]:
     analyses = [analysis.name for analysis in study.plan.analyses]
     of_risks = {analysis.name for analysis in study.plan.analyses if analysis.method == "logistic"}
+    for i, name in enumerate(study.displays.disclosure.except_analyses):
+        if name not in analyses:
+            yield "displays.yaml", ("disclosure", "except_analyses", i), repr(name), one_of(analyses)
     locked = [name for name, status in study.statuses.items() if status.status == "dropped"]
     for i, deviation in enumerate(study.plan.deviations):
         if deviation.analysis not in (*analyses, *locked):

@@ -70,8 +70,18 @@ class Digits(Model):
         return self if own is None else self.model_copy(update={"mean": own, "sd": own})
 
 
+class Disclosure(Model):
+    """What results may not give away of a participant."""
+
+    min_cell: Annotated[int, Field(ge=0, le=100)] = 0
+    """a count of units by arm, from 1 up to this less 1, is refused; 0 and 1 refuse none"""
+    except_analyses: list[Name] = []
+    """analyses whose counts are shown however small, by decision (a flow of participants)"""
+
+
 class Displays(Model):
     """The whole of ``config/displays.yaml``."""
 
     digits: Digits = Digits()
+    disclosure: Disclosure = Disclosure()
     tables: Annotated[list[Table], Field(min_length=1)]
