@@ -2,7 +2,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env results test check lint format lock validate simulations benchmark clean
+.PHONY: help env results verify reference test check lint format lock validate simulations benchmark clean
 
 CORES ?= 2
 STUDY ?= .
@@ -24,6 +24,12 @@ env: .venv/made ## make the environment .venv/
 results: .venv/made ## everything from nothing: data, models, tables (STUDY=folder for another study)
 	@set -o pipefail; $(SNAKEMAKE) --directory $(STUDY) 2>&1 | sed -uE '/$(NOISE)/d'
 	@echo "Tables: $(STUDY)/results/tables/*.html and *.csv; every number: $(STUDY)/results/estimates.csv"
+
+verify: .venv/made ## results made again in a clean folder, against the stored reference results, number by number
+	@NOISE='$(NOISE)' tools/verify $(STUDY)
+
+reference: results ## store the results as reference results (STUDY/reference), for `make verify`
+	@$(BIN)/pipanalysis verify $(STUDY)/results --store $(STUDY)/reference
 
 test: .venv/made ## the test suite
 	@$(BIN)/pytest -q -n $(CORES) --dist loadfile

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from pipanalysis.errors import PipError
-from pipanalysis.reproduce.fingerprint import part_fingerprint, source_fingerprint
+from pipanalysis.reproduce.fingerprint import package_checksum, part_fingerprint, source_fingerprint
 from pipanalysis.simulate.guard import refuse_foreign_raw_files
 from pipanalysis.study.event_tables import family_tables
 from pipanalysis.study.load import load_study
@@ -33,12 +33,15 @@ open_files = [file for file in config_.files if not file.closed and (file.requir
 closed_files = [file for file in config_.files if file.closed and (file.required or (at.raw / file.path).exists())]
 families = study.families()
 SLOWEST_FIRST = ("mixed_model",)  # begun last, the slowest family would keep one core waiting
+lock = study.lock.sha256 if study.lock else None
+statuses = {name: found.status for name, found in study.statuses.items()}
 data_parts = (config_.visits, config_.sites, config_.variables, config_.files, study.instruments)
 set_parts = (plan.analysis_sets, plan.outcomes)
 
 
 rule all:
     input:
+        at.manifest,
         at.estimates_csv,
         [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
 
@@ -123,7 +126,9 @@ rule allocate:
             config_.allocation,
             config_.sessions,
             config_.study.blinding,
+            config_.study.without_lock,
             config_.study.seed,
+            lock,
             *set_parts,
         ),
     shell:
@@ -158,7 +163,7 @@ rule collect:
         at.estimates_csv,
     params:
         source=source_fingerprint("estimate.step"),
-        parts=part_fingerprint(families, plan.families, plan.analyses),
+        parts=part_fingerprint(families, plan.families, plan.analyses, statuses),
     shell:
         "pipanalysis collect"
 
@@ -171,6 +176,23 @@ rule tables:
         [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
     params:
         source=source_fingerprint("display.step"),
-        parts=part_fingerprint(config_, study.instruments, plan, study.displays),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays, lock),
     shell:
         "pipanalysis tables"
+
+
+rule manifest:
+    input:
+        [path for path in rules.all.input if Path(path) != at.manifest],
+        at.allocation_record,
+        at.intake_record,
+        at.participants,
+        [at.closed_record] if closed_files and not study.masked else [],
+    output:
+        at.manifest,
+        at.durations,
+    params:
+        source=package_checksum(),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays, study.simulation, lock),
+    shell:
+        "pipanalysis manifest"

@@ -32,7 +32,21 @@ def test_help_names_every_step_and_imports_nothing_heavy() -> None:
         f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for verb in ("check", "simulate", "intake", "derive", "allocate", "estimate", "collect", "tables", "mmrm"):
+    for verb in (
+        "check",
+        "simulate",
+        "intake",
+        "derive",
+        "allocate",
+        "estimate",
+        "collect",
+        "tables",
+        "lock",
+        "manifest",
+        "disclose",
+        "verify",
+        "mmrm",
+    ):
         assert verb in done.stdout
     assert "heavy: []" in done.stdout
 
@@ -51,7 +65,8 @@ def test_a_bad_configuration_has_its_own_exit_status_and_no_traceback(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "verb", [("intake",), ("derive",), ("allocate",), ("estimate", "describe"), ("collect",), ("tables",)]
+    "verb",
+    [("intake",), ("derive",), ("allocate",), ("estimate", "describe"), ("collect",), ("tables",), ("manifest",)],
 )
 def test_a_step_without_its_input_says_so(root: Path, tmp_path: Path, verb: tuple[str, ...]) -> None:
     config = tmp_path / "config"

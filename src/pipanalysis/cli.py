@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from pathlib import Path
@@ -135,6 +136,63 @@ def tables(study: StudyFolder = HERE) -> None:
     from pipanalysis.display.step import tables as step
 
     _say("tables", step(_load(study)))
+
+
+@app.command()
+def lock(
+    version: Annotated[str, typer.Option(help="Version of the plan, as its authors count.")],
+    date: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="Day on which it is locked.")],
+    study: StudyFolder = HERE,
+    amend: Annotated[str, typer.Option(help="Why a plan that is locked already gets a new version.")] = "",
+) -> None:
+    """Lock the plan before the allocation is read: checksums and content of plan, instruments and code."""
+    from pipanalysis.reproduce.lock import lock as step
+
+    _say("lock", step(_load(study), version, date.date(), amends=amend))
+
+
+@app.command()
+def manifest(study: StudyFolder = HERE) -> None:
+    """Record what made the results: checksums of inputs, configuration, code and outputs, versions, seeds."""
+    from pipanalysis.reproduce.manifest import manifest as step
+
+    _say("manifest", step(_load(study)))
+
+
+@app.command()
+def disclose(study: StudyFolder = HERE) -> None:
+    """Check that no file of the results gives away a participant (part of `manifest` too)."""
+    from pipanalysis.reproduce.disclosure import refuse_disclosures
+
+    _say("disclose", refuse_disclosures(_load(study)))
+
+
+@app.command()
+def verify(
+    published: Annotated[Path, typer.Argument(help="Results folder, or file of estimates (csv or parquet).")],
+    here: Annotated[Path | None, typer.Option(help="Results of the repetition (default: check those alone).")] = None,
+    page: Annotated[Path | None, typer.Option(help="Where the page goes (default: verification.html in HERE).")] = None,
+    rounding: Annotated[float, typer.Option(min=0.0, max=1e-3, help="Relative difference that is equal.")] = 1e-10,
+    store: Annotated[Path | None, typer.Option(help="Store PUBLISHED in this folder as reference results.")] = None,
+) -> None:
+    """Compare published results with a repetition, number by number; or check them by themselves."""
+    from pipanalysis.reproduce import verify as step
+
+    if store is not None:
+        _say("verify", step.store(published, store))
+        return
+    found = step.verify(published, here, rounding=rounding)
+    if page is None and here is not None and here.is_dir():
+        page = here / "verification.html"
+    if page is not None:
+        step.write_page(page, found)
+    _say("verify", found.verdict)
+    for finding in found.findings[:20]:
+        typer.echo(f"  {finding}")
+    if len(found.findings) > 20:
+        typer.echo(f"  and {len(found.findings) - 20} more")
+    if not found.good:
+        raise typer.Exit(1)
 
 
 register_mmrm(app)

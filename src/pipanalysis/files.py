@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from pipanalysis.errors import DataError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @contextmanager
@@ -46,9 +50,26 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write ``frame`` as CSV at full precision (shortest form that reads back to the same number)."""
+    """Write ``frame`` as CSV at full precision (shortest form that reads back to the same number).
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it, which spreadsheets take for text.
+    """
+    texts = [name for name in frame if frame[name].dtype.kind not in "biufM"]
+    safe = frame.assign(**{str(name): frame[name].map(_no_formula) for name in texts})
+    safe.columns = [_no_formula(name) for name in safe.columns]
     with whole_file(path) as aside:
-        frame.to_csv(aside, index=False, lineterminator="\n", encoding="utf-8")
+        safe.to_csv(aside, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _no_formula(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def without_apostrophe(value: str) -> str:
+    """Return text of a CSV file as it was before `write_csv` kept a spreadsheet from running it."""
+    return value[1:] if value.startswith("'") and _no_formula(value[1:]) == value else value
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:

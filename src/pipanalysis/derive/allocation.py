@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pipanalysis.errors import DataError, Problem
+from pipanalysis.errors import DataError, PlanError, Problem
 from pipanalysis.files import read_parquet, sha256, write_json, write_parquet
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def allocate(study: Study) -> str:
         What was done, in a line.
 
     Raises:
+        PlanError: the data are real, the plan is not locked, and study.yaml gives no reason for that.
         DataError: the allocation is missing, or does not name exactly one known arm for each randomised unit.
     """
     layout = study.layout
@@ -38,10 +39,12 @@ def allocate(study: Study) -> str:
         waiting = [chosen.name for chosen in study.plan.analysis_sets if chosen.min_sessions is not None]
         record["sets_without_their_condition_on_sessions"] = waiting
     else:
+        _refuse_without_lock(study)
         path = layout.raw / study.config.allocation.path
         participants["arm"] = real_arms(study, path, participants["unit"])
         participants = _with_sessions(study, participants)
         record = {"allocation": "real", "file": study.config.allocation.path, "sha256": sha256(path)}
+        record |= _lock_record(study)
     counts = participants["arm"].value_counts()
     record["units_by_arm"] = {arm: int(counts.get(arm, 0)) for arm in study.arms}
     record["units_by_set"] = {s.name: int(participants[f"in_{s.name}"].sum()) for s in study.plan.analysis_sets}
@@ -49,6 +52,23 @@ def allocate(study: Study) -> str:
     write_json(layout.allocation_record, record)
     by_arm = ", ".join(f"{n} {arm}" for arm, n in record["units_by_arm"].items())
     return f"{record['allocation']} allocation joined: {by_arm}"
+
+
+def _refuse_without_lock(study: Study) -> None:
+    about = study.config.study
+    if about.data == "real" and study.lock is None and about.without_lock is None:
+        allowed = (
+            "a plan locked before the real allocation is read (`pipanalysis lock`); or in study.yaml, "
+            "study.without_lock: the reason, which every display prints"
+        )
+        raise PlanError(Problem("config/lock.json", "no such file", allowed))
+
+
+def _lock_record(study: Study) -> dict[str, Any]:
+    """Return under which lock of the plan the allocation is read, or why under none."""
+    if study.lock is not None:
+        return {"lock": {"version": study.lock.version, "date": study.lock.date, "sha256": study.lock.sha256}}
+    return {"lock": None, "without_lock": study.config.study.without_lock or "synthetic data need no lock"}
 
 
 def masked_arms(study: Study, participants: pd.DataFrame) -> pd.Series:

@@ -12,6 +12,7 @@ from pipanalysis.display.change_table import change_table
 from pipanalysis.display.checks_table import checks_table
 from pipanalysis.display.counts_table import counts_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
+from pipanalysis.display.deviations_table import deviations_table
 from pipanalysis.display.dyadic_table import dyadic_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.growth_table import growth_table
@@ -55,6 +56,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "moderators": moderators_table,
     "dyadic": dyadic_table,
     "checks": checks_table,
+    "deviations": deviations_table,
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
 from pipanalysis.estimate.ordinal import MIN_UNITS
+from pipanalysis.study.plan_lock import listed
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
@@ -55,6 +56,8 @@ def marks(study: Study, allocation: dict[str, Any]) -> list[str]:
         waiting = [set_label(study, name) for name in allocation.get("sets_without_their_condition_on_sessions", [])]
         if waiting:
             said.append(f"Masked too: the condition on sessions of the analysis set '{', '.join(waiting)}'.")
+    if study.config.study.data == "real" and (reason := allocation.get("without_lock")):
+        said.append(f"NO PLAN LOCK: the allocation was read although the plan was not locked. Reason: {reason}")
     return said
 
 
@@ -208,7 +211,11 @@ def method_sentence(study: Study, name: str) -> str:
             "difference; no test is made"
         ),
     }
-    planned = "" if chosen.prespecified else " Not prespecified."
+    found = study.statuses[name]
+    planned = {
+        "post_hoc": " Not prespecified." if study.lock is None else " Post hoc: not in the locked plan.",
+        "changed": f" Changed after the plan was locked: {listed(found.differences)}.",
+    }.get(found.status, "")
     return f"{chosen.label}: {sentences[chosen.method]}. {set_label(study, chosen.analysis_set)}.{planned}"
 
 

@@ -208,7 +208,8 @@ def collect(study: Study) -> str:
     """Put the results of all families into one checked dataset, as Parquet and as CSV at full precision.
 
     P values adjusted for multiplicity are added here, since the hypotheses of a family may be of several methods, and
-    so is the comparison of two programs that fitted one model.
+    so is the comparison of two programs that fitted one model; each analysis is marked prespecified or not by the
+    plan's lock, where there is one.
 
     Returns:
         What was done, in a line.
@@ -227,7 +228,10 @@ def collect(study: Study) -> str:
     parts = [checked(read_parquet(path), path.name) for path in paths]
     together = pd.concat(parts, ignore_index=True)
     parts += [as_results(adjusted_rows(study, together)), as_results(cross_check_rows(study, together))]
-    results = checked(in_order(pd.concat(parts, ignore_index=True)), "all families together")
+    together = in_order(pd.concat(parts, ignore_index=True))
+    planned = {name for name, found in study.statuses.items() if found.status == "prespecified"}
+    together["prespecified"] = together["analysis"].isin(planned)
+    results = checked(together, "all families together")
     write_parquet(study.layout.estimates, results)
     write_csv(study.layout.estimates_csv, results)
     written = study.layout.estimates_csv.relative_to(study.layout.root)

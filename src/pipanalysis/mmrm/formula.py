@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ ELEMENTWISE = {
 STATEFUL = ("center", "scale", "poly")  # formulaic's own; they remember the data of the fit
 TRANSFORMS = (*ELEMENTWISE, *STATEFUL, "I", "C")
 _CONTRASTS = {"contr.treatment": "treatment", "Treatment": "treatment", "contr.sum": "sum", "Sum": "sum"}
+MAX_LENGTH = 4000  # characters; a longer formula takes the parser minutes
+MAX_TERMS = 4096  # that a formula may expand to
+MAX_POWER = 20
 _OPERATORS = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power}
 
 
@@ -103,10 +107,15 @@ def parse_formula(text: str) -> ModelFormula:
     from formulaic.errors import FormulaicError
     from formulaic.parser import DefaultFormulaParser
 
+    if len(text) > MAX_LENGTH:
+        raise FormulaError(f"formula of {len(text)} characters: at most {MAX_LENGTH} are read")
     if re.search(r"(^|[~+\-*/:(\s])\.($|[~+\-*/:)\s])", text):
         raise FormulaError(f"formula {text!r}: '.' for all other columns is not allowed; name the columns")
     try:
-        parts = DefaultFormulaParser().get_terms(text)
+        parser = DefaultFormulaParser()
+        if _expansion(parser.get_ast(text)) > MAX_TERMS:
+            raise FormulaError(f"formula {text!r} expands to more than {MAX_TERMS} terms")
+        parts = parser.get_terms(text)
     except (FormulaicError, SyntaxError, AttributeError, RecursionError) as error:
         raise FormulaError(f"formula {text!r} cannot be read: {_first_line(error)}") from None
     structure = getattr(parts, "_structure", {})
@@ -124,6 +133,21 @@ def parse_formula(text: str) -> ModelFormula:
     in_r_order = [Term(tuple(sorted(t.factors, key=lambda f: order[f.source]))) for t in terms]
     unique = dict.fromkeys(in_r_order)
     return ModelFormula(text, response, tuple(sorted(unique, key=lambda t: len(t.factors))))
+
+
+def _expansion(node: Any) -> int:
+    """Return a bound on the number of terms that a syntax tree expands to, before it is expanded."""
+    operator = getattr(node, "operator", None)
+    if operator is None:
+        return 1
+    if operator.symbol in ("**", "^") and len(node.args) == 2:
+        power = str(getattr(node.args[1], "token", "1"))
+        if not power.isdecimal():  # refused by the parser, in its own words
+            return 1
+        return MAX_TERMS + 1 if len(power) > 2 or int(power) > MAX_POWER else _expansion(node.args[0]) ** int(power)
+    sizes = [_expansion(argument) for argument in node.args]
+    product = prod(sizes)
+    return {":": product, "*": sum(sizes) + product, "/": sum(sizes) + product}.get(operator.symbol, sum(sizes))
 
 
 def _first_line(error: Exception) -> str:
@@ -201,6 +225,8 @@ class _Reader:
             return ast.Name(column)
         match tree:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                if abs(value) > 1e300:
+                    raise self._refuse(tree, "a number out of range")
                 return ast.Constant(float(value))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return ast.UnaryOp(ast.USub(), self._numeric(operand))

@@ -38,7 +38,20 @@ def source_fingerprint(*modules: str) -> str:
 
 def part_fingerprint(*parts: Any) -> str:
     """Return a checksum of parts of the configuration: models, or lists and dicts of them."""
-    return hashlib.sha256(json.dumps([_plain(part) for part in parts], sort_keys=True).encode()).hexdigest()[:16]
+    return content_checksum([_plain(part) for part in parts])[:16]
+
+
+def content_checksum(content: Any) -> str:
+    """Return the SHA-256 checksum of plain content: dicts (in any order), lists and scalars."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def package_checksum() -> str:
+    """Return a checksum of the text of every module of the package."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _plain(part: Any) -> Any:

@@ -278,6 +278,13 @@ def _ages(study: Study) -> list[str]:
 
 def _displays(study: Study) -> Iterator[Finding]:
     analyses = [analysis.name for analysis in study.plan.analyses]
+    for i, name in enumerate(study.displays.disclosure.except_analyses):
+        if name not in analyses:
+            yield "displays.yaml", ("disclosure", "except_analyses", i), repr(name), one_of(analyses)
+    locked = [name for name, status in study.statuses.items() if status.status == "dropped"]
+    for i, deviation in enumerate(study.plan.deviations):
+        if deviation.analysis not in (*analyses, *locked):
+            yield "analysis.yaml", ("deviations", i, "analysis"), repr(deviation.analysis), one_of((*analyses, *locked))
     for score in study.displays.digits.scores:
         if score not in study.scores:
             yield "displays.yaml", ("digits", "scores", score), repr(score), one_of(study.scores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipanalysis.study.base import Model, Name, ScoreName
 
@@ -32,6 +32,7 @@ class Table(Model):
     - `moderators`: effects by the value of a moderator
     - `dyadic`: how the roles of a dyad change together
     - `checks`: residuals, influence and covariance structures of the mixed models
+    - `deviations`: what each analysis is by the plan's lock, of all analyses
     """
 
     name: Name
@@ -57,13 +58,21 @@ class Table(Model):
         "moderators",
         "dyadic",
         "checks",
+        "deviations",
     ]
     title: str
-    analyses: Annotated[list[Name], Field(min_length=1)]
-    """analyses of the plan whose results it shows"""
+    analyses: list[Name] = []
+    """analyses of the plan whose results it shows (deviations: none are named, all are shown)"""
     outcomes: list[Name] | Literal["all"] = "all"
     visits: list[Name] | Literal["all"] = "all"
     footnotes: list[str] = []
+
+    @model_validator(mode="after")
+    def _names_its_analyses(self) -> Table:
+        if bool(self.analyses) == (self.kind == "deviations"):
+            wanted = "no analyses: it shows all of them" if self.analyses else "analyses: at least one"
+            raise ValueError(f"a table of {self.kind} has {wanted}")
+        return self
 
 
 class Digits(Model):
@@ -84,8 +93,18 @@ class Digits(Model):
         return self if own is None else self.model_copy(update={"mean": own, "sd": own})
 
 
+class Disclosure(Model):
+    """What results may not give away of a participant."""
+
+    min_cell: Annotated[int, Field(ge=0, le=100)] = 0
+    """a count of units by arm, from 1 up to this less 1, is refused; 0 and 1 refuse none"""
+    except_analyses: list[Name] = []
+    """analyses whose counts are shown however small, by decision (a flow of participants)"""
+
+
 class Displays(Model):
     """The whole of ``config/displays.yaml``."""
 
     digits: Digits = Digits()
+    disclosure: Disclosure = Disclosure()
     tables: Annotated[list[Table], Field(min_length=1)]

@@ -22,6 +22,11 @@ class Layout:
         return self.root / "config"
 
     @property
+    def plan_lock(self) -> Path:
+        """Lock: what the plan was before the allocation was read."""
+        return self.config / "lock.json"
+
+    @property
     def raw(self) -> Path:
         """Files as received; never written to, except by `simulate`."""
         return self.root / "data" / "raw"
@@ -127,6 +132,16 @@ class Layout:
     def estimates_csv(self) -> Path:
         """Collect: the same at full precision as text."""
         return self.results / "estimates.csv"
+
+    @property
+    def manifest(self) -> Path:
+        """Manifest: what made the results."""
+        return self.results / "manifest.json"
+
+    @property
+    def durations(self) -> Path:
+        """Manifest: seconds that each step took; differs from run to run."""
+        return self.results / "durations.csv"
 
     def table(self, name: str, ending: str) -> Path:
         """Return the path of a rendered table."""

@@ -19,6 +19,7 @@ from pipanalysis.study.displays import Displays
 from pipanalysis.study.instrument import Instrument, Score
 from pipanalysis.study.layout import Layout
 from pipanalysis.study.plan import EVENT_FAMILIES, FAMILIES, Analysis, Outcome, Plan
+from pipanalysis.study.plan_lock import AnalysisStatus, PlanLock, analysis_statuses, read_lock
 from pipanalysis.study.simulation import Simulation
 from pipanalysis.study.study import Arm, StudyConfig, Variable, Visit
 from pipanalysis.study.yaml_file import Location, YamlFile, key_path
@@ -48,6 +49,16 @@ class Study:
     def masked(self) -> bool:
         """Whether a dummy allocation stands in for the real one."""
         return self.config.study.blinding == "masked"
+
+    @cached_property
+    def lock(self) -> PlanLock | None:
+        """The plan as it was locked, None where it was not."""
+        return read_lock(self.layout.plan_lock)
+
+    @cached_property
+    def statuses(self) -> dict[str, AnalysisStatus]:
+        """What each analysis is by the lock: prespecified, changed, post hoc, or dropped."""
+        return analysis_statuses(self)
 
     @cached_property
     def visits(self) -> dict[str, Visit]:
@@ -172,6 +183,7 @@ def load_study(folder: Path) -> Study:
     if problems or config is None or plan is None or displays is None:
         raise ConfigError(problems)
     study = Study(layout, config, instruments, plan, displays, simulation)
+    _ = study.lock  # a damaged one is refused with the rest
     if found := crosscheck(study, files):
         raise ConfigError(found)
     return study

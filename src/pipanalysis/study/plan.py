@@ -282,6 +282,14 @@ class HypothesisFamily(Sourced):
     rejected, at the share of its level that the rejected ones had (the family before must be bonferroni)"""
 
 
+class Deviation(Model):
+    """Why an analysis is not as it was when the plan was locked."""
+
+    analysis: Name
+    """an analysis of the plan, or one of the lock that the plan has no more"""
+    reason: str
+
+
 class Plan(Model):
     """The whole of ``config/analysis.yaml``."""
 
@@ -297,3 +305,5 @@ class Plan(Model):
     analyses: Annotated[list[Analysis], Field(min_length=1)]
     families: list[HypothesisFamily] = []
     """families of hypotheses, each adjusted for multiplicity; P values in no family are not adjusted"""
+    deviations: list[Deviation] = []
+    """reasons for what changed after the plan was locked; printed in the table of deviations"""

@@ -25,6 +25,8 @@ class About(Sourced):
     """what one randomised unit is called (dyad, patient)"""
     blinding: Literal["masked", "open"] = "masked"
     """masked: a seeded dummy allocation stands in for the real one, and every display says so"""
+    without_lock: Annotated[str, Field(min_length=10)] | None = None
+    """why the real allocation of real data is read although the plan was never locked; printed on every display"""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     """seed of every random step that has no seed of its own"""
     units_expected: Annotated[int, Field(ge=1)] | None = None

@@ -1,0 +1,153 @@
+"""Whether results give away a participant: ids, rows of single units, direct identifiers, small cells, places on disk.
+
+Every file under ``results/`` is read, whatever wrote it: text as it is, Parquet and CSV cell by cell, archives (Word
+documents, workbooks) file by file within.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipanalysis.errors import DisclosureError, Problem
+from pipanalysis.files import read_parquet
+from pipanalysis.intake.identifiers import identifier_columns, identifier_kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipanalysis.study.load import Study
+
+SHARE_OF_UNITS = 0.5
+"""share of all units whose ids, found in one column, make it a column of ids although each might be a plain number"""
+FEWEST_UNITS = 8
+"""so many at least"""
+UNIT_COUNTS = ("n_level", "n_affected", "n_events", "n_floor", "n_ceiling")
+SHOWN = 5
+
+
+def refuse_disclosures(study: Study) -> str:
+    """Check every file of the results.
+
+    Returns:
+        What was done, in a line.
+
+    Raises:
+        DisclosureError: each file, column or row that gives something away.
+    """
+    units = read_parquet(study.layout.participants, columns=["unit"])["unit"].astype(str).unique().tolist()
+    keys = {file.key for file in study.config.files} | {study.config.allocation.key, "unit"}
+    places = {str(study.layout.root.resolve()), str(Path.home())} - {"/", "."}
+    problems, files = [], 0
+    for path in sorted(path for path in study.layout.results.rglob("*") if path.is_file()):
+        files += 1
+        name = path.relative_to(study.layout.root).as_posix()
+        problems += [*_in_text(name, path, units, places), *_in_tables(name, path, units, keys)]
+    problems += small_cells(study)
+    if problems:
+        raise DisclosureError(list(dict.fromkeys(problems)))
+    return f"{files} files, none with an id of {len(units)} {study.config.study.unit}s"
+
+
+def distinctive(unit: str) -> bool:
+    """Tell an id that can be nothing else (D014, 1402733) from one that might be a plain number or word (12, AB)."""
+    return len(unit) >= 6 or (len(unit) >= 3 and bool(re.search(r"\d", unit)) and bool(re.search(r"\D", unit)))
+
+
+def _in_text(name: str, path: Path, units: list[str], places: Iterable[str]) -> Iterator[Problem]:
+    """Look for ids and places on disk anywhere in a file."""
+    ids = {unit.encode() for unit in units if distinctive(unit)}
+    lengths = {len(unit) for unit in ids}
+    for part, content in _contents(path):
+        where = f"{name}, {part}" if part else name
+        found = sorted(_tokens(content, ids, lengths))
+        if found:
+            named = f"{len(found)} id{'s' if len(found) > 1 else ''} of units"
+            yield Problem(where, named, "no id of a unit")
+        if any(place.encode() in content for place in places):
+            yield Problem(where, "a folder of this machine", "no place on a disk")
+
+
+def _tokens(content: bytes, ids: set[bytes], lengths: set[int]) -> set[bytes]:
+    """Return the ids that stand in the content by themselves, not within a longer word or number."""
+    if not ids:
+        return set()
+    words = set(re.findall(rb"[0-9A-Za-z]+(?:[-_./][0-9A-Za-z]+)*", content))
+    words |= {part for word in words for part in re.split(rb"[-_./]", word)}
+    plain = {word for word in words if len(word) in lengths} & ids
+    odd = {unit for unit in ids if not re.fullmatch(rb"[0-9A-Za-z]+(?:[-_./][0-9A-Za-z]+)*", unit)}
+    return plain | {unit for unit in odd if unit in content}
+
+
+def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the bytes of a file; of an archive, those of each file within."""
+    content = path.read_bytes()
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        yield "", content
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            yield entry.filename, archive.read(entry)
+
+
+def _in_tables(name: str, path: Path, units: list[str], keys: set[str]) -> Iterator[Problem]:
+    """Look at the columns of a table: by name, and by what stands in them."""
+    import pandas as pd
+
+    if path.suffix == ".parquet":
+        table = pd.read_parquet(path)
+    elif path.suffix == ".csv":
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    else:
+        return
+    yield from identifier_columns(name, map(str, table.columns), ())
+    for column in map(str, table.columns):
+        where = f"{name}, column {column!r}"
+        if column in keys:
+            yield Problem(where, "a column of ids of units", "no rows of single units")
+        values = set(table[column].dropna().astype(str).unique())
+        common = values & set(units)
+        if len(common) >= max(FEWEST_UNITS, SHARE_OF_UNITS * len(units)):
+            yield Problem(where, f"the ids of {len(common)} units", "no rows of single units")
+        kinds = {kind for value in values if not _plain_number(value) and (kind := identifier_kind(value))}
+        for kind in sorted(kinds):
+            yield Problem(where, kind, "no direct identifier")
+
+
+def _plain_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def small_cells(study: Study) -> list[Problem]:
+    """Return a problem for each count of units by arm that is above 0 and below the study's smallest."""
+    least = study.displays.disclosure.min_cell
+    if least < 2:
+        return []
+    results = read_parquet(study.layout.estimates)
+    small = results[
+        results["stat_name"].isin(UNIT_COUNTS)
+        & (results["arm"] != "")
+        & (results["stat"] >= 1)
+        & (results["stat"] < least)
+        & ~results["analysis"].isin(study.displays.disclosure.except_analyses)
+    ]
+    return [_small_cell(analysis, own, least) for analysis, own in small.groupby("analysis", sort=True)]
+
+
+def _small_cell(analysis: object, own: pd.DataFrame, least: int) -> Problem:
+    shown = [
+        ", ".join(str(row[name]) for name in ("outcome", "visit", "arm", "context", "stat_name") if row[name])
+        for _, row in own.head(SHOWN).iterrows()
+    ]
+    more = f"; and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
+    hint = "put categories together, leave the analysis out, or name it in disclosure.except_analyses (displays.yaml)"
+    found = f"{len(own)} counts from 1 to {least - 1} ({'; '.join(shown)}{more})"
+    return Problem(f"analysis {analysis}", found, f"0, or {least} and more", hint)

@@ -1,0 +1,130 @@
+"""What would give a participant away is found in any file of the results, and the manifest is not written over it."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipanalysis.errors import ConfigError, DisclosureError
+from pipanalysis.reproduce.disclosure import distinctive, refuse_disclosures
+from pipanalysis.reproduce.manifest import manifest
+from pipanalysis.study.load import load_study
+
+
+@pytest.fixture
+def study(finished: Path) -> Path:
+    """The finished study with ids that can be nothing else (D001 and so on)."""
+    path = finished / "data" / "derived" / "participants.parquet"
+    participants = pd.read_parquet(path)
+    participants["unit"] = [f"D{int(unit):03d}" for unit in participants["unit"]]
+    participants.to_parquet(path, index=False)
+    return finished
+
+
+def plant_text(name: str, text: str) -> Callable[[Path], None]:
+    def plant(results: Path) -> None:
+        (results / name).write_text(text, encoding="utf-8")
+
+    return plant
+
+
+def plant_document(results: Path) -> None:
+    with zipfile.ZipFile(results / "report.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", "<w:t>" + "padding " * 500 + "dyad D014 withdrew</w:t>")
+
+
+def plant_parquet(results: Path) -> None:
+    pd.DataFrame({"label": ["x", "D014"]}).to_parquet(results / "extra.parquet", compression="zstd")
+
+
+def plant_column(results: Path) -> None:
+    pd.DataFrame({"bdi_id": ["a"], "unit": ["b"]}).to_csv(results / "extra.csv", index=False)
+
+
+def plant_png(results: Path) -> None:
+    (results / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0ctEXtTitle\x00D014\x00\x00\x00\x00")
+
+
+@pytest.mark.parametrize(
+    ("plant", "where", "found"),
+    [
+        (plant_text("page.html", "<td>D014</td>"), "results/page.html", "1 id of units"),
+        (plant_text("note.json", '{"units": ["D014", "D015"]}'), "results/note.json", "2 ids of units"),
+        (plant_text("list.csv", "a,b\n1,D014\n"), "results/list.csv", "1 id of units"),
+        (plant_text("plot.svg", "<text>D014:</text>"), "results/plot.svg", "1 id of units"),
+        (plant_text("table.rtf", r"{\rtf1 D014\cell}"), "results/table.rtf", "1 id of units"),
+        (plant_text("D014.txt.html", "id-D014-late"), "results/D014.txt.html", "1 id of units"),
+        (plant_png, "results/figure.png", "1 id of units"),
+        (plant_document, "results/report.docx, word/document.xml", "1 id of units"),
+        (plant_parquet, "results/extra.parquet", "1 id of units"),
+        (plant_column, "results/extra.csv, column 'unit'", "a column of ids of units"),
+        (plant_text("x.csv", "a\nmum@example.org\n"), "results/x.csv, column 'a'", "an e-mail address"),
+        (
+            plant_text("y.csv", "mother_dob\n1\n"),
+            "results/y.csv, column 'mother_dob'",
+            "a column for a full date of birth",
+        ),
+        (plant_text("z.csv", "a\nSE5 8AF\n"), "results/z.csv, column 'a'", "a postcode"),
+        (plant_text("path.html", str(Path.home()) + "/x"), "results/path.html", "a folder of this machine"),
+    ],
+)
+def test_what_gives_a_unit_away_is_named(study: Path, plant: Callable[[Path], None], where: str, found: str) -> None:
+    refuse_disclosures(load_study(study))
+    plant(study / "results")
+    with pytest.raises(DisclosureError) as refused:
+        refuse_disclosures(load_study(study))
+    assert (where, found) in [(problem.where, problem.found) for problem in refused.value.problems]
+    assert "D014" not in "".join(problem.found for problem in refused.value.problems)  # not repeated in a message
+
+
+def test_ids_that_are_plain_numbers_are_found_as_a_column(finished: Path) -> None:
+    units = pd.read_parquet(finished / "data" / "derived" / "participants.parquet")["unit"].tolist()
+    assert "7" in units
+    study = load_study(finished)
+    refuse_disclosures(study)  # counts are plain numbers too
+    pd.DataFrame({"who": units[:60], "score": 1.5}).to_csv(finished / "results" / "rows.csv", index=False)
+    with pytest.raises(DisclosureError, match="the ids of 60 units"):
+        refuse_disclosures(study)
+
+
+def test_an_id_within_a_longer_word_or_number_is_none(study: Path) -> None:
+    (study / "results" / "page.html").write_text("AD0143 XD014 D0145 0D014a #D0140")
+    refuse_disclosures(load_study(study))
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"), [("D014", True), ("S-1", True), ("1402733", True), ("12", False), ("412", False), ("AB", False)]
+)
+def test_which_ids_can_be_nothing_else(unit: str, told: bool) -> None:
+    assert distinctive(unit) is told
+
+
+def test_small_cells_are_refused_where_the_study_says_so(study: Path) -> None:
+    displays = study / "config" / "displays.yaml"
+    results = pd.read_parquet(study / "results" / "estimates.parquet")
+    smallest = results.loc[(results["stat_name"] == "n_level") & (results["arm"] != ""), "stat"].min()
+    assert smallest > 1
+    text = displays.read_text()
+    displays.write_text(text + f"\ndisclosure: {{min_cell: {smallest:.0f}}}\n")
+    refuse_disclosures(load_study(study))
+    displays.write_text(text + f"\ndisclosure: {{min_cell: {smallest + 1:.0f}}}\n")
+    with pytest.raises(DisclosureError, match=rf"counts from 1 to {smallest:.0f}") as refused:
+        refuse_disclosures(load_study(study))
+    assert refused.value.problems[0].where == "analysis characteristics"
+    allowed = f"{{min_cell: {smallest + 1:.0f}, except_analyses: [characteristics]}}"
+    displays.write_text(text + f"\ndisclosure: {allowed}\n")
+    refuse_disclosures(load_study(study))
+    displays.write_text(text + "\ndisclosure: {except_analyses: [characteristic]}\n")
+    with pytest.raises(ConfigError, match="did you mean 'characteristics'"):
+        load_study(study)
+
+
+def test_no_manifest_is_made_of_results_that_give_a_unit_away(study: Path) -> None:
+    before = (study / "results" / "manifest.json").read_bytes()
+    (study / "results" / "page.html").write_text("D014")
+    with pytest.raises(DisclosureError) as refused:
+        manifest(load_study(study))
+    assert refused.value.exit_status == 14
+    assert (study / "results" / "manifest.json").read_bytes() == before
