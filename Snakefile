@@ -39,7 +39,7 @@ set_parts = (plan.analysis_sets, plan.outcomes)
 rule all:
     input:
         at.estimates_csv,
-        [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
+        [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
 
 
 if config_.study.data == "synthetic":
@@ -166,7 +166,7 @@ rule tables:
         at.estimates,
         at.allocation_record,
     output:
-        [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
+        [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
     params:
         source=source_fingerprint("display.step"),
         parts=part_fingerprint(config_, study.instruments, plan, study.displays),

@@ -1,4 +1,4 @@
-"""The verb `tables`: every table of displays.yaml as HTML and CSV, from the collected results alone."""
+"""The verb `tables`: every table of displays.yaml in every format asked for, from the collected results alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.formats import write_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
-from pipanalysis.display.html_page import html_page
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.results_index import ResultsIndex
@@ -20,11 +20,9 @@ from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
-from pipanalysis.files import read_parquet, write_csv, write_text
+from pipanalysis.files import read_parquet
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
 
@@ -55,20 +53,10 @@ def tables(study: Study) -> str:
     allocation = _allocation(study)
     for table in study.displays.tables:
         model = LAYOUTS[table.kind](study, table, results, allocation)
-        write_text(study.layout.table(table.name, "html"), html_page(model))
-        write_csv(study.layout.table(table.name, "csv"), csv_frame(model))
+        write_table(study.layout, model, list(study.displays.formats))
     folder = study.layout.table("", "html").parent.relative_to(study.layout.root)
-    return f"{len(study.displays.tables)} tables as HTML and CSV ({folder})"
-
-
-def csv_frame(model: TableModel) -> pd.DataFrame:
-    """Return the table's numbers at full precision, each record with the table's marks."""
-    import pandas as pd
-
-    frame = pd.DataFrame(model.records)
-    if model.marks:
-        frame.insert(0, "mark", " ".join(model.marks))
-    return frame
+    kinds = ", ".join([*study.displays.formats, "csv"])
+    return f"{len(study.displays.tables)} tables as {kinds} ({folder})"
 
 
 def _allocation(study: Study) -> dict[str, Any]:

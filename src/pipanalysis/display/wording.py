@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
 
 if TYPE_CHECKING:
+    from pipanalysis.display.table_model import TableModel
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, Estimand, Outcome, Plan
 
@@ -184,3 +185,13 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
     terms += [mid_sentence(characteristic_label(study, name)) for name in names]
     return f", adjusted for {', '.join(terms)}" if terms else ""
+
+
+def numbered_title(model: TableModel) -> str:
+    """Return a table's title with its number."""
+    return f"Table {model.number}. {model.title}"
+
+
+def mark_line(said: list[str]) -> str:
+    """Return the marks as one line."""
+    return " ".join(said)

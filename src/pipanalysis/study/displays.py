@@ -8,6 +8,9 @@ from pydantic import Field
 
 from pipanalysis.study.base import Model, Name, ScoreName
 
+TABLE_ENDINGS = {"html": "html", "docx": "docx", "rtf": "rtf", "latex": "tex"}
+"""formats of tables and the endings of their files; numbers as CSV always stand beside them"""
+
 
 class Table(Model):
     """A table: rows of the collected results, laid out by its kind.
@@ -20,7 +23,7 @@ class Table(Model):
     """
 
     name: Name
-    """name of its files, results/tables/NAME.html and .csv"""
+    """name of its files, results/tables/NAME.html, .csv and so on"""
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
@@ -56,4 +59,15 @@ class Displays(Model):
     """The whole of ``config/displays.yaml``."""
 
     digits: Digits = Digits()
+    formats: Annotated[list[Literal["html", "docx", "rtf", "latex"]], Field(min_length=1)] = [
+        "html",
+        "docx",
+        "rtf",
+        "latex",
+    ]
+    """formats of the tables; their numbers as CSV are always written beside them"""
     tables: Annotated[list[Table], Field(min_length=1)]
+
+    def table_endings(self) -> list[str]:
+        """Return the endings of the files of each table."""
+        return [*(TABLE_ENDINGS[name] for name in self.formats), "csv"]
