@@ -137,7 +137,7 @@ def test_measurement_does_not_depend_on_the_allocation(folder: Path, workflow: W
     assert set(run.jobs) == {"simulate", "intake", "derive", "measurement"}
 
 
-def test_only_safety_and_measurement_read_event_tables_beside_allocate(folder: Path, workflow: Workflow) -> None:
+def test_only_safety_measurement_and_flow_read_event_tables_beside_allocate(folder: Path, workflow: Workflow) -> None:
     run = workflow(folder, "--dry-run", "--forceall", "--printshellcmds")
     rules = run.said.split("\nrule ")[1:]
     reading = {
@@ -145,7 +145,7 @@ def test_only_safety_and_measurement_read_event_tables_beside_allocate(folder: P
         for rule in rules
         if any("events_" in line for line in rule.splitlines() if line.strip().startswith("input:"))
     }
-    assert reading == {"allocate", "safety", "measurement"}
+    assert reading == {"allocate", "safety", "measurement", "flow"}
 
 
 def test_results_hold_no_participant(finished: Path) -> None:

@@ -22,7 +22,8 @@ h1 { font-size: 1.35rem; margin: 0.8rem 0; }
 .lead, .notes, .footnotes { font-size: 0.875rem; line-height: 1.45; }
 .notes p { margin: 0.35rem 0; }
 .footnotes { list-style: none; padding: 0; }
-.gt_table { width: 100% !important; font-size: 0.875rem !important; font-variant-numeric: tabular-nums; }
+.gt_table { width: auto !important; min-width: 45%; font-size: 0.875rem !important; }
+.gt_table td { font-variant-numeric: tabular-nums; }
 .gt_group_heading { font-weight: 700 !important; background: #eef2f5 !important; text-align: left; }
 .gt_stub { white-space: normal; border-right: none !important; min-width: 11rem; }
 .gt_row { padding-top: 4px !important; padding-bottom: 4px !important; }

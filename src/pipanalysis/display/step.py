@@ -7,8 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.change_table import change_table
+from pipanalysis.display.completeness_table import completeness_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
+from pipanalysis.display.deviations_table import deviations_table
+from pipanalysis.display.diagnostics_table import diagnostics_table
 from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.flow_table import flow_table
 from pipanalysis.display.formats import write_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
@@ -37,6 +41,10 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "risks": risks_table,
     "margins": margins_table,
     "growth": growth_table,
+    "flow": flow_table,
+    "completeness": completeness_table,
+    "deviations": deviations_table,
+    "diagnostics": diagnostics_table,
 }
 
 

@@ -158,6 +158,10 @@ def method_sentence(study: Study, name: str) -> str:
         "descriptives": "observed values",
         "baseline": "observed values",
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
+        "flow": f"numbers of {study.config.study.unit}s",
+        "deviations": f"numbers of {study.config.study.unit}s, of rows of the raw files, and of data queries",
+        "completeness": "values there and missing",
+        "recruitment": "dates of randomisation",
         "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",
         "measurement": "all arms together, forms as observed",
         "harms": (

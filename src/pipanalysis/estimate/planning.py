@@ -20,7 +20,7 @@ MODELS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", 
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
-WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement")
+WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement", "flow", "deviations", "recruitment")
 """methods that describe something other than the plan's outcomes"""
 
 
@@ -53,7 +53,7 @@ def given_at_baseline(study: Study, score: str) -> bool:
 
 def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
     """Return why an analysis's method cannot be applied to an outcome, "" where it can."""
-    if analysis.method == "descriptives":
+    if analysis.method in ("descriptives", "completeness"):
         visits = described_visits(study, analysis, outcome)
         return "" if visits else "none of the analysis's visits is a visit of the outcome"
     kind = study.scores[outcome.score].type

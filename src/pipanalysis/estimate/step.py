@@ -72,12 +72,15 @@ def family_results(trial: TrialData, family: str, *, progress: bool = False) -> 
 def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Row]]]:
     """Return the parts of an analysis, one per outcome, as calls that yield its rows."""
     from pipanalysis.estimate.baseline import baseline_characteristics
+    from pipanalysis.estimate.flow import flow_rows
     from pipanalysis.estimate.safety import safety_rows
 
     if analysis.method == "baseline":
         return [partial(baseline_characteristics, trial, analysis)]
     if analysis.method in ("adherence", "harms"):
         return [partial(safety_rows, trial, analysis)]
+    if analysis.method in ("flow", "deviations", "recruitment"):
+        return [partial(flow_rows, trial.study, analysis)]
     return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
 
 
@@ -87,6 +90,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         ancova,
         binary,
         change,
+        completeness,
         cross_check,
         describe,
         effect_size,
@@ -102,6 +106,9 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     scope = Scope(analysis, outcome.name, outcome.domain, trial.study.plan.conf_level, analysis.method)
     if analysis.method == "descriptives":
         yield from describe.descriptives(trial, scope, outcome)
+        return
+    if analysis.method == "completeness":
+        yield from completeness.completeness_rows(trial, scope, outcome)
         return
     if analysis.method == "reliable_change":
         yield from change.change_rows(trial, replace(scope, method=change.METHOD), outcome)

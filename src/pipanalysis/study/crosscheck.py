@@ -291,7 +291,7 @@ def _displays(study: Study) -> Iterator[Finding]:
         for name in table.analyses:
             if name not in analyses:
                 yield "displays.yaml", (*at, "analyses"), repr(name), one_of(analyses)
-            elif (name in of_risks) != (table.kind == "risks"):
+            elif table.kind != "diagnostics" and (name in of_risks) != (table.kind == "risks"):
                 allowed = one_of(a for a in analyses if (a in of_risks) == (table.kind == "risks"))
                 yield (
                     "displays.yaml",

@@ -19,7 +19,9 @@ class Table(Model):
     visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic),
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
-    `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
+    `margins` (non-inferiority and equivalence), `growth` (slopes by arm),
+    `flow` (participant flow in numbers), `completeness` (values there, by instrument, visit and arm), `deviations`
+    (deviations and everything excluded), `diagnostics` (how every fit ended).
     """
 
     name: Name
@@ -27,7 +29,20 @@ class Table(Model):
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
-        "baseline", "outcomes", "effects", "risks", "subgroups", "harms", "measurement", "change", "margins", "growth"
+        "baseline",
+        "outcomes",
+        "effects",
+        "risks",
+        "subgroups",
+        "harms",
+        "measurement",
+        "change",
+        "margins",
+        "growth",
+        "flow",
+        "completeness",
+        "deviations",
+        "diagnostics",
     ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]

@@ -83,9 +83,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "binary": ("logistic",),
     "safety": ("adherence", "harms"),
     "measurement": ("measurement",),
+    "flow": ("flow", "deviations", "completeness", "recruitment"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
-EVENT_FAMILIES = ("safety", "measurement")
+EVENT_FAMILIES = ("safety", "measurement", "flow")
 """families that read event tables beside participants and scores"""
 BLINDED_FAMILIES = ("measurement",)
 """families that describe all arms together, and never read the allocation"""
@@ -102,6 +103,21 @@ class HarmsSource(Model):
     """category variables of the table that are 1 for events to be counted by themselves too (serious ones)"""
     date: Name | None = None
     """date variable of the table: events before randomisation are not counted"""
+
+
+class ScreeningLog(Model):
+    """Which variables of a screening log say what became of the units before randomisation."""
+
+    table: Name
+    """event table of study.yaml, a row per unit screened, not of a closed file"""
+    eligible: Name
+    """category variable that is 1 where the unit was eligible"""
+    consented: Name
+    """category variable that is 1 where it was and consented"""
+    ineligible_reason: Name | None = None
+    """category variable: why not eligible"""
+    declined_reason: Name | None = None
+    """category variable: why not consented"""
 
 
 class Margin(Sourced):
@@ -127,7 +143,9 @@ class Analysis(Model):
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
     difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
-    improved, deteriorated and recovered, Jacobson and Truax).
+    improved, deteriorated and recovered, Jacobson and Truax), `flow` (units at each stage of the trial), `deviations`
+    (visits out of window or missed, exclusions, rows set aside), `completeness` (values there and missing by arm and
+    visit), `recruitment` (units randomised by month).
     """
 
     name: Name
@@ -147,6 +165,10 @@ class Analysis(Model):
         "harms",
         "measurement",
         "reliable_change",
+        "flow",
+        "deviations",
+        "completeness",
+        "recruitment",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
@@ -183,6 +205,8 @@ class Analysis(Model):
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     events: HarmsSource | None = None
     """harms: the event table and its variables"""
+    screening: ScreeningLog | None = None
+    """flow: where the screening log stands"""
     prespecified: bool = True
 
 
