@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.completeness_table import completeness_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
-from pipanalysis.display.deviations_table import deviations_table
 from pipanalysis.display.diagnostics_table import diagnostics_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.flow_table import flow_table
@@ -18,6 +17,7 @@ from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
+from pipanalysis.display.protocol_deviations_table import protocol_deviations_table
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
 from pipanalysis.display.subgroups_table import subgroups_table
@@ -43,7 +43,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "growth": growth_table,
     "flow": flow_table,
     "completeness": completeness_table,
-    "deviations": deviations_table,
+    "protocol_deviations": protocol_deviations_table,
     "diagnostics": diagnostics_table,
 }
 

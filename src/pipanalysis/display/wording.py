@@ -159,7 +159,7 @@ def method_sentence(study: Study, name: str) -> str:
         "baseline": "observed values",
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
         "flow": f"numbers of {study.config.study.unit}s",
-        "deviations": f"numbers of {study.config.study.unit}s, of rows of the raw files, and of data queries",
+        "protocol_deviations": f"numbers of {study.config.study.unit}s, of rows of the raw files, and of data queries",
         "completeness": "values there and missing",
         "recruitment": "dates of randomisation",
         "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",

@@ -27,7 +27,7 @@ LOST = ("withdrawn", "not_done")
 
 
 def flow_rows(study: Study, analysis: Analysis) -> Iterator[Row]:
-    """Yield the rows of an analysis of method flow, deviations or recruitment.
+    """Yield the rows of an analysis of method flow, protocol_deviations or recruitment.
 
     Raises:
         DataError: an input is missing or damaged.
@@ -44,9 +44,9 @@ def flow_rows(study: Study, analysis: Analysis) -> Iterator[Row]:
         yield from treated_rows(study, scope, participants)
         yield from follow_up_rows(study, scope, participants, assessments)
         yield from set_rows(study, scope, participants)
-    elif analysis.method == "deviations":
+    elif analysis.method == "protocol_deviations":
         assessments = read_parquet(study.layout.assessments)
-        scope = Scope(analysis, EVERYONE, "", study.plan.conf_level, "deviations")
+        scope = Scope(analysis, EVERYONE, "", study.plan.conf_level, "protocol_deviations")
         yield from window_rows(study, scope, participants, assessments)
         yield from exclusion_rows(scope, read_counts(study.layout.derive_counts))
         yield from intake_rows(scope, read_record(study.layout.intake_record))

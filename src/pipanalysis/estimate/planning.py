@@ -20,7 +20,7 @@ MODELS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", 
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
-WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement", "flow", "deviations", "recruitment")
+WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "measurement", "flow", "protocol_deviations", "recruitment")
 """methods that describe something other than the plan's outcomes"""
 
 

@@ -79,7 +79,7 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
         return [partial(baseline_characteristics, trial, analysis)]
     if analysis.method in ("adherence", "harms"):
         return [partial(safety_rows, trial, analysis)]
-    if analysis.method in ("flow", "deviations", "recruitment"):
+    if analysis.method in ("flow", "protocol_deviations", "recruitment"):
         return [partial(flow_rows, trial.study, analysis)]
     return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
 

@@ -21,7 +21,7 @@ KIND_METHODS: dict[str, tuple[str, ...]] = {
     "growth": ("growth",),
     "flow": ("flow",),
     "completeness": ("completeness",),
-    "deviations": ("deviations",),
+    "protocol_deviations": ("protocol_deviations",),
 }
 """kinds of table that lay out the results of these methods alone"""
 

@@ -20,7 +20,7 @@ class Table(Model):
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
     `margins` (non-inferiority and equivalence), `growth` (slopes by arm),
-    `flow` (participant flow in numbers), `completeness` (values there, by instrument, visit and arm), `deviations`
+    `flow` (participant flow in numbers), `completeness` (values there, by instrument, visit and arm), `protocol_deviations`
     (deviations and everything excluded), `diagnostics` (how every fit ended).
     """
 
@@ -41,7 +41,7 @@ class Table(Model):
         "growth",
         "flow",
         "completeness",
-        "deviations",
+        "protocol_deviations",
         "diagnostics",
     ]
     title: str

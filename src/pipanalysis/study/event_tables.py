@@ -72,8 +72,8 @@ def family_tables(study: Study, family: str) -> list[Path]:
 def _flow_tables(study: Study) -> list[Path]:
     """Return what the counts of flow and deviations are made from, beside participants and scores."""
     at, analyses = study.layout, study.family_analyses("flow")
-    paths = [at.assessments] if any(a.method in ("flow", "deviations") for a in analyses) else []
-    if any(a.method == "deviations" for a in analyses):
+    paths = [at.assessments] if any(a.method in ("flow", "protocol_deviations") for a in analyses) else []
+    if any(a.method == "protocol_deviations" for a in analyses):
         paths += [at.derive_counts, at.intake_record]
     tables = [analysis.screening.table for analysis in analyses if analysis.screening]
     if study.config.sessions and any(a.method == "flow" for a in analyses):

@@ -83,7 +83,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "binary": ("logistic",),
     "safety": ("adherence", "harms"),
     "measurement": ("measurement",),
-    "flow": ("flow", "deviations", "completeness", "recruitment"),
+    "flow": ("flow", "protocol_deviations", "completeness", "recruitment"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
 EVENT_FAMILIES = ("safety", "measurement", "flow")
@@ -143,7 +143,7 @@ class Analysis(Model):
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
     difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
-    improved, deteriorated and recovered, Jacobson and Truax), `flow` (units at each stage of the trial), `deviations`
+    improved, deteriorated and recovered, Jacobson and Truax), `flow` (units at each stage of the trial), `protocol_deviations`
     (visits out of window or missed, exclusions, rows set aside), `completeness` (values there and missing by arm and
     visit), `recruitment` (units randomised by month).
     """
@@ -166,7 +166,7 @@ class Analysis(Model):
         "measurement",
         "reliable_change",
         "flow",
-        "deviations",
+        "protocol_deviations",
         "completeness",
         "recruitment",
     ]

@@ -29,7 +29,9 @@ SET_ASIDE = {
 }
 
 
-def deviations_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+def protocol_deviations_table(
+    study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]
+) -> TableModel:
     """Lay out deviations by arm and visit, then units left out of each analysis set, rows set aside, data queries."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     model.lead = [method_sentence(study, name) for name in table.analyses]
