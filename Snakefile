@@ -40,6 +40,7 @@ rule all:
     input:
         at.estimates_csv,
         [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
+        [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
 
 
 if config_.study.data == "synthetic":
@@ -172,3 +173,18 @@ rule tables:
         parts=part_fingerprint(config_, study.instruments, plan, study.displays),
     shell:
         "pipanalysis tables"
+
+
+if study.displays.figures:
+
+    rule figures:
+        input:
+            at.estimates,
+            at.allocation_record,
+        output:
+            [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
+        params:
+            source=source_fingerprint("display.step"),
+            parts=part_fingerprint(config_, study.instruments, plan, study.displays),
+        shell:
+            "pipanalysis figures"

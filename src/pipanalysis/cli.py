@@ -137,6 +137,14 @@ def tables(study: StudyFolder = HERE) -> None:
     _say("tables", step(_load(study)))
 
 
+@app.command()
+def figures(study: StudyFolder = HERE) -> None:
+    """Render the figures from the collected results."""
+    from pipanalysis.display.step import figures as step
+
+    _say("figures", step(_load(study)))
+
+
 register_mmrm(app)
 
 

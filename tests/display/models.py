@@ -2,7 +2,7 @@
 
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 
-HARD = 'Angst ‒ ärztlich; Größe µ, α ≤ β², Čapek & Ólafur\'s "Ω" 100% #1_x {y} \\n ~^ <b>|</b> 𝒳'
+HARD = 'Angst ‒ ärztlich; Größe µ, α ≤ β², Čapek & Ólafur\'s "Ω" 100% #1_x {y} \\n ~^ <b>|</b> 𝔸'
 """accents, Greek, signs, a letter beyond 16 bits, and the special characters of HTML, XML, RTF and LaTeX"""
 
 

@@ -94,6 +94,7 @@ def test_screening_adds_up_and_unknown_counts_as_no(study: Study) -> None:
     assert staged(rows, "not_eligible; reason=Ill") == 1
     assert staged(rows, "not_eligible; reason=Reason not recorded") == 1
     assert staged(rows, "not_consented") == 2
+    assert staged(rows, "excluded") == 6
     assert staged(rows, "consented") == 1
     assert not rows["context"].str.contains("not_consented; reason").any()
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BEFORE = {
     "screened": "Screened",
+    "excluded": "Excluded",
     "not_eligible": "Not eligible",
     "not_consented": "Eligible, did not consent",
     "consented": "Consented",
@@ -39,7 +40,7 @@ def flow_table(study: Study, table: Table, results: ResultsIndex, allocation: di
         rows = Counts(study, results, model, name)
         before = RowGroup("Before allocation")
         for stage, label in BEFORE.items():
-            before.rows += rows.of(stage, label, 0)
+            before.rows += rows.of(stage, label, 1 if stage.startswith("not_") else 0)
         after = RowGroup("Allocation")
         after.rows += rows.of("allocated", "Allocated", 0)
         after.rows += rows.of("treated", "Attended at least one session", 1)

@@ -1,4 +1,4 @@
-"""The verb `tables`: every table of displays.yaml in every format asked for, from the collected results alone."""
+"""The verbs `tables` and `figures`: all that displays.yaml asks for, from the collected results alone."""
 
 from __future__ import annotations
 
@@ -8,26 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.completeness_table import completeness_table
+from pipanalysis.display.consort_figure import consort_figure
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.diagnostics_table import diagnostics_table
 from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.figure_files import write_figure
 from pipanalysis.display.flow_table import flow_table
+from pipanalysis.display.forest_figure import forest_figure
 from pipanalysis.display.formats import write_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
+from pipanalysis.display.missingness_figure import missingness_figure
 from pipanalysis.display.protocol_deviations_table import protocol_deviations_table
+from pipanalysis.display.recruitment_figure import recruitment_figure
+from pipanalysis.display.residuals_figure import residuals_figure
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
+from pipanalysis.display.trajectories_figure import trajectories_figure
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
 from pipanalysis.files import read_parquet
 
 if TYPE_CHECKING:
+    from pipanalysis.display.figure_model import FigureModel
     from pipanalysis.study.displays import Table
+    from pipanalysis.study.figures import Figure
     from pipanalysis.study.load import Study
 
 LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableModel]] = {
@@ -47,6 +56,15 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "diagnostics": diagnostics_table,
 }
 
+DRAWINGS: dict[str, Callable[[Study, Figure, ResultsIndex, dict[str, Any]], FigureModel]] = {
+    "consort": consort_figure,
+    "trajectories": trajectories_figure,
+    "forest": forest_figure,
+    "missingness": missingness_figure,
+    "recruitment": recruitment_figure,
+    "residuals": residuals_figure,
+}
+
 
 def tables(study: Study) -> str:
     """Render every table of displays.yaml.
@@ -57,14 +75,43 @@ def tables(study: Study) -> str:
     Raises:
         DataError: the collected results or the record of the allocation are missing or damaged.
     """
-    results = ResultsIndex(checked(read_parquet(study.layout.estimates), study.layout.estimates.name))
-    allocation = _allocation(study)
+    results, allocation = read_results(study)
     for table in study.displays.tables:
         model = LAYOUTS[table.kind](study, table, results, allocation)
         write_table(study.layout, model, list(study.displays.formats))
     folder = study.layout.table("", "html").parent.relative_to(study.layout.root)
     kinds = ", ".join([*study.displays.formats, "csv"])
     return f"{len(study.displays.tables)} tables as {kinds} ({folder})"
+
+
+def figures(study: Study) -> str:
+    """Render every figure of displays.yaml.
+
+    Returns:
+        What was done, in a line.
+
+    Raises:
+        DataError: the collected results or the record of the allocation are missing or damaged.
+    """
+    results, allocation = read_results(study)
+    without = []
+    for figure in study.displays.figures:
+        model = DRAWINGS[figure.kind](study, figure, results, allocation)
+        write_figure(study.layout, model, list(study.displays.figure_formats))
+        without += [figure.name] if model.empty else []
+    kinds = ", ".join(study.displays.figure_endings())
+    folder = study.layout.figure("", "svg").parent.relative_to(study.layout.root)
+    done = f"{len(study.displays.figures)} figures as {kinds} ({folder})"
+    return done + (f"; no results for: {', '.join(without)}" if without else "")
+
+
+def read_results(study: Study) -> tuple[ResultsIndex, dict[str, Any]]:
+    """Return the collected results and the record of the allocation.
+
+    Raises:
+        DataError: either is missing or damaged.
+    """
+    return ResultsIndex(checked(read_parquet(study.layout.estimates), study.layout.estimates.name)), _allocation(study)
 
 
 def _allocation(study: Study) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
@@ -199,3 +200,8 @@ def numbered_title(model: TableModel) -> str:
 def mark_line(said: list[str]) -> str:
     """Return the marks as one line."""
     return " ".join(said)
+
+
+def wrapped(text: str, letters: int) -> str:
+    """Return a text in lines of so many letters at most, broken between words where they are short enough."""
+    return "\n".join(textwrap.wrap(text, letters)) or text

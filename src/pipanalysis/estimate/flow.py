@@ -56,7 +56,7 @@ def flow_rows(study: Study, analysis: Analysis) -> Iterator[Row]:
 
 
 def screening_rows(study: Study, scope: Scope, log: ScreeningLog, screened: pd.DataFrame) -> Iterator[Row]:
-    """Yield the units screened, not eligible (with reasons), not consented (with reasons) and consented.
+    """Yield the units screened, excluded: not eligible (with reasons), not consented (with reasons) and consented.
 
     Args:
         study: the configuration.
@@ -75,6 +75,7 @@ def screening_rows(study: Study, scope: Scope, log: ScreeningLog, screened: pd.D
         yield _stage(scope, stage, int(out.sum()))
         if reason:
             yield from _reasons(scope, stage, screened.loc[out, reason], _labels(study, log.table, reason))
+    yield _stage(scope, "excluded", int((~consented).sum()))
     yield _stage(scope, "consented", int(consented.sum()))
 
 

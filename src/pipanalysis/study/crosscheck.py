@@ -9,6 +9,7 @@ from pipanalysis.errors import Problem
 from pipanalysis.study.crosscheck_estimands import check_estimands
 from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_families import check_families
+from pipanalysis.study.crosscheck_figures import check_figures
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.crosscheck_margins import check_margins
@@ -34,6 +35,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_margins,
         check_families,
         check_event_analyses,
+        check_figures,
         _displays,
         _synthetic,
     ]

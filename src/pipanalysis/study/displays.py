@@ -1,4 +1,4 @@
-"""``config/displays.yaml``: which tables are made from the collected results."""
+"""``config/displays.yaml``: which tables and figures are made from the collected results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipanalysis.study.base import Model, Name, ScoreName
+from pipanalysis.study.figures import Figure
 
 TABLE_ENDINGS = {"html": "html", "docx": "docx", "rtf": "rtf", "latex": "tex"}
 """formats of tables and the endings of their files; numbers as CSV always stand beside them"""
@@ -20,8 +21,8 @@ class Table(Model):
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
     `margins` (non-inferiority and equivalence), `growth` (slopes by arm),
-    `flow` (participant flow in numbers), `completeness` (values there, by instrument, visit and arm), `protocol_deviations`
-    (deviations and everything excluded), `diagnostics` (how every fit ended).
+    `flow` (participant flow in numbers), `completeness` (values there, by instrument, visit and arm),
+    `protocol_deviations` (deviations and everything excluded), `diagnostics` (how every fit ended).
     """
 
     name: Name
@@ -82,7 +83,14 @@ class Displays(Model):
     ]
     """formats of the tables; their numbers as CSV are always written beside them"""
     tables: Annotated[list[Table], Field(min_length=1)]
+    figure_formats: Annotated[list[Literal["svg", "pdf", "png"]], Field(min_length=1)] = ["svg", "pdf", "png"]
+    """formats of the figures; their numbers (.csv) and alternative text (.txt) are always written beside them"""
+    figures: list[Figure] = []
 
     def table_endings(self) -> list[str]:
         """Return the endings of the files of each table."""
         return [*(TABLE_ENDINGS[name] for name in self.formats), "csv"]
+
+    def figure_endings(self) -> list[str]:
+        """Return the endings of the files of each figure."""
+        return [*self.figure_formats, "csv", "txt"]

@@ -128,6 +128,10 @@ class Layout:
         """Collect: the same at full precision as text."""
         return self.results / "estimates.csv"
 
+    def figure(self, name: str, ending: str) -> Path:
+        """Return the path of a rendered figure."""
+        return self.results / "figures" / f"{name}.{ending}"
+
     def table(self, name: str, ending: str) -> Path:
         """Return the path of a rendered table."""
         return self.results / "tables" / f"{name}.{ending}"

@@ -143,9 +143,9 @@ class Analysis(Model):
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
     difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
-    improved, deteriorated and recovered, Jacobson and Truax), `flow` (units at each stage of the trial), `protocol_deviations`
-    (visits out of window or missed, exclusions, rows set aside), `completeness` (values there and missing by arm and
-    visit), `recruitment` (units randomised by month).
+    improved, deteriorated and recovered, Jacobson and Truax), `flow` (units at each stage of the trial),
+    `protocol_deviations` (visits out of window or missed, exclusions, rows set aside), `completeness` (values there and
+    missing by arm and visit), `recruitment` (units randomised by month).
     """
 
     name: Name
