@@ -41,6 +41,7 @@ rule all:
         at.estimates_csv,
         [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
         [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
+        [at.report(ending) for ending in study.displays.report_formats],
 
 
 if config_.study.data == "synthetic":
@@ -188,3 +189,16 @@ if study.displays.figures:
             parts=part_fingerprint(config_, study.instruments, plan, study.displays),
         shell:
             "pipanalysis figures"
+
+
+rule report:
+    input:
+        at.estimates,
+        at.allocation_record,
+    output:
+        [at.report(ending) for ending in study.displays.report_formats],
+    params:
+        source=source_fingerprint("display.step"),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays),
+    shell:
+        "pipanalysis report"

@@ -145,6 +145,14 @@ def figures(study: StudyFolder = HERE) -> None:
     _say("figures", step(_load(study)))
 
 
+@app.command()
+def report(study: StudyFolder = HERE) -> None:
+    """Render one report: methods, results in words, every table and figure, software, CONSORT checklist."""
+    from pipanalysis.display.step import report as step
+
+    _say("report", step(_load(study)))
+
+
 register_mmrm(app)
 
 

@@ -31,7 +31,7 @@ from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.trajectories_figure import trajectories_figure
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
-from pipanalysis.files import read_parquet
+from pipanalysis.files import read_parquet, write_bytes, write_text
 
 if TYPE_CHECKING:
     from pipanalysis.display.figure_model import FigureModel
@@ -103,6 +103,36 @@ def figures(study: Study) -> str:
     folder = study.layout.figure("", "svg").parent.relative_to(study.layout.root)
     done = f"{len(study.displays.figures)} figures as {kinds} ({folder})"
     return done + (f"; no results for: {', '.join(without)}" if without else "")
+
+
+def report(study: Study) -> str:
+    """Render the report with every table and figure of displays.yaml.
+
+    Returns:
+        What was done, in a line.
+
+    Raises:
+        DataError: the collected results or the record of the allocation are missing or damaged.
+    """
+    from pipanalysis.display.report import report as put_together
+    from pipanalysis.display.report_html import report_html
+    from pipanalysis.display.report_pdf import report_pdf
+
+    results, allocation = read_results(study)
+    made = put_together(
+        study,
+        results,
+        allocation,
+        [(table.kind, LAYOUTS[table.kind](study, table, results, allocation)) for table in study.displays.tables],
+        [(figure.kind, DRAWINGS[figure.kind](study, figure, results, allocation)) for figure in study.displays.figures],
+    )
+    formats = study.displays.report_formats
+    if "html" in formats:
+        write_text(study.layout.report("html"), report_html(made))
+    if "pdf" in formats:
+        write_bytes(study.layout.report("pdf"), report_pdf(made))
+    folder = study.layout.report("html").parent.relative_to(study.layout.root)
+    return f"{len(made.displays)} tables and figures in one report, as {', '.join(formats)} ({folder})"
 
 
 def read_results(study: Study) -> tuple[ResultsIndex, dict[str, Any]]:

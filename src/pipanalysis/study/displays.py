@@ -86,6 +86,8 @@ class Displays(Model):
     figure_formats: Annotated[list[Literal["svg", "pdf", "png"]], Field(min_length=1)] = ["svg", "pdf", "png"]
     """formats of the figures; their numbers (.csv) and alternative text (.txt) are always written beside them"""
     figures: list[Figure] = []
+    report_formats: Annotated[list[Literal["html", "pdf"]], Field(min_length=1)] = ["html", "pdf"]
+    """formats of the report, results/report.html and .pdf"""
 
     def table_endings(self) -> list[str]:
         """Return the endings of the files of each table."""

@@ -132,6 +132,10 @@ class Layout:
         """Return the path of a rendered figure."""
         return self.results / "figures" / f"{name}.{ending}"
 
+    def report(self, ending: str) -> Path:
+        """Return the path of the report."""
+        return self.results / f"report.{ending}"
+
     def table(self, name: str, ending: str) -> Path:
         """Return the path of a rendered table."""
         return self.results / "tables" / f"{name}.{ending}"
