@@ -10,6 +10,7 @@ from pipanalysis.display.figure_files import figure_frame
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
 from pipanalysis.display.grid import EMPTY
 from pipanalysis.display.html_page import great_table
+from pipanalysis.display.paper import on_paper
 from pipanalysis.display.report_model import Grid, Link, Paragraph, Report, Section, Subheading, anchor, heading
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.wording import mark_line
@@ -20,7 +21,7 @@ STYLE = """
 body { font-family: system-ui, sans-serif; line-height: 1.5; color: #1a1a1a; background: #fff; margin: 0; }
 .page { display: grid; grid-template-columns: 17rem minmax(0, 1fr); max-width: 90rem; margin: 0 auto; }
 .mark { background: #fff3cd; border-bottom: 2px solid #b8860b; padding: 0.4rem 1rem; font-weight: 700; margin: 0;
-  position: sticky; top: 0; z-index: 2; }
+  max-width: none; position: sticky; top: 0; z-index: 2; }
 .skip { position: absolute; left: -100rem; }
 .skip:focus { left: 1rem; top: 1rem; background: #fff; padding: 0.5rem; z-index: 3; }
 nav { padding: 1rem; font-size: 0.85rem; position: sticky; top: 2.5rem; align-self: start;
@@ -37,6 +38,7 @@ h2, h3 { scroll-margin-top: 4rem; }
 p { max-width: 46rem; margin: 0.5rem 0; }
 .lead, .notes { font-size: 0.85rem; }
 .scroll { overflow-x: auto; margin: 0.6rem 0; }
+.scroll > div { overflow: visible !important; }
 .scroll img { width: 100%; max-width: 60rem; min-width: 30rem; height: auto; display: block; }
 table.plain { border-collapse: collapse; font-size: 0.85rem; }
 table.plain th, table.plain td { border-bottom: 1px solid #ccc !important; padding: 0.25rem 0.8rem 0.25rem 0;
@@ -62,8 +64,11 @@ td.gt_row { white-space: nowrap; }
   .mark { position: static; }
   .scroll { overflow: visible; }
   .scroll img { min-width: 0; max-height: 23cm; object-fit: contain; object-position: left; }
-  .gt_table, table.plain { font-size: 6.5pt !important; }
-  td.gt_row { white-space: normal; }
+  html { font-size: 9pt; }
+  .gt_table, table.plain { font-size: 7pt !important; }
+  .gt_row { padding-top: 1px !important; padding-bottom: 1px !important; }
+  .gt_stub { min-width: 0; }
+  .wide { page: wide; }
   .gt_row, .gt_col_heading { padding-left: 2px !important; padding-right: 2px !important; }
   thead { display: table-header-group; }
   tr, figure { break-inside: avoid; }
@@ -76,7 +81,8 @@ def report_html(report: Report) -> str:
     """Return the report as one HTML page; every text is escaped, nothing is fetched from elsewhere."""
     said = mark_line(report.marks)
     running = said.replace("\\", "").replace('"', "'").replace("<", "").replace("\n", " ")
-    printed = f'@page {{ margin: 1.8cm 1.5cm; @top-center {{ content: "{running}"; font: bold 8pt sans-serif; }} }}'
+    every = f'@top-center {{ content: "{running}"; font: bold 8pt sans-serif; }}'
+    printed = f"@page {{ size: A4; margin: 1.8cm 1.5cm; {every} }}\n@page wide {{ size: A4 landscape; }}"
     parts = [
         "<!doctype html>",
         '<html lang="en-GB">',
@@ -157,12 +163,15 @@ def _scrolled(content: str, label: str) -> str:
 
 @as_html.register
 def _(block: TableModel, pictures: dict[str, bytes]) -> str:
-    parts = [f'<h3 id="{anchor(block)}">{escape(heading(block))}</h3>']
+    wide = not block.empty and on_paper(block).landscape
+    parts = [f'<div class="{"wide" if wide else "upright"}">']
+    parts.append(f'<h3 id="{anchor(block)}">{escape(heading(block))}</h3>')
     parts += [f'<p class="lead">{escape(line)}</p>' for line in block.lead]
     parts.append(f"<p>{EMPTY}</p>" if block.empty else _scrolled(great_table(block), heading(block)))
     parts += [f'<p class="notes">{escape(line)}</p>' for line in block.notes]
     texts = list(block.footnotes.texts)
     parts += [f'<p class="notes">[{block.footnotes.letter(text)}] {escape(text)}</p>' for text in texts]
+    parts.append("</div>")
     return "\n".join(parts)
 
 

@@ -19,7 +19,7 @@ PREAMBLE = """
 #set document(date: none)
 #set text(font: "Libertinus Serif", size: 10pt, lang: "en", region: "GB", hyphenate: false)
 #set par(justify: false)
-#set table(stroke: none, inset: (x: 0pt, y: 2pt))
+#set table(stroke: none, inset: (x: 0pt, y: 2.6pt))
 #show heading.where(level: 1): set text(14pt)
 #show heading.where(level: 2): set text(11pt)
 #show heading: set block(above: 1.4em, below: 0.7em)
