@@ -43,7 +43,9 @@ rule all:
     input:
         at.manifest,
         at.estimates_csv,
-        [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
+        [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
+        [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
+        [at.report(ending) for ending in study.displays.report_formats],
 
 
 if config_.study.data == "synthetic":
@@ -173,12 +175,40 @@ rule tables:
         at.estimates,
         at.allocation_record,
     output:
-        [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
+        [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
     params:
         source=source_fingerprint("display.step"),
         parts=part_fingerprint(config_, study.instruments, plan, study.displays, lock),
     shell:
         "pipanalysis tables"
+
+
+if study.displays.figures:
+
+    rule figures:
+        input:
+            at.estimates,
+            at.allocation_record,
+        output:
+            [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
+        params:
+            source=source_fingerprint("display.step"),
+            parts=part_fingerprint(config_, study.instruments, plan, study.displays, lock),
+        shell:
+            "pipanalysis figures"
+
+
+rule report:
+    input:
+        at.estimates,
+        at.allocation_record,
+    output:
+        [at.report(ending) for ending in study.displays.report_formats],
+    params:
+        source=source_fingerprint("display.step"),
+        parts=part_fingerprint(config_, study.instruments, plan, study.displays, lock),
+    shell:
+        "pipanalysis report"
 
 
 rule manifest:

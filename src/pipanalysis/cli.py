@@ -195,6 +195,22 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def figures(study: StudyFolder = HERE) -> None:
+    """Render the figures from the collected results."""
+    from pipanalysis.display.step import figures as step
+
+    _say("figures", step(_load(study)))
+
+
+@app.command()
+def report(study: StudyFolder = HERE) -> None:
+    """Render one report: methods, results in words, every table and figure, software, CONSORT checklist."""
+    from pipanalysis.display.step import report as step
+
+    _say("report", step(_load(study)))
+
+
 register_mmrm(app)
 
 

@@ -44,6 +44,12 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", newline="\n")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` as it is."""
+    with whole_file(path) as aside:
+        aside.write_bytes(content)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON in the order given."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -33,7 +33,7 @@ def finished(root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFa
     shutil.copytree(root / "config", folder / "config")
     run = workflow(folder)
     assert run.status == 0, run.said
-    assert sum(run.jobs.values()) <= 17
+    assert sum(run.jobs.values()) <= 20
     return folder
 
 
@@ -157,7 +157,7 @@ def test_only_analyses_of_events_read_event_tables_beside_allocate(folder: Path,
         for rule in rules
         if any("events_" in line for line in rule.splitlines() if line.strip().startswith("input:"))
     }
-    assert reading == {"allocate", "safety", "measurement", "treatment_received"}
+    assert reading == {"allocate", "safety", "measurement", "treatment_received", "flow"}
 
 
 def test_results_hold_no_participant(finished: Path) -> None:

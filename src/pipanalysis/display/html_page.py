@@ -5,12 +5,16 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from great_tables import GT
+from pipanalysis.display.grid import EMPTY, split
+from pipanalysis.display.paper import text_width
+from pipanalysis.display.wording import numbered_title
 
+if TYPE_CHECKING:
     from pipanalysis.display.table_model import TableModel
 
 INDENT = "\u2003"
+CH_PER_EM = 2.1
+"""widths in the unit of the digit 0, which is half an em in Times, and a little room"""
 STYLE = """
 body { font-family: system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; color: #1a1a1a; }
 h1 { font-size: 1.35rem; margin: 0.8rem 0; }
@@ -18,17 +22,21 @@ h1 { font-size: 1.35rem; margin: 0.8rem 0; }
 .lead, .notes, .footnotes { font-size: 0.875rem; line-height: 1.45; }
 .notes p { margin: 0.35rem 0; }
 .footnotes { list-style: none; padding: 0; }
-.gt_table { width: 100% !important; font-size: 0.875rem !important; font-variant-numeric: tabular-nums; }
+.gt_table { width: auto !important; min-width: 45%; font-size: 0.875rem !important; }
+.gt_table td { font-variant-numeric: tabular-nums; }
 .gt_group_heading { font-weight: 700 !important; background: #eef2f5 !important; text-align: left; }
 .gt_stub { white-space: normal; border-right: none !important; min-width: 11rem; }
+.gt_row { padding-top: 4px !important; padding-bottom: 4px !important; }
 td.gt_row { white-space: nowrap; }
 td.gt_row.gt_left:not(.gt_stub) { white-space: normal; min-width: 15em; }
+.h { display: inline-block; text-align: right; }
+.t { display: inline-block; text-align: left; white-space: pre; }
 """.strip()
 
 
 def html_page(model: TableModel) -> str:
     """Return the page of a table; every text is escaped."""
-    title = f"Table {model.number}. {model.title}"
+    title = numbered_title(model)
     parts = [
         "<!doctype html>",
         '<html lang="en-GB">',
@@ -44,9 +52,9 @@ def html_page(model: TableModel) -> str:
         *(f'<p class="lead">{escape(line)}</p>' for line in model.lead),
     ]
     if model.empty:
-        parts.append('<p class="empty">No results: none of the planned analyses has a result for this table.</p>')
+        parts.append(f'<p class="empty">{EMPTY}</p>')
     else:
-        parts.append(_great_table(model).as_raw_html())
+        parts.append(great_table(model))
     parts += ['<section class="notes" aria-label="Notes">', *(f"<p>{escape(n)}</p>" for n in model.notes), "</section>"]
     if model.footnotes.texts:
         lines = [f"<li>[{model.footnotes.letter(text)}] {escape(text)}</li>" for text in list(model.footnotes.texts)]
@@ -54,16 +62,19 @@ def html_page(model: TableModel) -> str:
     return "\n".join([*parts, "</body>", "</html>", ""])
 
 
-def _great_table(model: TableModel) -> GT:
+def great_table(model: TableModel) -> str:
+    """Return the table proper as HTML, with the style that it needs."""
     import pandas as pd
     from great_tables import GT
 
     names = [f"c{i}" for i in range(len(model.columns))]
-    rows = [
-        [group.label, INDENT * row.depth + row.label, *(row.cells or ("",) * len(names))]
-        for group in model.groups
-        for row in group.rows
-    ]
+    numbers = [column.numbers for column in model.columns]
+    rows = []
+    for group in model.groups:
+        for row in group.rows:
+            cells = row.cells or ("",) * len(names)
+            shown = [_cell(cell) if number else escape(cell) for cell, number in zip(cells, numbers, strict=True)]
+            rows.append([group.label, INDENT * row.depth + row.label, *shown])
     frame = pd.DataFrame(rows, columns=["group", "label", *names])
     grouped = any(group.label for group in model.groups)
     table = GT(
@@ -76,5 +87,28 @@ def _great_table(model: TableModel) -> GT:
     for spanner in dict.fromkeys(column.spanner for column in model.columns if column.spanner):
         chosen = [n for n, c in zip(names, model.columns, strict=True) if c.spanner == spanner]
         table = table.tab_spanner(spanner, columns=chosen)
-    numbers = [n for n, c in zip(names, model.columns, strict=True) if c.numbers]
-    return table.cols_align("right", columns=numbers)
+    table = table.fmt_passthrough(columns=names, escape=False)
+    table = table.cols_align("center", columns=[n for n, c in zip(names, model.columns, strict=True) if c.numbers])
+    return f"<style>\n{_alignment(model)}\n</style>\n{table.as_raw_html()}"
+
+
+def _cell(text: str) -> str:
+    """Return a cell whose text is split where it is aligned."""
+    parts = split(text)
+    if parts is None:
+        return escape(text)
+    return f'<span class="h">{escape(parts[0])}</span><span class="t">{escape(parts[1])}</span>'
+
+
+def _alignment(model: TableModel) -> str:
+    """Return the style that gives the two parts of the cells of a column one width each."""
+    rules = []
+    for position, column in enumerate(model.columns):
+        cells = [row.cells[position] for group in model.groups for row in group.rows if row.cells]
+        parts = [part for cell in cells if column.numbers and (part := split(cell))]
+        for side, name in enumerate("ht"):
+            width = max((text_width(part[side]) for part in parts), default=0.0)
+            if width:
+                place = f"#table-{model.name} td:nth-child({position + 2}) .{name}"
+                rules.append(f"{place} {{ min-width: {CH_PER_EM * width:.1f}ch; }}")
+    return "\n".join(rules)

@@ -1,4 +1,4 @@
-"""The verb `tables`: every table of displays.yaml as HTML and CSV, from the collected results alone."""
+"""The verbs `tables` and `figures`: all that displays.yaml asks for, from the collected results alone."""
 
 from __future__ import annotations
 
@@ -10,31 +10,42 @@ from pipanalysis.display.cace_table import cace_table
 from pipanalysis.display.categories_table import categories_table
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.checks_table import checks_table
+from pipanalysis.display.completeness_table import completeness_table
+from pipanalysis.display.consort_figure import consort_figure
 from pipanalysis.display.counts_table import counts_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.deviations_table import deviations_table
+from pipanalysis.display.diagnostics_table import diagnostics_table
 from pipanalysis.display.dyadic_table import dyadic_table
 from pipanalysis.display.effects_table import effects_table
+from pipanalysis.display.figure_files import write_figure
+from pipanalysis.display.flow_table import flow_table
+from pipanalysis.display.forest_figure import forest_figure
+from pipanalysis.display.formats import write_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
-from pipanalysis.display.html_page import html_page
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
+from pipanalysis.display.missingness_figure import missingness_figure
 from pipanalysis.display.moderators_table import moderators_table
+from pipanalysis.display.protocol_deviations_table import protocol_deviations_table
+from pipanalysis.display.recruitment_figure import recruitment_figure
+from pipanalysis.display.residuals_figure import residuals_figure
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
 from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.therapists_table import therapists_table
+from pipanalysis.display.trajectories_figure import trajectories_figure
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
-from pipanalysis.files import read_parquet, write_csv, write_text
+from pipanalysis.files import read_parquet, write_bytes, write_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from pipanalysis.display.figure_model import FigureModel
     from pipanalysis.study.displays import Table
+    from pipanalysis.study.figures import Figure
     from pipanalysis.study.load import Study
 
 LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableModel]] = {
@@ -57,6 +68,19 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "dyadic": dyadic_table,
     "checks": checks_table,
     "deviations": deviations_table,
+    "flow": flow_table,
+    "completeness": completeness_table,
+    "protocol_deviations": protocol_deviations_table,
+    "diagnostics": diagnostics_table,
+}
+
+DRAWINGS: dict[str, Callable[[Study, Figure, ResultsIndex, dict[str, Any]], FigureModel]] = {
+    "consort": consort_figure,
+    "trajectories": trajectories_figure,
+    "forest": forest_figure,
+    "missingness": missingness_figure,
+    "recruitment": recruitment_figure,
+    "residuals": residuals_figure,
 }
 
 
@@ -69,24 +93,73 @@ def tables(study: Study) -> str:
     Raises:
         DataError: the collected results or the record of the allocation are missing or damaged.
     """
-    results = ResultsIndex(checked(read_parquet(study.layout.estimates), study.layout.estimates.name))
-    allocation = _allocation(study)
+    results, allocation = read_results(study)
     for table in study.displays.tables:
         model = LAYOUTS[table.kind](study, table, results, allocation)
-        write_text(study.layout.table(table.name, "html"), html_page(model))
-        write_csv(study.layout.table(table.name, "csv"), csv_frame(model))
+        write_table(study.layout, model, list(study.displays.formats))
     folder = study.layout.table("", "html").parent.relative_to(study.layout.root)
-    return f"{len(study.displays.tables)} tables as HTML and CSV ({folder})"
+    kinds = ", ".join([*study.displays.formats, "csv"])
+    return f"{len(study.displays.tables)} tables as {kinds} ({folder})"
 
 
-def csv_frame(model: TableModel) -> pd.DataFrame:
-    """Return the table's numbers at full precision, each record with the table's marks."""
-    import pandas as pd
+def figures(study: Study) -> str:
+    """Render every figure of displays.yaml.
 
-    frame = pd.DataFrame(model.records)
-    if model.marks:
-        frame.insert(0, "mark", " ".join(model.marks))
-    return frame
+    Returns:
+        What was done, in a line.
+
+    Raises:
+        DataError: the collected results or the record of the allocation are missing or damaged.
+    """
+    results, allocation = read_results(study)
+    without = []
+    for figure in study.displays.figures:
+        model = DRAWINGS[figure.kind](study, figure, results, allocation)
+        write_figure(study.layout, model, list(study.displays.figure_formats))
+        without += [figure.name] if model.empty else []
+    kinds = ", ".join(study.displays.figure_endings())
+    folder = study.layout.figure("", "svg").parent.relative_to(study.layout.root)
+    done = f"{len(study.displays.figures)} figures as {kinds} ({folder})"
+    return done + (f"; no results for: {', '.join(without)}" if without else "")
+
+
+def report(study: Study) -> str:
+    """Render the report with every table and figure of displays.yaml.
+
+    Returns:
+        What was done, in a line.
+
+    Raises:
+        DataError: the collected results or the record of the allocation are missing or damaged.
+    """
+    from pipanalysis.display.report import report as put_together
+    from pipanalysis.display.report_html import report_html
+    from pipanalysis.display.report_pdf import report_pdf
+
+    results, allocation = read_results(study)
+    made = put_together(
+        study,
+        results,
+        allocation,
+        [(table.kind, LAYOUTS[table.kind](study, table, results, allocation)) for table in study.displays.tables],
+        [(figure.kind, DRAWINGS[figure.kind](study, figure, results, allocation)) for figure in study.displays.figures],
+    )
+    formats = study.displays.report_formats
+    if "html" in formats:
+        write_text(study.layout.report("html"), report_html(made))
+    if "pdf" in formats:
+        write_bytes(study.layout.report("pdf"), report_pdf(made))
+    folder = study.layout.report("html").parent.relative_to(study.layout.root)
+    return f"{len(made.displays)} tables and figures in one report, as {', '.join(formats)} ({folder})"
+
+
+def read_results(study: Study) -> tuple[ResultsIndex, dict[str, Any]]:
+    """Return the collected results and the record of the allocation.
+
+    Raises:
+        DataError: either is missing or damaged.
+    """
+    return ResultsIndex(checked(read_parquet(study.layout.estimates), study.layout.estimates.name)), _allocation(study)
 
 
 def _allocation(study: Study) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
@@ -9,6 +10,7 @@ from pipanalysis.estimate.ordinal import MIN_UNITS
 from pipanalysis.study.plan_lock import listed
 
 if TYPE_CHECKING:
+    from pipanalysis.display.table_model import TableModel
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, Estimand, Outcome, Plan
 
@@ -200,6 +202,10 @@ def method_sentence(study: Study, name: str) -> str:
         "descriptives": "observed values",
         "baseline": "observed values",
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
+        "flow": f"numbers of {study.config.study.unit}s",
+        "protocol_deviations": f"numbers of {study.config.study.unit}s, of rows of the raw files, and of data queries",
+        "completeness": "values there and missing",
+        "recruitment": "dates of randomisation",
         "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",
         "measurement": "all arms together, forms as observed",
         "service_use": (
@@ -242,3 +248,18 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
     terms += [mid_sentence(characteristic_label(study, name)) for name in names]
     return f", adjusted for {', '.join(terms)}" if terms else ""
+
+
+def numbered_title(model: TableModel) -> str:
+    """Return a table's title with its number."""
+    return f"Table {model.number}. {model.title}"
+
+
+def mark_line(said: list[str]) -> str:
+    """Return the marks as one line."""
+    return " ".join(said)
+
+
+def wrapped(text: str, letters: int) -> str:
+    """Return a text in lines of so many letters at most, broken between words where they are short enough."""
+    return "\n".join(textwrap.wrap(text, letters)) or text

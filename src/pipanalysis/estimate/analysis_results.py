@@ -141,6 +141,12 @@ STATISTICS: dict[str, str] = {
     "first_stage": "Difference between arms in the treatment received",
     "f_first_stage": "F statistic of the first stage",
     "association": "Correlation of two roles' changes",
+    "n_stage": "Units at a stage of the trial",
+    "percent_observed": "Percentage of the units of the analysis set with a value",
+    "n_rows": "Rows of a raw file",
+    "n_queries": "Data queries",
+    "n_cumulative": "Units randomised by the end of the month",
+    "n_target": "Units that were to be randomised by the end of the month",
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""

@@ -51,6 +51,17 @@ def continuous_rows(scope: Scope, values: FloatArray, *, visit: str = "", arm: s
         yield scope.row(name, value, visit=visit, arm=arm)
 
 
+def mean_limits(values: FloatArray, conf_level: float) -> tuple[float, float]:
+    """Return the limits of Student's t of a mean; NaN where fewer than two values are there."""
+    from scipy.stats import t
+
+    observed = values[~np.isnan(values)]
+    if observed.size < 2:
+        return nan, nan
+    margin = t.ppf((1 + conf_level) / 2, observed.size - 1) * observed.std(ddof=1) / np.sqrt(observed.size)
+    return float(observed.mean() - margin), float(observed.mean() + margin)
+
+
 def category_rows(
     scope: Scope, values: NDArray[np.object_], levels: Sequence[str], *, visit: str = "", arm: str = ""
 ) -> Iterator[Row]:
@@ -110,4 +121,7 @@ def descriptives(trial: TrialData, scope: Scope, outcome: Outcome) -> Iterator[R
     values = trial.values(outcome.score)[members]
     for visit in described_visits(study, scope.analysis, outcome):
         for arm in study.arms:
-            yield from continuous_rows(scope, values[arms == arm, position[visit]], visit=visit, arm=arm)
+            own = values[arms == arm, position[visit]]
+            yield from continuous_rows(scope, own, visit=visit, arm=arm)
+            for name, limit in zip(("conf_low", "conf_high"), mean_limits(own, scope.conf_level), strict=True):
+                yield scope.row(name, limit, visit=visit, arm=arm)

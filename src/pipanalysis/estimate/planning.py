@@ -32,7 +32,17 @@ MODELS = (*MEANS, *TYPE_OF_METHOD, "dyadic")
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
-WITHOUT_OUTCOMES = ("baseline", "adherence", "harms", "service_use", "measurement", "dyadic")
+WITHOUT_OUTCOMES = (
+    "baseline",
+    "adherence",
+    "harms",
+    "service_use",
+    "measurement",
+    "dyadic",
+    "flow",
+    "protocol_deviations",
+    "recruitment",
+)
 """methods that describe something other than the plan's outcomes"""
 
 
@@ -65,7 +75,7 @@ def given_at_baseline(study: Study, score: str) -> bool:
 
 def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
     """Return why an analysis's method cannot be applied to an outcome, "" where it can."""
-    if analysis.method == "descriptives":
+    if analysis.method in ("descriptives", "completeness"):
         visits = described_visits(study, analysis, outcome)
         return "" if visits else "none of the analysis's visits is a visit of the outcome"
     score = study.scores[outcome.score]

@@ -81,6 +81,7 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
     """Return the parts of an analysis, one per outcome, as calls that yield its rows."""
     from pipanalysis.estimate.baseline import baseline_characteristics
     from pipanalysis.estimate.dyadic import dyadic_rows
+    from pipanalysis.estimate.flow import flow_rows
     from pipanalysis.estimate.safety import safety_rows
 
     if analysis.method == "baseline":
@@ -89,6 +90,8 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
         return [partial(safety_rows, trial, analysis)]
     if analysis.method == "dyadic":
         return [partial(dyadic_rows, trial, analysis)]
+    if analysis.method in ("flow", "protocol_deviations", "recruitment"):
+        return [partial(flow_rows, trial.study, analysis)]
     return [partial(outcome_rows, trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
 
 
@@ -98,6 +101,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         ancova,
         change,
         checks,
+        completeness,
         describe,
         effect_size,
         growth,
@@ -115,6 +119,9 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     scope = Scope(analysis, outcome.name, outcome.domain, trial.study.plan.conf_level, analysis.method)
     if analysis.method == "descriptives":
         yield from describe.descriptives(trial, scope, outcome)
+        return
+    if analysis.method == "completeness":
+        yield from completeness.completeness_rows(trial, scope, outcome)
         return
     if analysis.method == "reliable_change":
         yield from change.change_rows(trial, replace(scope, method=change.METHOD), outcome)

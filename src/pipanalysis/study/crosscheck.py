@@ -11,6 +11,7 @@ from pipanalysis.study.crosscheck_dyads import check_dyads
 from pipanalysis.study.crosscheck_estimands import check_estimands
 from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_families import check_families
+from pipanalysis.study.crosscheck_figures import check_figures
 from pipanalysis.study.crosscheck_files import check_files
 from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.crosscheck_margins import check_margins
@@ -43,6 +44,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_received,
         check_moderators,
         check_dyads,
+        check_figures,
         _displays,
         _synthetic,
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipanalysis.study.displays import OF_ANY_METHOD
 from pipanalysis.study.finding import Finding, one_of
 from pipanalysis.study.yaml_file import Location
 
@@ -31,7 +32,7 @@ def check_categorical(study: Study) -> Iterator[Finding]:
     kind_of = {method: kind for kind, suited in METHODS_OF_TABLE.items() for method in suited}
     for t, table in enumerate(study.displays.tables):
         for name in table.analyses:
-            if name not in methods:
+            if name not in methods or table.kind in OF_ANY_METHOD:
                 continue
             needed = kind_of.get(methods[name])
             if needed != table.kind and (needed or table.kind in METHODS_OF_TABLE):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipanalysis.study.displays import OF_ANY_METHOD
 from pipanalysis.study.finding import Finding, one_of, repeated
 from pipanalysis.study.yaml_file import Location
 
@@ -32,7 +33,7 @@ def check_dyads(study: Study) -> Iterator[Finding]:
     for t, table in enumerate(study.displays.tables):
         for name in table.analyses:
             kind = SHOWN_IN.get(methods.get(name, ""))
-            if kind and table.kind != kind:
+            if kind and table.kind not in (kind, *OF_ANY_METHOD):
                 found = f"{name} in a table of {table.kind}"
                 yield "displays.yaml", ("tables", t, "analyses"), found, f"a table of kind {kind}", "display-unsuited"
 

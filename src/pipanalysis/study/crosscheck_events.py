@@ -11,7 +11,7 @@ from pipanalysis.study.yaml_file import Location
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import HarmsSource
+    from pipanalysis.study.plan import HarmsSource, ScreeningLog
     from pipanalysis.study.study import Variable
 
 KIND_METHODS: dict[str, tuple[str, ...]] = {
@@ -24,6 +24,9 @@ KIND_METHODS: dict[str, tuple[str, ...]] = {
     "cace": ("cace", "ancova", "mmrm", "mixed_model"),
     "moderators": ("mmrm",),
     "dyadic": ("dyadic",),
+    "flow": ("flow",),
+    "completeness": ("completeness",),
+    "protocol_deviations": ("protocol_deviations",),
 }
 """kinds of table that lay out the results of these methods alone"""
 
@@ -47,6 +50,11 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
                 yield from _required(study, sessions.table, (*at, "method"))
         if analysis.method == "measurement":
             yield from _measurement(study, analysis.analysis_set, at)
+        if analysis.screening is not None:
+            yield from _screening(study, analysis.method, analysis.screening, (*at, "screening"))
+        if analysis.method == "recruitment" and study.variable_with_role("randomisation_date") is None:
+            allowed = "a variable of study.yaml with role: randomisation_date"
+            yield file, (*at, "method"), "recruitment without a date of randomisation", allowed, "source-missing"
         if analysis.method in COUNTED:
             if analysis.events is None:
                 yield (
@@ -123,6 +131,31 @@ def _harms(study: Study, source: HarmsSource, at: Location) -> Iterator[Finding]
             "a variable of study.yaml with role: randomisation_date",
             "source-missing",
         )
+
+
+def _screening(study: Study, method: str, log: ScreeningLog, at: Location) -> Iterator[Finding]:
+    if method != "flow":
+        yield "analysis.yaml", at, f"screening of method {method}", "method: flow", "option-unsuited"
+        return
+    held = event_file(study, log.table)
+    if held is None or held.events is None:
+        tables = [file.events.name for file in study.config.files if file.events]
+        yield "analysis.yaml", (*at, "table"), repr(log.table), one_of(tables)
+        return
+    yield from _required(study, log.table, (*at, "table"))
+    if held.closed:
+        found = f"table {log.table!r}, of a closed file"
+        yield "analysis.yaml", (*at, "table"), found, "a table of a file that is not closed", "option-unsuited"
+    known = study.variables | {variable.name: variable for variable in held.events.variables}
+    variables = {name: known[name] for name in (c.variable for c in held.columns) if name in known}
+    for key in ("eligible", "consented", "ineligible_reason", "declined_reason"):
+        name = getattr(log, key)
+        if name is None:
+            continue
+        if name not in variables:
+            yield "analysis.yaml", (*at, key), repr(name), one_of(variables)
+        elif wrong := _wrong(variables[name], "category" if key.endswith("reason") else "flags"):
+            yield "analysis.yaml", (*at, key), repr(name), wrong, "option-unsuited"
 
 
 def _wrong(variable: Variable, key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipanalysis.study.displays import OF_ANY_METHOD
 from pipanalysis.study.finding import Finding, one_of, repeated
 from pipanalysis.study.yaml_file import Location
 
@@ -39,7 +40,9 @@ def check_moderators(study: Study) -> Iterator[Finding]:
     by_name = {analysis.name: analysis for analysis in study.plan.analyses}
     for t, table in enumerate(study.displays.tables):
         for name in table.analyses:
-            if name in by_name and (by_name[name].moderator is not None) != (table.kind == "moderators"):
+            if name not in by_name or table.kind in OF_ANY_METHOD:
+                continue
+            if (by_name[name].moderator is not None) != (table.kind == "moderators"):
                 found = f"{name} in a table of {table.kind}"
                 needed = f"analyses {'with' if table.kind == 'moderators' else 'without'} moderator"
                 yield "displays.yaml", ("tables", t, "analyses"), found, needed, "display-unsuited"

@@ -1,4 +1,4 @@
-"""``config/displays.yaml``: which tables are made from the collected results."""
+"""``config/displays.yaml``: which tables and figures are made from the collected results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipanalysis.study.base import Model, Name, ScoreName
+from pipanalysis.study.figures import Figure
+
+TABLE_ENDINGS = {"html": "html", "docx": "docx", "rtf": "rtf", "latex": "tex"}
+"""formats of tables and the endings of their files; numbers as CSV always stand beside them"""
+
+
+OF_ANY_METHOD = ("diagnostics", "deviations")
+"""kinds of table that show analyses of every method"""
 
 
 class Table(Model):
@@ -32,11 +40,15 @@ class Table(Model):
     - `moderators`: effects by the value of a moderator
     - `dyadic`: how the roles of a dyad change together
     - `checks`: residuals, influence and covariance structures of the mixed models
+    - `flow`: participant flow in numbers
+    - `completeness`: values there, by instrument, visit and arm
+    - `protocol_deviations`: deviations from the protocol and everything excluded
+    - `diagnostics`: how every fit ended
     - `deviations`: what each analysis is by the plan's lock, of all analyses
     """
 
     name: Name
-    """name of its files, results/tables/NAME.html and .csv"""
+    """name of its files, results/tables/NAME.html, .csv and so on"""
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
@@ -59,6 +71,10 @@ class Table(Model):
         "dyadic",
         "checks",
         "deviations",
+        "flow",
+        "completeness",
+        "protocol_deviations",
+        "diagnostics",
     ]
     title: str
     analyses: list[Name] = []
@@ -107,4 +123,24 @@ class Displays(Model):
 
     digits: Digits = Digits()
     disclosure: Disclosure = Disclosure()
+    formats: Annotated[list[Literal["html", "docx", "rtf", "latex"]], Field(min_length=1)] = [
+        "html",
+        "docx",
+        "rtf",
+        "latex",
+    ]
+    """formats of the tables; their numbers as CSV are always written beside them"""
     tables: Annotated[list[Table], Field(min_length=1)]
+    figure_formats: Annotated[list[Literal["svg", "pdf", "png"]], Field(min_length=1)] = ["svg", "pdf", "png"]
+    """formats of the figures; their numbers (.csv) and alternative text (.txt) are always written beside them"""
+    figures: list[Figure] = []
+    report_formats: Annotated[list[Literal["html", "pdf"]], Field(min_length=1)] = ["html", "pdf"]
+    """formats of the report, results/report.html and .pdf"""
+
+    def table_endings(self) -> list[str]:
+        """Return the endings of the files of each table."""
+        return [*(TABLE_ENDINGS[name] for name in self.formats), "csv"]
+
+    def figure_endings(self) -> list[str]:
+        """Return the endings of the files of each figure."""
+        return [*self.figure_formats, "csv", "txt"]

@@ -68,6 +68,21 @@ def family_tables(study: Study, family: str) -> list[Path]:
     if family == "measurement":
         tables = dict.fromkeys(double_coded(study).values())
         return [study.layout.checked_visits, *(study.layout.checked_events(table) for table in tables)]
+    if family == "flow":
+        return _flow_tables(study)
     named = [analysis_table(study, analysis) for analysis in study.family_analyses(family)]
     paths = [event_path(study, table) for table in dict.fromkeys(named) if table is not None]
     return [path for path in paths if path is not None]
+
+
+def _flow_tables(study: Study) -> list[Path]:
+    """Return what the counts of flow and deviations are made from, beside participants and scores."""
+    at, analyses = study.layout, study.family_analyses("flow")
+    paths = [at.assessments] if any(a.method in ("flow", "protocol_deviations") for a in analyses) else []
+    if any(a.method == "protocol_deviations" for a in analyses):
+        paths += [at.derive_counts, at.intake_record]
+    tables = [analysis.screening.table for analysis in analyses if analysis.screening]
+    if study.config.sessions and any(a.method == "flow" for a in analyses):
+        tables.append(study.config.sessions.table)
+    found = [event_path(study, table) for table in dict.fromkeys(tables)]
+    return paths + [path for path in found if path is not None]

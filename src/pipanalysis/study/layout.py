@@ -143,6 +143,14 @@ class Layout:
         """Manifest: seconds that each step took; differs from run to run."""
         return self.results / "durations.csv"
 
+    def figure(self, name: str, ending: str) -> Path:
+        """Return the path of a rendered figure."""
+        return self.results / "figures" / f"{name}.{ending}"
+
+    def report(self, ending: str) -> Path:
+        """Return the path of the report."""
+        return self.results / f"report.{ending}"
+
     def table(self, name: str, ending: str) -> Path:
         """Return the path of a rendered table."""
         return self.results / "tables" / f"{name}.{ending}"

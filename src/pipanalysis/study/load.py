@@ -129,7 +129,8 @@ class Study:
         described = plan.baseline_characteristics if any(a.method == "baseline" for a in chosen) else []
         common = (config.arms, config.visits, config.variables, config.sites, config.randomisation, self.instruments)
         tables = [file for file in config.files if file.events] if family in EVENT_FAMILIES else []
-        read = [tables, config.sessions, self.masked] if tables else []
+        read: list[object] = [tables, config.sessions, self.masked] if tables else []
+        read += [config.recruitment] if family == "flow" else []
         seed = config.study.seed  # of re-randomisation and bootstrap
         return (
             chosen,

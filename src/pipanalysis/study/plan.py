@@ -86,9 +86,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "measurement": ("measurement",),
     "treatment_received": ("therapist", "cace"),
     "association": ("dyadic",),
+    "flow": ("flow", "protocol_deviations", "completeness", "recruitment"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
-EVENT_FAMILIES = ("safety", "measurement", "treatment_received")
+EVENT_FAMILIES = ("safety", "measurement", "treatment_received", "flow")
 """families that read event tables beside participants and scores"""
 BLINDED_FAMILIES = ("measurement",)
 """families that describe all arms together, and never read the allocation"""
@@ -105,6 +106,21 @@ class HarmsSource(Model):
     """category variables of the table that are 1 for events to be counted by themselves too (serious ones)"""
     date: Name | None = None
     """date variable of the table: events before randomisation are not counted"""
+
+
+class ScreeningLog(Model):
+    """Which variables of a screening log say what became of the units before randomisation."""
+
+    table: Name
+    """event table of study.yaml, a row per unit screened, not of a closed file"""
+    eligible: Name
+    """category variable that is 1 where the unit was eligible"""
+    consented: Name
+    """category variable that is 1 where it was and consented"""
+    ineligible_reason: Name | None = None
+    """category variable: why not eligible"""
+    declined_reason: Name | None = None
+    """category variable: why not consented"""
 
 
 class Margin(Sourced):
@@ -164,6 +180,10 @@ class Analysis(Model):
     - `service_use`: contacts with services by arm, as routine care received
     - `measurement`: internal consistency, floor and ceiling, agreement of coders; all arms together
     - `reliable_change`: units that improved, deteriorated and recovered (Jacobson and Truax)
+    - `flow`: units at each stage of the trial
+    - `protocol_deviations`: visits out of window or missed, exclusions, rows set aside
+    - `completeness`: values there and missing by arm and visit
+    - `recruitment`: units randomised by month
     """
 
     name: Name
@@ -191,6 +211,10 @@ class Analysis(Model):
         "therapist",
         "cace",
         "dyadic",
+        "flow",
+        "protocol_deviations",
+        "completeness",
+        "recruitment",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
@@ -248,6 +272,8 @@ class Analysis(Model):
     """cace: what counts as treatment received"""
     dyad: list[DyadRole] = []
     """dyadic: the roles, at least two; `outcomes` is not used"""
+    screening: ScreeningLog | None = None
+    """flow: where the screening log stands"""
     prespecified: bool = True
 
 

@@ -1,0 +1,124 @@
+"""A figure as SVG, PDF and PNG, with its numbers and its alternative text; the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
+from pipanalysis.display.wording import mark_line
+from pipanalysis.files import write_bytes, write_csv, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from pipanalysis.study.layout import Layout
+
+COLOURS = ("#404040", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+"""of arms and analyses in turn; told apart by colour-blind readers (Okabe and Ito) and, with the markers, in grey"""
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.unicode_minus": True,
+    "text.parse_math": False,
+    "lines.linewidth": 1.2,
+    "svg.hashsalt": "pipanalysis",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+    # Hinted text is not as wide in all formats, and labels would be cut off.
+    "text.hinting": "none",
+    "figure.dpi": 200,
+    "figure.constrained_layout.w_pad": 0.08,
+    "figure.constrained_layout.h_pad": 0.06,
+}
+MARK_HEIGHT = 0.2
+"""of a line of the marks, in inches"""
+LETTERS_PER_INCH = 13.5
+"""of the marks' font, about"""
+
+
+def write_figure(layout: Layout, model: FigureModel, formats: list[str]) -> None:
+    """Write a figure in each format asked for, and always its numbers (CSV) and alternative text beside them."""
+    for name, content in rendered(model, formats).items():
+        write_bytes(layout.figure(model.name, name), content)
+    write_csv(layout.figure(model.name, "csv"), figure_frame(model))
+    lines = [*model.marks, model.numbered_title, model.alternative, *model.notes]
+    write_text(layout.figure(model.name, "txt"), "\n".join(lines) + "\n")
+
+
+def figure_frame(model: FigureModel) -> pd.DataFrame:
+    """Return the figure's numbers at full precision, each record with the figure's marks."""
+    import pandas as pd
+
+    frame = pd.DataFrame(model.records)
+    if model.marks:
+        frame.insert(0, "mark", mark_line(model.marks))
+    return frame
+
+
+def rendered(model: FigureModel, formats: list[str]) -> dict[str, bytes]:
+    """Return the bytes of a figure in each format: fonts embedded, no dates, the marks at its top."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        figure = drawn(model)
+        return {name: _saved(figure, model, name) for name in formats}
+
+
+def drawn(model: FigureModel) -> Figure:
+    """Return a figure that is drawn and laid out, in the style that is set."""
+    from matplotlib.figure import Figure
+
+    width, height = model.size
+    said = [line for mark in model.marks for line in textwrap.wrap(mark, int(width * LETTERS_PER_INCH))]
+    above = MARK_HEIGHT * len(said) + 0.08 if said else 0.0
+    figure = Figure(figsize=(width, height + above), layout="constrained")
+    if said:
+        parts: Any = figure.subfigures(2, 1, height_ratios=[above, height])
+        top, body = parts
+        top.text(0.5, 0.5, "\n".join(said), ha="center", va="center", fontweight="bold", color="#6b4a00")
+    else:
+        body = figure.subfigures()
+    if model.draw is None:
+        body.text(0.5, 0.5, EMPTY_FIGURE, ha="center", va="center")
+    else:
+        model.draw(body)
+    # The layout is worked out once, not again for each format; labels that decide it settle at the second pass.
+    figure.draw_without_rendering()
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _saved(figure: Figure, model: FigureModel, name: str) -> bytes:
+    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "Title": model.numbered_title}, "png": {}}
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=name, metadata=dates[name])
+    content = buffer.getvalue()
+    return _described(content.decode(), model).encode() if name == "svg" else content
+
+
+def _described(svg: str, model: FigureModel) -> str:
+    """Return an SVG with title and alternative text, as readers aloud look for them."""
+    start = svg.index("<svg")
+    end = svg.index(">", start)
+    root = svg[start:end] + f' role="img" aria-labelledby="title-{model.name} desc-{model.name}">'
+    about = (
+        f'\n <title id="title-{model.name}">{escape(model.numbered_title)}</title>'
+        f'\n <desc id="desc-{model.name}">{escape(model.alternative)}</desc>'
+    )
+    return svg[:start] + root + about + svg[end + 1 :]

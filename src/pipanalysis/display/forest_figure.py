@@ -1,0 +1,175 @@
+"""Forest plot: standardised effects of all outcomes by domain, visits side by side, analyses below one another."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.figure_files import COLOURS, MARKERS
+from pipanalysis.display.figure_model import FigureModel
+from pipanalysis.display.wording import analysis, marks, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
+
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.figures import Figure
+    from pipanalysis.study.load import Study
+
+SIZES = (("effect_size", "effect_size_low", "effect_size_high"), ("hedges_g", "conf_low", "conf_high"))
+"""statistics on the standardised scale and their limits, the first that an analysis has"""
+LABEL_LETTERS = 42
+ROW = 0.24
+"""height of a row in inches"""
+
+
+def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
+    """Draw the standardised effects of the figure's analyses; those of one analysis a label stand in one row.
+
+    Effects are drawn as they stand in the results, and the side of zero on which the arm does better is shaded.
+    """
+    model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
+    rows = _rows(study, figure, results, model)
+    if not model.records:
+        return model
+    shown = {record["visit"] for record in model.records}
+    visits = [visit for visit in study.visits.values() if visit.name in shown]
+    labels = list(dict.fromkeys(analysis(study, str(record["analysis"])).label for record in model.records))
+    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    arms = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    model.notes = [
+        f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level}% interval: the difference in "
+        f"standard deviations at baseline. Shaded: the side of zero on which {arms} does better.",
+        *figure.footnotes,
+    ]
+    model.alternative = (
+        f"Forest plot of {len(rows)} row(s) by domain at {', '.join(visit.label for visit in visits)}: standardised "
+        f"differences with {level}% intervals. The numbers are in the file beside."
+    )
+    heights = [_height(label, len(labels) if key else 1) for label, key in rows]
+    model.size = (2.8 + 3.1 * len(visits), ROW * sum(heights) + 1.0)
+
+    def draw(body: SubFigure) -> None:
+        grid = body.subplots(1, len(visits), sharey=True, squeeze=False)
+        low = min(min(r["low"], r["estimate"]) for r in model.records)
+        high = max(max(r["high"], r["estimate"]) for r in model.records)
+        for axes, visit in zip(grid.flat, visits, strict=True):
+            own = [record for record in model.records if record["visit"] == visit.name]
+            _panel(study, axes, rows, heights, own, labels, (low, high))
+            axes.set_title(visit.label)
+            axes.set_xlabel("Standardised difference")
+        if len(labels) > 1:
+            handles, names = grid.flat[0].get_legend_handles_labels()
+            unique = dict(zip(names, handles, strict=True))
+            body.legend(list(unique.values()), list(unique), loc="outside lower center", ncols=min(3, len(unique)))
+
+    model.draw = draw
+    return model
+
+
+def _rows(study: Study, figure: Figure, results: ResultsIndex, model: FigureModel) -> list[tuple[str, str]]:
+    """Return label and key of each row, the key of a domain's heading being empty; fill in the model's records."""
+    rows: list[tuple[str, str]] = []
+    others = list(study.arms.values())[1:]
+    for domain in study.plan.domains:
+        own: list[tuple[str, str]] = []
+        for outcome in study.plan.outcomes:
+            chosen = figure.outcomes == "all" or outcome.name in figure.outcomes
+            if outcome.domain != domain.name or not chosen:
+                continue
+            for arm in others:
+                found = _effects(study, figure, results, outcome.name, arm.name)
+                if found:
+                    label = outcome.label + (f", {arm.label}" if len(others) > 1 else "")
+                    own.append((wrapped(label, LABEL_LETTERS), f"{outcome.name} {arm.name}"))
+                    model.records += found
+        if own:
+            rows += [(domain.label, ""), *own]
+    return rows
+
+
+def _effects(study: Study, figure: Figure, results: ResultsIndex, outcome: str, arm: str) -> list[dict[str, Any]]:
+    found = []
+    contrast = f"{arm} - {study.reference_arm.name}"
+    for name in figure.analyses:
+        for visit in study.visits:
+            if not (figure.visits == "all" or visit in figure.visits):
+                continue
+            for size, low, high in SIZES:
+                s = results.stats(name, outcome, (size, low, high), visit=visit, contrast=contrast)
+                if all(isfinite(value) for value in s.values()):
+                    own = {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast}
+                    numbers = {"statistic": size, "estimate": s[size], "low": s[low], "high": s[high]}
+                    found.append(own | {"key": f"{outcome} {arm}"} | numbers)
+                    break
+    return found
+
+
+def _height(label: str, analyses: int) -> float:
+    """Return the height of a row in lines: those of its label, or its analyses one below another."""
+    return max(label.count("\n") + 1.0, 0.75 * analyses + 0.25)
+
+
+def _panel(
+    study: Study,
+    axes: Axes,
+    rows: list[tuple[str, str]],
+    heights: list[float],
+    records: list[dict[str, Any]],
+    labels: list[str],
+    limits: tuple[float, float],
+) -> None:
+    digits = study.displays.digits.effect_size
+    width = limits[1] - min(limits[0], 0.0)
+    left, right = min(limits[0], 0.0) - 0.05 * width, max(limits[1], 0.0) + 0.05 * width
+    step = 0.75
+    places = [sum(heights[:i]) + height / 2 for i, height in enumerate(heights)]
+    for position, height, (_, key) in zip(places, heights, rows, strict=True):
+        if not key:
+            continue
+        better = study.scores[study.outcomes[key.partition(" ")[0]].score].better
+        if better:
+            side = (0.0, right) if better == "higher" else (left, 0.0)
+            axes.fill_betweenx(
+                [position - height / 2, position + height / 2], *side, color="#e7f0ea", linewidth=0, zorder=0
+            )
+        for record in records:
+            if record["key"] != key:
+                continue
+            i = labels.index(analysis(study, str(record["analysis"])).label)
+            y = position + (i - (len(labels) - 1) / 2) * step
+            colour = COLOURS[(i + 1) % len(COLOURS)] if len(labels) > 1 else COLOURS[0]
+            axes.plot([record["low"], record["high"]], [y, y], color=colour, linewidth=1.1, zorder=2)
+            face = colour if i % 2 == 0 else "white"
+            axes.plot(
+                record["estimate"],
+                y,
+                MARKERS[(i + 1) % len(MARKERS)],
+                color=colour,
+                markerfacecolor=face,
+                markersize=4,
+                zorder=3,
+                label=labels[i],
+            )
+            text = rounding.with_interval(record["estimate"], record["low"], record["high"], digits)
+            axes.annotate(
+                text,
+                (1.0, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=6.5,
+            )
+    axes.axvline(0, color="#808080", linewidth=0.8, zorder=1)
+    axes.set_xlim(left, right)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_ylim(sum(heights) + 0.1, -0.1)
+    axes.set_yticks(places, [label for label, _ in rows])
+    # Panels share the labels of the first one.
+    for tick, (_, key) in zip(axes.get_yticklabels(), rows, strict=False):
+        tick.set_fontweight("normal" if key else "bold")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)

@@ -1,0 +1,43 @@
+"""Every format of a table, from one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pipanalysis.display.docx_document import docx_document
+from pipanalysis.display.html_page import html_page
+from pipanalysis.display.latex_document import latex_document
+from pipanalysis.display.rtf_document import rtf_document
+from pipanalysis.files import write_bytes, write_csv
+from pipanalysis.study.displays import TABLE_ENDINGS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipanalysis.display.table_model import TableModel
+    from pipanalysis.study.layout import Layout
+
+DOCUMENTS: dict[str, Callable[[TableModel], bytes]] = {
+    "html": lambda model: html_page(model).encode(),
+    "docx": docx_document,
+    "rtf": lambda model: rtf_document(model).encode("ascii"),
+    "latex": lambda model: latex_document(model).encode(),
+}
+
+
+def write_table(layout: Layout, model: TableModel, formats: list[str]) -> None:
+    """Write a table in each format asked for, and always its numbers as CSV beside them."""
+    for name in formats:
+        write_bytes(layout.table(model.name, TABLE_ENDINGS[name]), DOCUMENTS[name](model))
+    write_csv(layout.table(model.name, "csv"), csv_frame(model))
+
+
+def csv_frame(model: TableModel) -> pd.DataFrame:
+    """Return the table's numbers at full precision, each record with the table's marks."""
+    import pandas as pd
+
+    frame = pd.DataFrame(model.records)
+    if model.marks:
+        frame.insert(0, "mark", " ".join(model.marks))
+    return frame

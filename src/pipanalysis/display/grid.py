@@ -1,0 +1,56 @@
+"""A table as lines and columns: what every format needs to lay it out, whatever it writes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipanalysis.display.table_model import TableModel
+
+EMPTY = "No results: none of the planned analyses has a result for this table."
+NUMBER = re.compile(r"([<>]?[\u2212-]?\d[\d,]*)(.*)", re.DOTALL)
+"""a cell that starts with a number: up to its decimal point, and the rest"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: `group` and `heading` go over all columns, `row` has a cell a column."""
+
+    kind: str
+    label: str
+    depth: int = 0
+    cells: tuple[str, ...] = ()
+
+
+def lines(model: TableModel) -> list[Line]:
+    """Return the body of a table, line by line."""
+    found = []
+    for group in model.groups:
+        if group.label and group.rows:
+            found.append(Line("group", group.label))
+        found += [Line("row" if row.cells else "heading", row.label, row.depth, row.cells) for row in group.rows]
+    return found
+
+
+def spanners(model: TableModel) -> list[tuple[str, int]]:
+    """Return the headings over the columns and how many columns each covers; [] where there are none."""
+    if not any(column.spanner for column in model.columns):
+        return []
+    return [(label, len(list(covered))) for label, covered in groupby(model.columns, lambda column: column.spanner)]
+
+
+def split(cell: str) -> tuple[str, str] | None:
+    """Return a cell's text before and after the place that is aligned: the decimal point of its first number.
+
+    A whole number is aligned at its end. None where the cell does not start with a number.
+    """
+    found = NUMBER.fullmatch(cell)
+    return (found[1], found[2]) if found else None
+
+
+def notes(model: TableModel) -> list[str]:
+    """Return the notes below a table, then its footnotes with their letters."""
+    return [*model.notes, *(f"[{model.footnotes.letter(text)}] {text}" for text in list(model.footnotes.texts))]

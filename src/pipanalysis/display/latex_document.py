@@ -1,0 +1,171 @@
+"""A table as a LaTeX document: booktabs rules, a longtable whose head repeats, decimal points one below another."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split
+from pipanalysis.display.paper import INDENT, Paper, Placed, on_paper
+from pipanalysis.display.wording import mark_line, numbered_title
+
+if TYPE_CHECKING:
+    from pipanalysis.display.table_model import TableModel
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",
+    "]": "{]}",
+    "-": "{-}",
+    "'": r"\textquotesingle{}",
+    "`": r"\textasciigrave{}",
+    "\u2212": r"\ensuremath{-}",
+    "\u2013": r"\textendash{}",
+    "\u2014": r"\textemdash{}",
+    "\u00a0": "~",
+    "\u2002": r"\enspace{}",
+    "\u2003": r"\quad{}",
+    "\u2009": r"\,",
+    "\u2264": r"\ensuremath{\leq}",
+    "\u2265": r"\ensuremath{\geq}",
+    "\u2260": r"\ensuremath{\neq}",
+    "\u2248": r"\ensuremath{\approx}",
+    "\u00b1": r"\ensuremath{\pm}",
+    "\u00d7": r"\ensuremath{\times}",
+    "\u00b5": r"\ensuremath{\mu}",
+    "\u00b2": r"\textsuperscript{2}",
+    "\u00b3": r"\textsuperscript{3}",
+    "\u2192": r"\ensuremath{\rightarrow}",
+    "\u221e": r"\ensuremath{\infty}",
+    "\u221a": r"\ensuremath{\surd}",
+}
+GREEK_NAME = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (FINAL )?(\w+)")
+LATIN_CAPITALS = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True))
+"""Greek capitals that look like Latin ones, for which TeX has no command"""
+TEX_NAMES = {"LAMDA": "lambda", "OMICRON": "o"}
+PREAMBLE = r"""
+\documentclass[a4paper]{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{textcomp,mathptmx,amssymb,array,booktabs,longtable,fancyhdr,geometry}
+""".strip()
+
+
+def latex_document(model: TableModel) -> str:
+    """Return a table as a LaTeX document that compiles by itself; the table is a `longtable` that can be copied out.
+
+    Each column of numbers is two columns of LaTeX, which meet at the decimal point.
+    """
+    paper = on_paper(model)
+    turned = ",landscape" if paper.landscape else ""
+    size = f"\\fontsize{{{paper.size:g}}}{{{paper.size * 1.2:g}}}\\selectfont"
+    parts = [
+        f"% {numbered_title(model)}".replace("\n", " "),
+        PREAMBLE,
+        f"\\geometry{{margin=2cm{turned}}}",
+        "\\pagestyle{fancy}\\fancyhf{}\\renewcommand{\\headrulewidth}{0pt}",
+        f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))} \\thepage}}",
+        "\\setlength{\\parindent}{0pt}\\setlength{\\parskip}{3pt}\\setlength{\\LTleft}{0pt}",
+        "\\setlength{\\tabcolsep}{0pt}\\setlength{\\LTpre}{4pt}\\setlength{\\LTpost}{4pt}\\raggedright",
+        "\\begin{document}",
+        f"{{\\large\\bfseries {latex_text(numbered_title(model))}}}\n",
+        size,
+        *(latex_text(line) + "\n" for line in model.lead),
+    ]
+    if model.empty:
+        parts += [latex_text(line) + "\n" for line in (*model.marks, EMPTY)]
+    else:
+        parts += _table(model, paper)
+    parts += [latex_text(note) + "\n" for note in notes(model)]
+    return "\n".join([*parts, "\\end{document}", ""])
+
+
+def _table(model: TableModel, paper: Paper) -> list[str]:
+    # LaTeX columns: one of labels, two a column of ours.
+    every = 1 + 2 * len(model.columns)
+    head = []
+    if model.marks:
+        head.append(f"\\multicolumn{{{every}}}{{@{{}}l}}{{\\bfseries {latex_text(mark_line(model.marks))}}}\\\\")
+    head.append("\\toprule")
+    over = spanners(model)
+    if over:
+        cells, rules, start = [""], [], 2
+        widths = [placed.width for placed in paper.columns]
+        for label, covered in over:
+            first = start // 2 - 1
+            box = f"b{{{sum(widths[first : first + covered]):.2f}cm}}"
+            heading = f"\\centering\\arraybackslash\\bfseries {latex_text(label)}"
+            cells.append(f"\\multicolumn{{{2 * covered}}}{{{box}}}{{{heading}}}")
+            if label:
+                rules.append(f"\\cmidrule(lr){{{start}-{start + 2 * covered - 1}}}")
+            start += 2 * covered
+        head += [" & ".join(cells) + "\\\\", "".join(rules)]
+    cells = [""]
+    for column, placed in zip(model.columns, paper.columns, strict=True):
+        place = "\\centering" if column.numbers else "\\raggedright"
+        inside = f"{place}\\arraybackslash\\bfseries {latex_text(column.label)}"
+        cells.append(f"\\multicolumn{{2}}{{b{{{placed.width:.2f}cm}}}}{{{inside}}}")
+    head += [" & ".join(cells) + "\\\\", "\\midrule"]
+    stub = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{{paper.stub:.2f}cm}}"
+    return [
+        f"\\begin{{longtable}}{{{stub}{''.join(_columns(placed) for placed in paper.columns)}}}",
+        *head,
+        "\\endhead",
+        "\\bottomrule",
+        "\\endfoot",
+        *(_line(line, model, every) for line in lines(model)),
+        "\\end{longtable}",
+    ]
+
+
+def _columns(placed: Placed) -> str:
+    """Return the two columns of LaTeX that meet where the decimal points stand."""
+    point = placed.width / 2 if placed.point is None else placed.point
+    return f"w{{r}}{{{point:.2f}cm}}@{{}}w{{l}}{{{placed.width - point:.2f}cm}}"
+
+
+def _line(line: Line, model: TableModel, every: int) -> str:
+    inset = f"\\hspace*{{{INDENT * line.depth:.1f}cm}}" if line.depth else ""
+    if line.kind != "row":
+        style = "\\bfseries " if line.kind == "group" else ""
+        return f"\\multicolumn{{{every}}}{{@{{}}l}}{{{inset}{style}{latex_text(line.label)}}}\\\\*"
+    cells = [inset + latex_text(line.label)]
+    for text, column in zip(line.cells, model.columns, strict=True):
+        parts = split(text) if column.numbers else None
+        if parts:
+            tail = parts[1].replace(" ", "\u00a0", 1) if parts[1].startswith(" ") else parts[1]
+            cells.append(f"{latex_text(parts[0])} & {latex_text(tail)}")
+        else:
+            cells.append(f"\\multicolumn{{2}}{{{'c' if column.numbers else 'l'}}}{{{latex_text(text)}}}")
+    return " & ".join(cells) + "\\\\"
+
+
+def latex_text(text: str) -> str:
+    """Return text for LaTeX: its own characters escaped, Greek letters (without accents) and signs as mathematics."""
+    return "".join(_character(character) for character in text)
+
+
+def _character(character: str) -> str:
+    if character in ESCAPES:
+        return ESCAPES[character]
+    letter = unicodedata.normalize("NFD", character)[0]
+    greek = GREEK_NAME.match(unicodedata.name(letter, ""))
+    if greek:
+        small = TEX_NAMES.get(greek[3], greek[3].lower())
+        name = ("var" if greek[2] else "") + (small if greek[1] == "SMALL" else small.capitalize())
+        return LATIN_CAPITALS.get(letter) or (name if name == "o" else f"\\ensuremath{{\\{name}}}")
+    return " " if character < " " else character

@@ -1,0 +1,187 @@
+"""A table on A4 paper: page, column widths and rows of cells, for formats that place every cell themselves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipanalysis.display.grid import Line, lines, spanners, split
+from pipanalysis.display.wording import mark_line
+
+if TYPE_CHECKING:
+    from pipanalysis.display.table_model import Column, TableModel
+
+SIZES = (9.0, 8.0, 7.0)
+"""font sizes in points, tried in turn until a table is as wide as its page"""
+PORTRAIT, LANDSCAPE = 17.0, 25.7
+"""width of the text on A4 in centimetres, with margins of 2 cm"""
+CM_PER_POINT = 2.54 / 72
+PADDING = 0.25
+"""white space beside the text of a cell, in centimetres, both sides together"""
+STUB = (4.0, 7.5)
+"""narrowest and widest column of row labels in centimetres"""
+INDENT = 0.3
+"""how far a level of row labels stands in, in centimetres"""
+TWIPS_PER_CM = 1440 / 2.54
+SIDE = 0.1
+"""white space between the side of a cell and its text, in centimetres"""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A column on paper, in centimetres.
+
+    Attributes:
+        width: of the column.
+        point: from its left side to where decimal points stand; None where no cell is a number.
+    """
+
+    width: float
+    point: float | None
+
+
+@dataclass(frozen=True)
+class Paper:
+    """How a table lies on A4 paper.
+
+    Attributes:
+        landscape: whether the page is turned.
+        size: of the font, in points.
+        stub: width of the row labels' column in centimetres.
+        columns: the others.
+    """
+
+    landscape: bool
+    size: float
+    stub: float
+    columns: tuple[Placed, ...]
+
+    @property
+    def width(self) -> float:
+        """Width of the whole table in centimetres."""
+        return self.stub + sum(column.width for column in self.columns)
+
+
+def on_paper(model: TableModel) -> Paper:
+    """Return page and column widths for a table: the largest font, upright where it fits."""
+    body = lines(model)
+    labels = max((text_width(line.label) + 0.8 * line.depth for line in body if line.kind == "row"), default=0.0)
+    for size in SIZES:
+        em = size * CM_PER_POINT
+        columns = tuple(_place(column, i, body, em) for i, column in enumerate(model.columns))
+        taken = sum(column.width for column in columns)
+        stub = min(max(labels * em + PADDING, STUB[0]), STUB[1])
+        for landscape, room in ((False, PORTRAIT), (True, LANDSCAPE)):
+            if stub + taken <= room:
+                return Paper(landscape, size, stub, columns)
+    narrow = (LANDSCAPE - STUB[0]) / taken
+    shrunk = tuple(Placed(c.width * narrow, None) for c in columns)
+    return Paper(landscape=True, size=SIZES[-1], stub=STUB[0], columns=shrunk)
+
+
+def _place(column: Column, position: int, body: list[Line], em: float) -> Placed:
+    cells = [line.cells[position] for line in body if line.kind == "row"]
+    parts = [part for cell in cells if column.numbers and (part := split(cell))]
+    head = max((text_width(before) for before, _ in parts), default=0.0) * em
+    tail = max((text_width(after) for _, after in parts), default=0.0) * em
+    whole = max((text_width(cell) for cell in cells), default=0.0) * em
+    words = max((text_width(word) for word in re.split(r"\s", column.label)), default=0.0) * em * 1.1
+    heading = text_width(column.label) * em * 1.1 / 3
+    width = max(head + tail, whole, words, heading, 1.0) + PADDING
+    return Placed(width, (width - head - tail) / 2 + head if parts else None)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell on paper; widths and places in centimetres.
+
+    Attributes:
+        text: in it.
+        width: of all columns that it covers.
+        span: how many columns it covers.
+        bold: whether the text is.
+        centred: where the text stands; else left.
+        depth: how deep the text stands in.
+        point: from the left side of the text to its decimal point; None where it is not aligned.
+        above: whether a rule stands above it.
+        below: whether a rule stands below it.
+    """
+
+    text: str
+    width: float
+    span: int = 1
+    bold: bool = False
+    centred: bool = False
+    depth: int = 0
+    point: float | None = None
+    above: bool = False
+    below: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells side by side; a header repeats on every page, and a row that is kept stays with the next one."""
+
+    cells: tuple[Cell, ...]
+    header: bool = False
+    keep: bool = False
+
+
+def sheet(model: TableModel, paper: Paper) -> list[Row]:
+    """Return the rows of a table on paper: marks, spanners and headings as headers, then the body.
+
+    The marks are a row of the table, so that they stay with it when it is pasted elsewhere.
+    """
+    widths = [paper.stub, *(column.width for column in paper.columns)]
+    rows = []
+    if model.marks:
+        rows.append(Row((Cell(mark_line(model.marks), paper.width, len(widths), bold=True),), header=True, keep=True))
+    over = spanners(model)
+    if over:
+        cells, start = [Cell("", widths[0], above=True)], 1
+        for label, covered in over:
+            width = sum(widths[start : start + covered])
+            cells.append(Cell(label, width, covered, bold=True, centred=True, above=True, below=bool(label)))
+            start += covered
+        rows.append(Row(tuple(cells), header=True, keep=True))
+    headings = [Cell("", widths[0], above=not over, below=True)]
+    headings += [
+        Cell(column.label, width, bold=True, centred=column.numbers, above=not over, below=True)
+        for column, width in zip(model.columns, widths[1:], strict=True)
+    ]
+    rows.append(Row(tuple(headings), header=True, keep=True))
+    body = lines(model)
+    last = len(body) - 1
+    return rows + [_row(line, model, widths, paper, below=i == last) for i, line in enumerate(body)]
+
+
+def _row(line: Line, model: TableModel, widths: list[float], paper: Paper, *, below: bool) -> Row:
+    if line.kind != "row":
+        bold = line.kind == "group"
+        one = Cell(line.label, paper.width, len(widths), bold=bold, depth=line.depth, below=below)
+        return Row((one,), keep=True)
+    cells = [Cell(line.label, widths[0], depth=line.depth, below=below)]
+    for text, placed, column in zip(line.cells, paper.columns, model.columns, strict=True):
+        if placed.point is not None and split(text):
+            cells.append(Cell(text, placed.width, point=placed.point - SIDE, below=below))
+        else:
+            cells.append(Cell(text, placed.width, centred=column.numbers, below=below))
+    return Row(tuple(cells))
+
+
+def text_width(text: str) -> float:
+    """Return about how wide a text is in Times, in units of the font size."""
+    return sum(_character(character) for character in text)
+
+
+def _character(character: str) -> float:
+    if character in " .,;:|!'()[]/-ijlt":
+        return 0.33 if character in "()[]-" else 0.28
+    if character.isdigit():
+        return 0.5
+    if character in "mwMW%@\u2003\u2014":
+        return 0.85
+    if character in "\u2212<>=+":
+        return 0.57
+    return 0.7 if character.isupper() else 0.48

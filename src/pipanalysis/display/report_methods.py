@@ -1,0 +1,102 @@
+"""The methods of the report, written from the configuration and the plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipanalysis.display import rounding
+from pipanalysis.display.multiplicity import families_note
+from pipanalysis.display.report_model import Block, Paragraph, Subheading
+from pipanalysis.display.wording import (
+    characteristic_label,
+    estimand_line,
+    method_sentence,
+    mid_sentence,
+)
+
+if TYPE_CHECKING:
+    from pipanalysis.study.load import Study
+
+ROLES = {
+    "primary": "Primary analysis",
+    "secondary": "Secondary analyses",
+    "sensitivity": "Sensitivity analyses",
+    "supplementary": "Supplementary analyses",
+    "exploratory": "Exploratory analyses",
+    "descriptive": "Descriptions",
+}
+LIKELIHOOD = ("mmrm", "clda", "mixed_model", "growth")
+"""methods that use every observed value, of units that miss others too"""
+
+
+def methods(study: Study) -> list[Block]:
+    """Return the paragraphs on design, outcomes, analysis sets, estimands, analyses, missing data and multiplicity."""
+    blocks: list[Block] = [Subheading("Design"), Paragraph(_design(study))]
+    blocks += [Subheading("Outcomes"), *(Paragraph(line) for line in _outcomes(study))]
+    blocks.append(Subheading("Who is analysed"))
+    sets = "; ".join(chosen.label for chosen in study.plan.analysis_sets)
+    blocks.append(Paragraph(f"Analysis sets: {sets}. Units are analysed in the arm that they were allocated to."))
+    if study.plan.estimands:
+        blocks.append(Subheading("Estimands"))
+        blocks += [Paragraph(estimand_line(study.plan, estimand)) for estimand in study.plan.estimands]
+    blocks.append(Subheading("Analyses"))
+    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    blocks.append(
+        Paragraph(f"Intervals are {level}% confidence intervals, P values two-sided, except where it is said.")
+    )
+    for role, title in ROLES.items():
+        chosen = [analysis for analysis in study.plan.analyses if analysis.role == role]
+        if chosen:
+            blocks.append(Paragraph(f"{title}. " + " ".join(method_sentence(study, a.name) for a in chosen)))
+    blocks += [Subheading("Missing data"), Paragraph(_missing(study))]
+    blocks.append(Subheading("Multiplicity"))
+    if study.plan.families:
+        blocks.append(Paragraph(families_note(study, study.plan.families)))
+    else:
+        blocks.append(Paragraph("The plan has no families of hypotheses: P values are not adjusted for multiplicity."))
+    late = [analysis.label for analysis in study.plan.analyses if not analysis.prespecified]
+    said = f"Not prespecified: {'; '.join(late)}." if late else "Every analysis was prespecified."
+    return [*blocks, Subheading("Changes to the plan"), Paragraph(said)]
+
+
+def _design(study: Study) -> str:
+    config = study.config
+    arms = " versus ".join(arm.label for arm in study.arms.values())
+    ratio = ":".join(str(config.randomisation.ratio.get(name, 1)) for name in study.arms)
+    strata = ", ".join(mid_sentence(characteristic_label(study, name)) for name in config.randomisation.strata)
+    visits = ", ".join(visit.label for visit in study.visits.values())
+    said = f"A randomised trial of {arms}; the unit of randomisation is the {config.study.unit}, the ratio {ratio}"
+    said += f", stratified by {strata}" if strata else ""
+    said += f", in blocks of {config.randomisation.block_size}" if config.randomisation.block_size else ""
+    said += f". Assessments: {visits}."
+    if config.study.units_expected:
+        said += f" It set out to randomise {config.study.units_expected} {config.study.unit}s."
+    return said
+
+
+def _outcomes(study: Study) -> list[str]:
+    lines = []
+    for role, title in (("primary", "Primary"), ("secondary", "Secondary"), ("exploratory", "Exploratory")):
+        by_domain = []
+        for domain in study.plan.domains:
+            own = [o.label for o in study.plan.outcomes if o.domain == domain.name and o.role == role]
+            if own:
+                by_domain.append(f"{domain.label}: {', '.join(own)}")
+        if by_domain:
+            lines.append(f"{title}. {'; '.join(by_domain)}.")
+    return lines
+
+
+def _missing(study: Study) -> str:
+    methods_used = {analysis.method for analysis in study.plan.analyses}
+    said = []
+    if methods_used & set(LIKELIHOOD):
+        said.append(
+            "Mixed models use every observed value by maximum likelihood, restricted or not: they are valid where "
+            "values are missing at random given what is in the model."
+        )
+    if methods_used & {"ancova", "logistic", "effect_size"}:
+        said.append("Analyses of one visit at a time use the units with a value at that visit.")
+    if "completeness" in methods_used:
+        said.append("How much is missing, and in which patterns, is shown by arm.")
+    return " ".join(said) or "No analysis of the plan has a rule for missing values."

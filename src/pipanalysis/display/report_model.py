@@ -1,0 +1,87 @@
+"""The report before it has a format: sections of paragraphs, lists, plain grids, tables and figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipanalysis.display.figure_model import FigureModel
+from pipanalysis.display.table_model import TableModel
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Subheading:
+    """A heading within a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place in the report: its words and its id."""
+
+    text: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A plain table of words; a cell is text or links."""
+
+    label: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str | tuple[Link, ...], ...], ...]
+
+
+Block = Paragraph | Subheading | Grid | TableModel | FigureModel
+
+
+@dataclass
+class Section:
+    """A section: its id, heading and blocks."""
+
+    name: str
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """The report.
+
+    Attributes:
+        title: of the trial.
+        subtitle: registration and the like; "" for none.
+        marks: what must be said on every page.
+        sections: in order.
+        pictures: each figure that shows something, as SVG, by its name.
+    """
+
+    title: str
+    subtitle: str
+    marks: list[str]
+    sections: list[Section]
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def displays(self) -> list[TableModel | FigureModel]:
+        """Every table and figure, in order."""
+        blocks = [block for section in self.sections for block in section.blocks]
+        return [block for block in blocks if isinstance(block, TableModel | FigureModel)]
+
+
+def anchor(block: TableModel | FigureModel) -> str:
+    """Return the id of a table or figure in the report."""
+    return f"{'table' if isinstance(block, TableModel) else 'figure'}-of-{block.name}"
+
+
+def heading(block: TableModel | FigureModel) -> str:
+    """Return the numbered title of a table or figure."""
+    kind = "Table" if isinstance(block, TableModel) else "Figure"
+    return f"{kind} {block.number}. {block.title}"

@@ -1,0 +1,69 @@
+"""Quantiles of a model's residuals against those of the normal distribution, a panel an outcome."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display.figure_files import COLOURS
+from pipanalysis.display.figure_model import FigureModel
+from pipanalysis.display.trajectories_figure import ACROSS
+from pipanalysis.display.wording import analysis_label, marks, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import SubFigure
+
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.figures import Figure
+    from pipanalysis.study.load import Study
+
+PROBABILITY = re.compile(r"p=(0\.\d+)")
+
+
+def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
+    """Draw the statistics `residual_quantile`, whose context gives the probability, of the figure's analyses."""
+    model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
+    panels: dict[str, list[tuple[float, float]]] = {}
+    for name in figure.analyses:
+        for outcome in study.plan.outcomes:
+            if not (figure.outcomes == "all" or outcome.name in figure.outcomes):
+                continue
+            for row in results.rows(name, outcome.name, "residual_quantile"):
+                found = PROBABILITY.search(str(row["context"]))
+                if found:
+                    p = float(found[1])
+                    panels.setdefault(outcome.label, []).append((p, float(row["stat"])))
+                    own = {"analysis": name, "outcome": outcome.name, "probability": p}
+                    model.records.append(own | {"residual_quantile": row["stat"]})
+    if not panels:
+        return model
+    said = ", ".join(dict.fromkeys(analysis_label(study, name) for name in figure.analyses))
+    model.notes = [
+        f"Normalised residuals of: {said}. On the line they are distributed as normal.",
+        *figure.footnotes,
+    ]
+    model.alternative = (
+        f"Quantiles of the normalised residuals against those of the normal distribution, of {len(panels)} outcome(s): "
+        f"{'; '.join(panels)}. The numbers are in the file beside."
+    )
+    across = min(ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    model.size = (2.3 * across + 0.4, 2.3 * down + 0.3)
+
+    def draw(body: SubFigure) -> None:
+        from scipy.stats import norm
+
+        grid = body.subplots(down, across, squeeze=False)
+        for axes, (label, points) in zip(grid.flat, panels.items(), strict=False):
+            normal = [float(norm.ppf(p)) for p, _ in points]
+            ends = [min(normal) - 0.3, max(normal) + 0.3]
+            axes.plot(ends, ends, color="#999999", linewidth=0.8)
+            axes.plot(normal, [value for _, value in points], "o", color=COLOURS[1], markersize=3)
+            axes.set_title(wrapped(label, 34), loc="left")
+            axes.set_xlabel("Normal quantile")
+            axes.set_ylabel("Residual")
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+
+    model.draw = draw
+    return model

@@ -1,0 +1,113 @@
+"""Means by arm over the visits with their limits, a panel an outcome.
+
+Lines of single participants are not drawn: the results hold nothing at the level of participants.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.figure_files import COLOURS, LINES, MARKERS
+from pipanalysis.display.figure_model import FigureModel
+from pipanalysis.display.wording import analysis, marks, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
+
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.figures import Figure
+    from pipanalysis.study.load import Study
+
+ACROSS = 3
+"""panels side by side"""
+
+
+def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
+    """Draw the means of the first of the figure's analyses that has them, for each outcome."""
+    model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
+    panels: dict[str, list[dict[str, Any]]] = {}
+    used: dict[str, None] = {}
+    for outcome in study.plan.outcomes:
+        if not (figure.outcomes == "all" or outcome.name in figure.outcomes):
+            continue
+        for name in figure.analyses:
+            means = "mean" if analysis(study, name).method == "descriptives" else "estimate"
+            found = _points(study, figure, results, name, outcome.name, means)
+            if found:
+                panels[outcome.name] = found
+                used[name] = None
+                break
+    model.records = [record for points in panels.values() for record in points]
+    if not panels:
+        return model
+    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    said = ", ".join(analysis(study, name).label for name in used)
+    model.notes = [f"Means with {level}% confidence intervals. {said}.", *figure.footnotes]
+    labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
+    model.alternative = (
+        f"Line charts of the means by arm over the visits, with {level}% confidence intervals, of "
+        f"{len(panels)} outcome(s): {'; '.join(labels[name] for name in panels)}. The numbers are in the file beside."
+    )
+    across = min(ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    model.size = (7.2 if across > 1 else 4.5, 2.25 * down + 0.35)
+
+    def draw(body: SubFigure) -> None:
+        grid = body.subplots(down, across, squeeze=False)
+        for axes, (name, points) in zip(grid.flat, panels.items(), strict=False):
+            _panel(study, axes, points)
+            better = study.scores[study.outcomes[name].score].better
+            axes.set_title(wrapped(labels[name], 32) + (f"\n({better} is better)" if better else ""), loc="left")
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+        handles, names = grid.flat[0].get_legend_handles_labels()
+        body.legend(handles, names, loc="outside lower center", ncols=len(names))
+
+    model.draw = draw
+    return model
+
+
+def _points(
+    study: Study, figure: Figure, results: ResultsIndex, name: str, outcome: str, means: str
+) -> list[dict[str, Any]]:
+    points = []
+    for arm in study.arms:
+        for visit in study.visits.values():
+            if figure.visits == "all" or visit.name in figure.visits:
+                s = results.stats(name, outcome, (means, "conf_low", "conf_high"), visit=visit.name, arm=arm)
+                if isfinite(s[means]):
+                    own = {"analysis": name, "outcome": outcome, "arm": arm, "visit": visit.name}
+                    points.append(own | {"mean": s[means], "low": s["conf_low"], "high": s["conf_high"]})
+    return points
+
+
+def _panel(study: Study, axes: Axes, points: list[dict[str, Any]]) -> None:
+    months = {visit.name: visit.months for visit in study.visits.values()}
+    span = max(months.values()) - min(months.values()) or 1.0
+    for i, arm in enumerate(study.arms.values()):
+        own = [point for point in points if point["arm"] == arm.name]
+        if not own:
+            continue
+        aside = (i - (len(study.arms) - 1) / 2) * span * 0.018
+        at = [months[point["visit"]] + aside for point in own]
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        face = style["color"] if i % 2 == 0 else "white"
+        axes.plot(
+            at,
+            [point["mean"] for point in own],
+            linestyle=LINES[i % len(LINES)],
+            markersize=4.5,
+            markerfacecolor=face,
+            label=arm.label,
+            **style,
+        )
+        for x, point in zip(at, own, strict=True):
+            if isfinite(point["low"]) and isfinite(point["high"]):
+                axes.plot([x, x], [point["low"], point["high"]], color=style["color"], linewidth=0.9, zorder=1)
+    shown = {point["visit"] for point in points}
+    visits = [visit for visit in study.visits.values() if visit.name in shown]
+    axes.set_xticks([visit.months for visit in visits], [wrapped(visit.label, 12) for visit in visits])
+    axes.margins(x=0.08)

@@ -1,0 +1,125 @@
+"""Collected results of a study made in memory, for tests of figures and of the report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from estimate import trials
+from pipanalysis.display.results_index import ResultsIndex
+from pipanalysis.estimate.analysis_results import Row, Scope, as_results
+from pipanalysis.study.displays import Displays
+from pipanalysis.study.load import Study
+
+OPEN = {"allocation": "real"}
+CONTRAST = "treated - control"
+VISITS = {"baseline": 0.0, "month6": 6.0, "month12": 12.0}
+ANALYSES: list[dict[str, Any]] = [
+    {"name": "flow", "method": "flow", "role": "descriptive", "label": "Flow"},
+    {"name": "recruitment", "method": "recruitment", "role": "descriptive", "label": "Recruitment"},
+    {"name": "completeness", "method": "completeness", "role": "descriptive", "label": "Completeness"},
+    {"name": "descriptives", "method": "descriptives", "role": "descriptive", "label": "Observed"},
+    {"name": "primary", "method": "mmrm", "role": "primary", "label": "Mixed model"},
+    {"name": "ancova", "method": "ancova", "role": "sensitivity", "label": "Analysis of covariance"},
+]
+
+
+def study(labels: list[str], figures: list[dict[str, Any]], **options: Any) -> Study:
+    """A study with an outcome for each label, whose scores are better high and low in turn."""
+    names = [f"o{i}" for i in range(len(labels))]
+    outcomes = [
+        {"name": name, "label": label, "domain": "health", "score": f"form.{name}"}
+        for name, label in zip(names, labels, strict=True)
+    ]
+    made = trials.study(
+        ANALYSES,
+        visits=VISITS,
+        outcomes=outcomes,
+        scores=dict.fromkeys(names, "continuous"),
+        better="lower",
+        **options,
+    )
+    tables = [{"name": "t", "number": "1", "kind": "effects", "title": "T", "analyses": ["primary"]}]
+    return replace(made, displays=Displays.model_validate({"tables": tables, "figures": figures}))
+
+
+def figure(kind: str, *analyses: str, **options: Any) -> dict[str, Any]:
+    return {"name": kind, "number": "1", "kind": kind, "title": kind.title(), "analyses": list(analyses), **options}
+
+
+def scope(made: Study, name: str, outcome: str) -> Scope:
+    chosen = next(analysis for analysis in made.plan.analyses if analysis.name == name)
+    return Scope(chosen, outcome, "health", 0.95, chosen.method)
+
+
+def effects(made: Study, name: str = "primary") -> list[Row]:
+    """Standardised effects of every outcome at both visits after baseline, none like another."""
+    rows = []
+    for i, outcome in enumerate(made.plan.outcomes):
+        of = scope(made, name, outcome.name)
+        for j, visit in enumerate(("month6", "month12")):
+            size = round(-0.8 + 0.05 * i + 0.011 * j, 3)
+            numbers = {"effect_size": size, "effect_size_low": size - 0.4, "effect_size_high": size + 0.4}
+            numbers |= {"estimate": 10 * size, "conf_low": 10 * size - 4, "conf_high": 10 * size + 4, "p_value": 0.04}
+            rows += [of.row(k, v, visit=visit, contrast=CONTRAST) for k, v in numbers.items()]
+            rows += [of.row("n", 30 + i, visit=visit, arm=arm) for arm in made.arms]
+    return rows
+
+
+def means(made: Study) -> list[Row]:
+    """Observed means with limits of every outcome by arm and visit."""
+    rows = []
+    for i, outcome in enumerate(made.plan.outcomes):
+        of = scope(made, "descriptives", outcome.name)
+        for a, arm in enumerate(made.arms):
+            for v, visit in enumerate(made.visits):
+                mean = 20.0 + i + a - 2 * v
+                numbers = {"mean": mean, "conf_low": mean - 1.5, "conf_high": mean + 1.5}
+                rows += [of.row(k, value, visit=visit, arm=arm) for k, value in numbers.items()]
+    return rows
+
+
+def flow(made: Study) -> list[Row]:
+    """A flow whose counts add up: 100 screened, 40 randomised, 20 an arm."""
+    of = scope(made, "flow", "participants")
+
+    def at(stage: str, n: float, **where: str) -> Row:
+        return of.row("n_stage", n, context=f"stage={stage}", **where)
+
+    before = {"screened": 100, "excluded": 60, "not_eligible": 35, "not_consented": 25, "consented": 40}
+    rows = [at(stage, n) for stage, n in before.items()]
+    rows += [at("not_eligible; reason=Other α", 35), at("randomised", 40)]
+    for arm, lost in zip(made.arms, (3, 5), strict=False):
+        rows.append(at("allocated", 20, arm=arm))
+        for k, visit in enumerate(("month6", "month12"), start=1):
+            where = {"visit": visit, "arm": arm}
+            rows += [at("assessed", 20 - k * lost, **where), at("not_assessed", k * lost, **where)]
+            rows += [at("withdrawn", lost, **where), at("withdrawn; reason=Moved", lost, **where)]
+            rows.append(at("missed", (k - 1) * lost, **where))
+        rows += [at("in_set; set=all_randomised", 20, arm=arm), at("not_in_set; set=all_randomised", 0, arm=arm)]
+    return rows
+
+
+def completeness(made: Study) -> list[Row]:
+    """Two patterns of every outcome."""
+    rows = []
+    for outcome in made.plan.outcomes:
+        of = scope(made, "completeness", outcome.name)
+        for pattern, n in (("baseline month6 month12", 15), ("baseline", 5)):
+            for arm in made.arms:
+                rows.append(of.row("n_level", n, arm=arm, context=f"pattern={pattern}"))
+                rows.append(of.row("percent", 100 * n / 20, arm=arm, context=f"pattern={pattern}"))
+    return rows
+
+
+def recruitment(made: Study) -> list[Row]:
+    of = scope(made, "recruitment", "participants")
+    rows = []
+    for i, month in enumerate(("2020-11", "2020-12", "2021-01")):
+        rows.append(of.row("n_cumulative", 10 * i + 7, context=f"month={month}"))
+        rows.append(of.row("n_target", 13.5 * i, context=f"month={month}"))
+    return rows
+
+
+def index(*rows: list[Row]) -> ResultsIndex:
+    return ResultsIndex(as_results([row for part in rows for row in part]))

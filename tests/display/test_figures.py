@@ -1,0 +1,239 @@
+"""Figures show what the collected results say; their text fits, whatever the outcomes are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from display import results as made
+from display.models import HARD
+from pipanalysis.display.figure_files import STYLE, drawn, figure_frame, rendered
+from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
+from pipanalysis.display.step import DRAWINGS, figures
+from pipanalysis.estimate.analysis_results import Row, as_results
+from pipanalysis.files import sha256, write_json, write_parquet
+from pipanalysis.study.load import Study
+
+ROWS: dict[str, Callable[[Study], list[Row]]] = {
+    "consort": made.flow,
+    "trajectories": made.means,
+    "forest": made.effects,
+    "missingness": made.completeness,
+    "recruitment": made.recruitment,
+}
+ANALYSES = {
+    "consort": ("flow", "primary"),
+    "trajectories": ("descriptives",),
+    "forest": ("primary",),
+    "missingness": ("completeness",),
+    "recruitment": ("recruitment",),
+}
+LONG = "Parenting stress: a subscale of dysfunctional interaction with a very long name, α to ω"
+
+
+def model_of(kind: str, labels: list[str], **options: Any) -> FigureModel:
+    study = made.study(labels, [made.figure(kind, *ANALYSES[kind], **options)])
+    return DRAWINGS[kind](study, study.displays.figures[0], made.index(ROWS[kind](study)), made.OPEN)
+
+
+def shown(svg: str) -> list[str]:
+    """Return the texts of an SVG whose letters are drawn as shapes: matplotlib names each in a comment."""
+    return re.findall(r"<!-- (.*?) -->", svg, re.DOTALL)
+
+
+def texts(model: FigureModel) -> Iterator[tuple[str, Any]]:
+    """Yield text and place of everything written on a figure."""
+    with mpl.rc_context(STYLE):
+        figure = drawn(model)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        beyond = {id(label) for axes in figure.findobj(Axes) for label in _out_of_view(axes)}
+        for text in figure.findobj(Text):
+            seen = text.get_visible() and (text.axes is None or text.axes.get_visible()) and id(text) not in beyond
+            if text.get_text().strip() and seen:
+                yield text.get_text(), text.get_window_extent(renderer)
+        yield "", figure.bbox
+
+
+def _out_of_view(axes: Any) -> list[Text]:
+    """Return the labels of ticks beyond the axes' limits, which are not drawn."""
+    both = ((axes.xaxis, sorted(axes.get_xlim())), (axes.yaxis, sorted(axes.get_ylim())))
+    return [
+        tick.label1
+        for axis, (low, high) in both
+        for tick in axis.get_major_ticks()
+        if not low <= tick.get_loc() <= high
+    ]
+
+
+NAMES = {
+    "2": ["Depression", "Stress"],
+    "30": [f"Outcome {i}" for i in range(30)],
+    "long": [f"{LONG} {i}" for i in range(9)],
+    "hard": [HARD, "Größe β"],
+}
+NAMING = [(kind, key) for kind in ("trajectories", "forest", "missingness") for key in NAMES]
+
+
+@pytest.mark.parametrize(("kind", "names"), [*NAMING, ("consort", "hard"), ("consort", "2"), ("recruitment", "2")])
+def test_nothing_is_cut_off_and_no_text_lies_on_another(kind: str, names: str) -> None:
+    *written, (_, page) = texts(model_of(kind, NAMES[names]))
+    assert len(written) > 3
+    for text, box in written:
+        assert box.x0 >= page.x0 - 1, text
+        assert box.x1 <= page.x1 + 1, text
+        assert box.y0 >= page.y0 - 1, text
+        assert box.y1 <= page.y1 + 1, text
+    for (one, a), (other, b) in combinations(written, 2):
+        wide = min(a.x1, b.x1) - max(a.x0, b.x0)
+        high = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert wide < 2 or high < 4, (one, other)
+
+
+@pytest.mark.parametrize("kind", list(ROWS))
+def test_every_number_of_a_figure_is_a_row_of_the_results(kind: str) -> None:
+    labels = ["Depression", "Stress"]
+    study = made.study(labels, [])
+    known = {float(row["stat"]) for row in ROWS[kind](study)} | {
+        float(row["stat"]) for row in made.effects(study) if row["stat_name"] == "n"
+    }
+    frame = figure_frame(model_of(kind, labels))
+    numbers = frame.select_dtypes("number").to_numpy().ravel()
+    assert len(numbers) > 5
+    assert set(numbers[~pd.isna(numbers)]) <= known
+
+
+def test_forest_shows_the_effects_rounded_and_the_file_whole() -> None:
+    model = model_of("forest", ["Depression", "Stress"])
+    svg = rendered(model, ["svg"])["svg"].decode()
+    assert shown(svg).count("−0.80 (−1.20 to −0.40)") == 1
+    assert {"Depression", "Stress", "Health", "month6", "month12"} <= set(shown(svg))
+    frame = figure_frame(model)
+    assert frame.loc[frame["outcome"] == "o1", "estimate"].tolist() == [-0.75, -0.739]
+    assert "Shaded: the side of zero on which Treated does better" in model.notes[0]
+
+
+def test_analyses_stand_side_by_side_in_a_forest() -> None:
+    study = made.study(["Depression"], [made.figure("forest", "primary", "ancova")])
+    results = made.index(made.effects(study), made.effects(study, "ancova"))
+    model = DRAWINGS["forest"](study, study.displays.figures[0], results, made.OPEN)
+    svg = rendered(model, ["svg"])["svg"].decode()
+    assert {"Mixed model", "Analysis of covariance"} <= set(shown(svg))
+    assert [r["analysis"] for r in model.records] == ["primary"] * 2 + ["ancova"] * 2
+
+
+def test_counts_of_the_flow_diagram_add_up() -> None:
+    study = made.study(["Depression"], [made.figure("consort", "flow", "primary")])
+    results = made.index(made.flow(study), made.effects(study))
+    model = DRAWINGS["consort"](study, study.displays.figures[0], results, made.OPEN)
+    frame = figure_frame(model)
+
+    def n(stage: str, **where: str) -> float:
+        chosen = frame[frame["stage"] == stage]
+        for column, value in where.items():
+            chosen = chosen[chosen[column] == value]
+        return float(chosen["n"].sum())
+
+    assert n("screened") == n("excluded") + n("randomised") == 100
+    assert n("excluded") == n("not_eligible") + n("not_consented")
+    assert n("randomised") == n("allocated") == 40
+    for arm in study.arms:
+        for visit in ("month6", "month12"):
+            where = {"arm": arm, "visit": visit}
+            assert n("allocated", arm=arm) == n("assessed", **where) + n("not_assessed", **where)
+    svg = rendered(model, ["svg"])["svg"].decode()
+    assert "Randomised (n\u00a0=\u00a040)" in shown(svg)
+    assert "In the model of Depression, month6 (n\u00a0=\u00a030)" in " ".join(shown(svg)).replace("  ", " ")
+    assert "Assessed at month12 (n\u00a0=\u00a014)" in shown(svg)
+    assert "Other α (n\u00a0=\u00a035)" in shown(svg)
+
+
+def test_a_trial_without_a_screening_log_starts_with_randomisation() -> None:
+    study = made.study(["Depression"], [made.figure("consort", "flow")])
+    rows = [row for row in made.flow(study) if row["arm"] or "randomised" in row["context"]]
+    model = DRAWINGS["consort"](study, study.displays.figures[0], made.index(rows), made.OPEN)
+    svg = rendered(model, ["svg"])["svg"].decode()
+    assert not any("eligib" in text for text in shown(svg))
+    assert "Randomised (n\u00a0=\u00a040)" in shown(svg)
+
+
+@pytest.mark.parametrize("kind", [*ROWS, "residuals"])
+def test_a_figure_without_results_says_so_in_one_line(kind: str) -> None:
+    study = made.study(["Depression"], [made.figure(kind, *ANALYSES.get(kind, ("primary",)))])
+    model = DRAWINGS[kind](study, study.displays.figures[0], made.index([]), made.OPEN)
+    assert model.empty
+    assert shown(rendered(model, ["svg"])["svg"].decode()) == [EMPTY_FIGURE]
+
+
+def test_residuals_are_drawn_where_their_quantiles_are_results() -> None:
+    study = made.study(["Depression"], [made.figure("residuals", "primary")])
+    of = made.scope(study, "primary", "o0")
+    rows = [
+        of.row("mean", value, context=f"check=residuals p={p:.2f}") | {"stat_name": "residual_quantile"}
+        for p, value in ((0.05, -1.7), (0.5, 0.01), (0.95, 1.6))
+    ]
+    model = DRAWINGS["residuals"](study, study.displays.figures[0], made.index(rows), made.OPEN)
+    assert [(r["probability"], r["residual_quantile"]) for r in model.records] == [
+        (0.05, -1.7),
+        (0.5, 0.01),
+        (0.95, 1.6),
+    ]
+    assert "Normal quantile" in shown(rendered(model, ["svg"])["svg"].decode())
+
+
+@pytest.mark.parametrize("form", ["svg", "pdf", "png"])
+def test_the_same_results_give_the_same_bytes(form: str) -> None:
+    model = model_of("forest", ["Depression"])
+    assert rendered(model, [form]) == rendered(model_of("forest", ["Depression"]), [form])
+
+
+def test_fonts_are_embedded() -> None:
+    files = rendered(model_of("trajectories", ["Größe β"]), ["svg", "pdf"])
+    assert b"/FontFile2" in files["pdf"]
+    assert b"/Type3" not in files["pdf"]
+    assert b"<text" not in files["svg"]  # letters are shapes
+
+
+@pytest.fixture
+def written(tmp_path: Any) -> Study:
+    figured = [made.figure(kind, *ANALYSES[kind]) for kind in ROWS]
+    study = made.study(["Depression", "Stress"], figured, folder=tmp_path)
+    about = study.config.study.model_copy(update={"data": "synthetic"})
+    study = replace(study, config=study.config.model_copy(update={"study": about}))
+    write_parquet(study.layout.estimates, as_results([row for rows in ROWS.values() for row in rows(study)]))
+    write_json(study.layout.allocation_record, {"allocation": "masked"})
+    figures(study)
+    return study
+
+
+def test_every_figure_has_its_files_marks_and_words(written: Study) -> None:
+    folder = written.layout.figure("", "svg").parent
+    endings = written.displays.figure_endings()
+    assert {path.name for path in folder.iterdir()} == {f"{kind}.{ending}" for kind in ROWS for ending in endings}
+    for kind in ROWS:
+        svg = written.layout.figure(kind, "svg").read_text(encoding="utf-8")
+        words = written.layout.figure(kind, "txt").read_text(encoding="utf-8")
+        numbers = written.layout.figure(kind, "csv").read_text(encoding="utf-8")
+        for face in (" ".join(shown(svg)), words, numbers):
+            assert "SYNTHETIC DATA" in face
+            assert "MASKED ALLOCATION" in face
+        alternative = re.search(r"<desc [^>]*>(.*?)</desc>", svg, re.DOTALL)
+        assert alternative
+        assert len(alternative[1]) > 40
+        assert 'role="img"' in svg
+
+
+def test_all_files_are_the_same_when_made_again(written: Study) -> None:
+    folder = written.layout.figure("", "svg").parent
+    before = {path.name: sha256(path) for path in folder.iterdir()}
+    figures(written)
+    assert {path.name: sha256(path) for path in folder.iterdir()} == before

@@ -1,0 +1,231 @@
+"""One model, the same cells in every format."""
+
+import io
+import re
+import shutil
+import subprocess
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from docx import Document
+from docx.oxml.ns import qn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from display.models import HARD, table
+from pipanalysis.display.docx_document import docx_document
+from pipanalysis.display.formats import DOCUMENTS
+from pipanalysis.display.grid import EMPTY, lines, spanners, split
+from pipanalysis.display.html_page import html_page
+from pipanalysis.display.latex_document import latex_document, latex_text
+from pipanalysis.display.paper import LANDSCAPE, PORTRAIT, on_paper, sheet
+from pipanalysis.display.rtf_document import rtf_document, rtf_text
+
+
+def word_rows(content: bytes) -> list[list[str]]:
+    """Return the text of each row of a document's one table."""
+    tables = Document(io.BytesIO(content)).tables
+    assert len(tables) == 1
+    return [["".join(t.text or "" for t in tc.iter(qn("w:t"))) for tc in row._tr.tc_lst] for row in tables[0].rows]
+
+
+def rtf_read(text: str) -> str:
+    """Return what an RTF reader shows for text without control words other than \\u."""
+    units = re.sub(r"\\u(-?\d+)\?", lambda m: chr(int(m[1]) % 65536), text)
+    return re.sub(r"\\([\\{}])", r"\1", units).encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def rtf_rows(source: str) -> list[list[str]]:
+    """Return the text of each table row of an RTF document."""
+    rows = []
+    for row in source.split("\\trowd")[1:]:
+        cells = re.findall(r"\\fs\d+ (.*?)\\cell\n?", row.split("\\row")[0], re.DOTALL)
+        rows.append([rtf_read(cell.removeprefix("{\\b ").removesuffix("}")) for cell in cells])
+    return rows
+
+
+def expected_body(model) -> list[list[str]]:  # type: ignore[no-untyped-def]
+    return [[line.label, *line.cells] for line in lines(model)]
+
+
+@pytest.mark.parametrize("label", ["Symptoms", HARD])
+def test_word_and_rtf_hold_the_cells_of_the_model(label: str) -> None:
+    model = table(label=label)
+    for rows in (word_rows(docx_document(model)), rtf_rows(rtf_document(model))):
+        assert rows[0] == ["SYNTHETIC DATA"]
+        assert rows[1] == ["", "Arm one", ""]
+        assert rows[2] == ["", *(f"Column {i} (95% CI)" for i in range(3))]
+        assert rows[3:] == expected_body(model)
+
+
+def test_word_repeats_the_header_and_names_the_table() -> None:
+    content = docx_document(table())
+    document = Document(io.BytesIO(content))
+    headers = [
+        row._tr.trPr is not None and row._tr.trPr.find(qn("w:tblHeader")) is not None for row in document.tables[0].rows
+    ]
+    assert headers[:3] == [True] * 3
+    assert not any(headers[3:])
+    assert document.paragraphs[0].text == "Table 1. Of Symptoms"
+    assert document.paragraphs[0].style.name == "Caption"
+    assert "SYNTHETIC DATA" in document.sections[0].footer.paragraphs[0].text
+    assert [p.text for p in document.paragraphs][-2:] == ["Note: Symptoms.", "[a] footnote Symptoms"]
+
+
+def test_rtf_repeats_the_header_and_is_ascii() -> None:
+    source = rtf_document(table(label=HARD))
+    source.encode("ascii")
+    assert source.count("\\trhdr") == 3
+    assert source.count("{") - source.count("\\{") == source.count("}") - source.count("\\}")
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])))
+def test_any_text_survives_rtf(text: str) -> None:
+    assert rtf_read(rtf_text(text)) == text
+
+
+@given(st.text(st.characters(codec="utf-8")))
+@settings(max_examples=25)
+def test_any_text_makes_a_word_document(text: str) -> None:
+    assert word_rows(docx_document(table(label=text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (
+            "50% of {a_b} & #1 ~ ^ \\ $",
+            r"50\% of \{a\_b\} \& \#1 \textasciitilde{} \textasciicircum{} \textbackslash{} \$",
+        ),
+        ("−3 – <0.001", r"\ensuremath{-}3 \textendash{} \textless{}0.001"),
+        ("αΩς", r"\ensuremath{\alpha}\ensuremath{\Omega}\ensuremath{\varsigma}"),
+        ("ΆΒο λ", r"ABo \ensuremath{\lambda}"),
+        ("é Č ß", "é Č ß"),
+    ],
+)
+def test_latex_text(text: str, written: str) -> None:
+    assert latex_text(text) == written
+
+
+def test_latex_has_a_line_per_row_and_repeats_its_head() -> None:
+    model = table()
+    source = latex_document(model)
+    head, body = source.split("\\endhead")
+    assert "SYNTHETIC DATA" in head.split("\\begin{longtable}")[1]
+    rows = [line for line in body.split("\\end{longtable}")[0].splitlines() if line.endswith(("\\\\", "\\\\*"))]
+    assert len(rows) == len(lines(model))
+    first = next(row for row in rows if "Symptoms A0" in row)
+    assert "\\ensuremath{-}3 & .11" in first
+    for row in rows:
+        taken = sum(int(n) for n in re.findall(r"\\multicolumn\{(\d+)\}", row))
+        parts = len(re.findall(r"(?<!\\)&", row)) + 1
+        assert parts - row.count("\\multicolumn") + taken == 1 + 2 * len(model.columns)
+
+
+@pytest.mark.parametrize("form", list(DOCUMENTS))
+@pytest.mark.parametrize("marks", [(), ("SYNTHETIC DATA", "MASKED ALLOCATION")])
+def test_marks_stand_in_every_format(form: str, marks: tuple[str, ...]) -> None:
+    content = DOCUMENTS[form](table(marks=marks))
+    if form == "docx":
+        with zipfile.ZipFile(io.BytesIO(content)) as parts:
+            content = parts.read("word/document.xml") + b"".join(
+                parts.read(name) for name in parts.namelist() if "footer" in name
+            )
+    for mark in ("SYNTHETIC DATA", "MASKED ALLOCATION"):
+        # in the table itself and, where there are pages, on each of them
+        assert content.decode().count(mark) == (0 if mark not in marks else 1 if form == "html" else 2)
+
+
+@pytest.mark.parametrize("form", list(DOCUMENTS))
+def test_the_same_model_gives_the_same_bytes(form: str) -> None:
+    assert DOCUMENTS[form](table()) == DOCUMENTS[form](table())
+
+
+@pytest.mark.parametrize("form", list(DOCUMENTS))
+def test_no_results_take_one_line(form: str) -> None:
+    content = DOCUMENTS[form](table(empty=True))
+    if form == "docx":
+        assert EMPTY in [p.text for p in Document(io.BytesIO(content)).paragraphs]
+        assert not Document(io.BytesIO(content)).tables
+    else:
+        assert EMPTY in content.decode()
+
+
+@pytest.mark.parametrize("columns", [1, 4, 9, 14])
+@pytest.mark.parametrize("label", ["Short", HARD, "Parenting stress: a very long label of a subscale " * 4])
+def test_a_table_is_never_wider_than_its_page(columns: int, label: str) -> None:
+    model = table(columns=columns, label=label)
+    paper = on_paper(model)
+    assert paper.width <= (LANDSCAPE if paper.landscape else PORTRAIT) + 1e-9
+    assert paper.landscape == (columns > 4)
+    for row in sheet(model, paper):
+        assert sum(cell.width for cell in row.cells) == pytest.approx(paper.width)
+        assert sum(cell.span for cell in row.cells) == columns + 1
+        assert all(0 < cell.point < cell.width for cell in row.cells if cell.point is not None)
+
+
+def test_decimal_points_of_a_column_stand_at_one_place() -> None:
+    model = table(rows=7)
+    places: dict[int, set[float]] = {}
+    for row in sheet(model, on_paper(model)):
+        for i, cell in enumerate(row.cells):
+            if cell.point is not None:
+                places.setdefault(i, set()).add(cell.point)
+    assert set(places) == {1, 2, 3}
+    assert all(len(found) == 1 for found in places.values())
+
+
+@pytest.mark.parametrize(
+    ("cell", "parts"),
+    [
+        ("−3.11 (−6.66 to 0.45)", ("−3", ".11 (−6.66 to 0.45)")),
+        ("<0.001", ("<0", ".001")),
+        ("1,234 (5%)", ("1,234", " (5%)")),
+        ("5/38 (13%)", ("5", "/38 (13%)")),
+        ("–", None),
+        ("", None),
+        ("not estimated", None),
+    ],
+)
+def test_where_a_cell_is_aligned(cell: str, parts: tuple[str, str] | None) -> None:
+    assert split(cell) == parts
+
+
+def test_spanners_cover_all_columns() -> None:
+    model = table(columns=5)
+    assert spanners(model) == [("Arm one", 2), ("", 3)]
+
+
+def test_html_gives_both_parts_of_a_number_the_width_of_the_widest() -> None:
+    page = html_page(table())
+    assert '<span class="h">−3</span><span class="t">.11 (−6.66 to 0.45)</span>' in page
+    assert "#table-shown td:nth-child(2) .h { min-width:" in page
+
+
+def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
+    """Where it is installed: every page has the mark, and every row is there, in order."""
+    office = shutil.which("soffice")
+    if office is None or shutil.which("pdftotext") is None:
+        pytest.skip("LibreOffice (soffice) or poppler (pdftotext) is not here")
+    model = table(rows=60)
+    for name in ("docx", "rtf"):
+        (tmp_path / f"{name}.{name}").write_bytes(DOCUMENTS[name](model))
+        subprocess.run(
+            [office, f"-env:UserInstallation=file://{tmp_path}/office", "--headless", "--convert-to", "pdf"]
+            + ["--outdir", str(tmp_path), str(tmp_path / f"{name}.{name}")],
+            check=True,
+            capture_output=True,
+        )
+        text = subprocess.run(
+            ["pdftotext", "-layout", str(tmp_path / f"{name}.pdf"), "-"], check=True, capture_output=True, text=True
+        ).stdout
+        pages = text.split("\f")[:-1]
+        assert len(pages) > 1
+        for page in pages[:-1]:
+            # LibreOffice 7 repeats the header rows of Word documents, and not those of RTF (Word does both).
+            assert page.count("SYNTHETIC DATA") == (2 if name == "docx" or page == pages[0] else 1)
+            assert ("Column 2" in page) == (name == "docx" or page == pages[0])
+        places = [text.index(f"Symptoms {line.label.split()[-1]} ") for line in lines(model) if line.kind == "row"]
+        assert all(before < after for before, after in pairwise(places))
