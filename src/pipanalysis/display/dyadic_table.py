@@ -28,8 +28,8 @@ def dyadic_table(study: Study, table: Table, results: ResultsIndex, allocation: 
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
     others = list(study.arms)[1:]
-    model.columns = [Column(f"({level})", arm.label) for arm in study.arms.values()]
-    model.columns += [Column(f"({level})", "Both arms" if len(others) == 1 else "All arms")]
+    model.columns = [Column(f"Correlation ({level})", arm.label) for arm in study.arms.values()]
+    model.columns += [Column(f"Correlation ({level})", "Both arms" if len(others) == 1 else "All arms")]
     for arm in others:
         spanner = "Difference" if len(others) == 1 else f"Difference, {study.arms[arm].label}"
         model.columns += [Column(f"({level})", spanner), Column("P", spanner)]

@@ -18,10 +18,10 @@ from pipanalysis.partially_nested.strata import FloatArray, IntArray, Strata, ma
 
 GRID = np.array([0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99])
 """intraclass correlations that the maximum is looked for between"""
-LARGEST = 0.9999
+LARGEST = 0.999
 """intraclass correlation that counts as one"""
-DECREMENT = 1e-12
-"""squared Newton decrement of minus twice the log-likelihood at which the residual variances have converged"""
+DECREMENT = 1e-9
+"""squared decrement of minus twice the log-likelihood at which the residual variances have converged, but for a step"""
 ROUNDING = 1e-12
 """relative change of the deviance that is rounding error"""
 STEPS = 100
@@ -116,8 +116,6 @@ def fit_partially_nested(y: FloatArray, X: FloatArray, group: IntArray, cluster:
         NotEstimableError: a variance that the data say nothing about.
         ValueError: clusters in more than one group.
     """
-    from scipy.optimize import brentq
-
     nested = cluster >= 0
     owners = np.unique(group[nested])
     if owners.size > 1:
@@ -130,20 +128,7 @@ def fit_partially_nested(y: FloatArray, X: FloatArray, group: IntArray, cluster:
     scale = float(np.sqrt((residual @ residual) / (len(y) - X.shape[1])))
     # residuals in standard deviations, and orthonormal columns: a large mean or odd units then cost no digits
     strata = make_strata(residual / scale, Q, group, cluster)
-    profile = [_profile(strata, own, icc) for icc in GRID]
-    best = int(np.argmin([point.deviance for point in profile]))
-
-    def slope(icc: float) -> float:
-        return _slope(strata, own, icc, _profile(strata, own, icc))
-
-    icc = 0.0
-    low, high = GRID[max(best - 1, 0)], GRID[best + 1] if best + 1 < GRID.size else LARGEST
-    if best > 0 or _slope(strata, own, 0.0, profile[0]) < 0:
-        if slope(high) <= 0:
-            raise NotEstimableError("the likelihood has no maximum: clusters without variation within")
-        # with the lowest point of the grid inside, the slope changes its sign from below zero to above
-        low = low if slope(low) < 0 else GRID[best]
-        icc = float(brentq(slope, low, high, xtol=1e-13))
+    icc = _maximum(strata, own)
     point = _profile(strata, own, icc)
     back = np.linalg.inv(R)
     variance = _residual_variances(strata, own, icc, point)
@@ -185,6 +170,34 @@ def _check(y: FloatArray, X: FloatArray, group: IntArray, cluster: IntArray) -> 
             raise NotEstimableError("a group without residual variance")
 
 
+def _maximum(strata: Strata, own: int) -> float:
+    """Return the intraclass correlation of the highest profile likelihood, 0 where it falls from there.
+
+    Raises:
+        NotEstimableError: the likelihood rises without end.
+    """
+    from scipy.optimize import brentq, minimize_scalar
+
+    profile = [_profile(strata, own, icc) for icc in GRID]
+    best = int(np.argmin([point.deviance for point in profile]))
+    if best == 0 and _slope(strata, own, 0.0, profile[0]) >= 0:
+        return 0.0
+
+    def slope(icc: float) -> float:
+        return _slope(strata, own, icc, _profile(strata, own, icc))
+
+    low, high = float(GRID[max(best - 1, 0)]), float(GRID[best + 1]) if best + 1 < GRID.size else LARGEST
+    if high == LARGEST and slope(high) <= 0:
+        raise NotEstimableError("the likelihood has no maximum: next to no variation within clusters")
+    if slope(low) < 0 < slope(high):
+        return float(brentq(slope, low, high, xtol=1e-13))
+    # more than one maximum between the neighbours of the highest point
+    found = minimize_scalar(
+        lambda icc: _profile(strata, own, icc).deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-9}
+    )
+    return float(found.x)
+
+
 def _shape(strata: Strata, own: int, icc: float) -> FloatArray:
     """Return each stratum's eigenvalue over the total variance of a clustered unit (over the residual elsewhere)."""
     return np.where(strata.group == own, 1 - icc + strata.size * icc, 1.0)
@@ -211,7 +224,7 @@ def _profile(strata: Strata, own: int, icc: float) -> Point:
         step = -np.linalg.solve(information, gradient)
         decrement = -float(step @ gradient)
         if decrement < DECREMENT:
-            return point
+            return at(strata, shape * np.exp(member @ (log + step)))
         for _ in range(STEPS):
             tried = at(strata, shape * np.exp(member @ (log + step)))
             if tried.deviance <= point.deviance + ROUNDING * abs(point.deviance):
