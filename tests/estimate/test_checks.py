@@ -234,6 +234,25 @@ def test_models_that_differ_are_not_cross_checked(beat_the_blues: Callable[..., 
     assert counterparts(other.study) == []
 
 
+def test_three_arms_at_one_visit() -> None:
+    """One visit: the model is the analysis of covariance, and what is left out are its rows one by one."""
+    rng = np.random.default_rng(8)
+    arms = ("control", "low", "high")
+    people = pd.DataFrame({"unit": range(45), "arm": np.repeat(arms, 15)})
+    long = people.assign(visit="month6", value=rng.normal(size=45))[["unit", "visit", "value"]]
+    plan = {"method": "mmrm", "checks": True, "baseline": False}
+    configuration = trials.study([plan], visits={"baseline": 0, "month6": 6}, arms=arms)
+    found = family_results(trials.trial(configuration, people, long), "mmrm")
+    value = {arm: long["value"].to_numpy()[(people["arm"] == arm).to_numpy()] for arm in arms}
+    for arm in arms[1:]:
+        means = {name: (value[name].sum() - value[name]) / 14 for name in (arm, "control")}
+        own = np.concatenate([means[arm] - value["control"].mean(), value[arm].mean() - means["control"]])
+        own = np.append(own, value[arm].mean() - value["control"].mean())  # a unit of the third arm changes nothing
+        where = {"visit": "month6", "contrast": f"{arm} - control", "context": checks.INFLUENCE}
+        assert stat(found, "estimate_least", **where) == pytest.approx(own.min())
+        assert stat(found, "estimate_greatest", **where) == pytest.approx(own.max())
+
+
 def test_a_fit_that_failed_has_no_checks(trial: TrialData) -> None:
     analysis = trial.study.plan.analyses[0]
     frame = analysis_frame(trial, analysis, trial.study.plan.outcomes[0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import STRUCTURES, analysis_label, marks, method_sentence, outcome_label
-from pipanalysis.estimate.checks import INFLUENCE, RESIDUALS, SPREAD, structure_context
+from pipanalysis.estimate.checks import INFLUENCE, RESIDUALS, SPHERICITY, SPREAD, structure_context
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NORMALITY = ("shapiro_w", "p_value", "skewness", "kurtosis")
 TAILS = (0.05, 0.95)
 CRITERIA = ("n_covariance_parameters", "aic", "bic", "lr_statistic", "lr_df", "p_value")
+MAUCHLY = ("sphericity_w", "p_value", "epsilon")
 LEFT_OUT = ("estimate_least", "estimate_greatest", "n_conclusions_changed")
 
 
@@ -50,7 +51,7 @@ def checks_table(study: Study, table: Table, results: ResultsIndex, allocation: 
     limit = rounding.fixed(1.6448536269514722, 2)
     model.notes = [
         "Residuals: of all visits together, freed of their correlation and each of variance 1; a normal distribution "
-        f"has W near 1, skewness 0 and these quantiles at {rounding.MINUS}{limit} and {limit}. With so few "
+        f"has W near 1, skewness 0 and these quantiles at {rounding.MINUS}{limit} and {limit}. With few "
         f"{unit}s a test of normality finds gross departures alone, and with many it finds ones that do not matter.",
         "Slope: of the root of the residuals' size on the fitted mean, per standard deviation of it; 0 where the "
         f"spread does not depend on the mean. Ratio of SDs: {others} to {study.reference_arm.label}; P of Brown and "
@@ -58,8 +59,9 @@ def checks_table(study: Study, table: Table, results: ResultsIndex, allocation: 
         f"Any one {unit} left out: at the fitted covariance. Conclusions changed: {unit}s without any one of which the "
         "interval of the difference would come to hold zero, or no longer hold it.",
         "Covariance: Akaike's criterion, less is better; the likelihood ratio test against the planned structure. "
-        "Structures that are the same model with so few visits are not fitted. The planned analysis stands whatever "
-        "these checks find.",
+        "Structures that are the same model with so few visits are not fitted. Mauchly's test of sphericity: what an "
+        "analysis of variance would assume; with three visits or more.",
+        "The planned analysis stands whatever these checks find.",
         *table.footnotes,
     ]
     return model
@@ -144,6 +146,11 @@ def _structures(study: Study, results: ResultsIndex, model: TableModel, name: st
         p = f" (P {_p(s['p_value'], study.displays.digits.p_value)})" if isfinite(s["p_value"]) else ""
         shown.append(f"{label} {rounding.fixed(s['aic'], 1)}{p}" if isfinite(s["aic"]) else f"{label}: not fitted")
         model.records.append({"analysis": name, "outcome": outcome, "visit": "", "structure": structure} | s)
+    found = results.stats(name, outcome, MAUCHLY, context=SPHERICITY)
+    if isfinite(found["sphericity_w"]):
+        p_digits = study.displays.digits.p_value
+        shown.append(f"Mauchly's W {_with_p(found['sphericity_w'], found['p_value'], 2, p_digits)}")
+        model.records.append({"analysis": name, "outcome": outcome, "visit": ""} | found)
     return "; ".join(shown)
 
 

@@ -95,7 +95,11 @@ def spread_rows(scope: Scope, frame: AnalysisFrame, fit: MMRMFit) -> Iterator[Ro
                 continue
             own, reference = residual[at & (arm == other)], residual[at & (arm == frame.reference)]
             where = {"visit": name, "contrast": contrast_name(other, frame.reference), "context": SPREAD}
-            yield scope.row("sd_ratio", float(own.std(ddof=1) / reference.std(ddof=1)), **where)
+            spread = float(own.std(ddof=1)), float(reference.std(ddof=1))
+            if min(spread) == 0:
+                yield scope.row("sd_ratio", nan, error="the residuals of an arm do not vary", **where)
+                continue
+            yield scope.row("sd_ratio", spread[0] / spread[1], **where)
             yield scope.row("p_value", float(levene(own, reference, center="median").pvalue), **where)
 
 
