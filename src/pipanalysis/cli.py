@@ -223,6 +223,9 @@ def main() -> None:
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(141)
+    except MemoryError:
+        sys.stderr.write("memory: not enough for this step; nothing was written. Run fewer steps at once (--cores 1)\n")
+        sys.exit(16)
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
         sys.stderr.write(f"file system: {error.strerror or error}{place}\n")

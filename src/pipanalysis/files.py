@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,15 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a name beside ``path`` to write to; on success it replaces ``path`` in one step, on failure it is removed.
 
-    The temporary name starts with a dot and keeps the ending, which some writers go by.
+    The temporary name starts with a dot, names the process, and keeps the ending, which some writers go by. What a
+    process that was killed left behind is removed when the file is next written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    for left in path.parent.glob(f".{escape(path.stem)}.*{escape(path.suffix)}"):
+        made = re.fullmatch(rf"\.{re.escape(path.stem)}\.(\d+)-[0-9a-f]{{8}}{re.escape(path.suffix)}", left.name)
+        if made and not _running(int(made[1])):
+            left.unlink(missing_ok=True)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield aside
         with aside.open("rb+") as written:
@@ -36,6 +42,16 @@ def whole_file(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ from pipanalysis.simulate.write import write_sheet
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.simulation import Simulation
+
+ASIDE = ".simulate-"
+"""how the name of the folder begins in which a simulation is written before it takes its place"""
 
 
 def simulate(
@@ -57,7 +61,9 @@ def simulate(
     layout, allocation = study.layout, study.config.allocation
     paths = [*(file.path for file in study.config.files), allocation.path]
     layout.raw.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=layout.raw, prefix=".simulate-") as aside:
+    for left in layout.raw.glob(f"{ASIDE}*"):  # of a run that was killed
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=layout.raw, prefix=ASIDE) as aside:
         for file in steps(study.config.files, "writing", show=progress):
             values = events[file.events.name] if file.events else _rows(people, visits, file.visit)
             page = sheet(study, file, values)

@@ -1,0 +1,281 @@
+"""The workflow under faults: killed at any moment, run twice at once, its files damaged, its folder not to be written.
+
+Each ends in a clear message, or in the bytes of an undisturbed run.
+"""
+
+import contextlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipanalysis.files import sha256, whole_file, write_text
+from workflow.conftest import Workflow
+
+VERB = [sys.executable, "-c", "from pipanalysis.cli import main; main()"]
+
+
+def command(root: Path, folder: Path, *arguments: str) -> list[str]:
+    start = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--cores", "2"]
+    return [*start, "--directory", str(folder), "--rerun-incomplete", *arguments]
+
+
+def files(folder: Path) -> list[Path]:
+    found = [path for part in ("data", "results") for path in (folder / part).rglob("*") if path.is_file()]
+    return [path for path in found if path.name != "durations.csv"]
+
+
+def made(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files(folder)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faults") / "study"
+    shutil.copytree(root / "examples" / "beat-the-blues" / "config", folder / "config")
+    shutil.copytree(root / "examples" / "beat-the-blues" / "data" / "raw", folder / "data" / "raw")
+    began = time.monotonic()
+    run = workflow(folder)
+    assert run.status == 0, run.said
+    write_text(folder / "seconds", f"{time.monotonic() - began:.2f}")
+    return folder
+
+
+@pytest.fixture
+def folder(undisturbed: Path, tmp_path: Path) -> Path:
+    """The finished study in a folder of its own, times of files kept."""
+    return Path(shutil.copytree(undisturbed, tmp_path / "study"))
+
+
+# ---- killed
+
+
+def whole(path: Path) -> None:
+    """Fail where a file under its final name is not whole."""
+    if path.suffix == ".parquet":
+        pd.read_parquet(path)
+    elif path.suffix == ".json":
+        json.loads(path.read_text())
+    elif path.suffix == ".html":
+        assert path.read_text().endswith("</html>\n"), path
+    elif path.suffix == ".csv":
+        assert path.read_bytes().endswith(b"\n"), path
+
+
+def kill_again_and_again(root: Path, undisturbed: Path, folder: Path, kills: int, seed: int) -> int:
+    """Kill runs of everything at random moments, then let one finish.
+
+    Returns:
+        How many runs were killed before their end.
+    """
+    generator = random.Random(seed)
+    longest = float((undisturbed / "seconds").read_text())
+    killed = 0
+    for _ in range(kills):
+        run = subprocess.Popen(
+            command(root, folder, "--forceall"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            run.wait(timeout=generator.uniform(0.1 * longest, longest))
+        except subprocess.TimeoutExpired:
+            killed += 1
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        for path in files(folder):
+            if not path.name.startswith("."):
+                whole(path)
+        subprocess.run(command(root, folder, "--unlock"), capture_output=True, check=True)
+    done = subprocess.run(command(root, folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return killed
+
+
+def test_killed_ten_times_and_resumed_it_has_the_same_bytes(root: Path, undisturbed: Path, folder: Path) -> None:
+    assert kill_again_and_again(root, undisturbed, folder, 10, 1) >= 5
+    assert made(folder) == made(undisturbed)
+
+
+@pytest.mark.validation
+def test_killed_a_hundred_times_and_resumed_it_has_the_same_bytes(root: Path, undisturbed: Path, folder: Path) -> None:
+    killed = kill_again_and_again(root, undisturbed, folder, 100, 2)
+    print(f"{killed} of 100 runs were killed before their end")
+    assert killed >= 50
+    assert made(folder) == made(undisturbed)
+
+
+def test_what_a_killed_writer_left_is_removed_and_that_of_a_running_one_is_not(tmp_path: Path) -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    left = tmp_path / f".table.{int(gone.stdout)}-0123abcd.csv"
+    running = tmp_path / f".table.{os.getppid()}-0123abcd.csv"
+    other = tmp_path / f".tables.{int(gone.stdout)}-0123abcd.csv"
+    for path in (left, running, other):
+        path.write_text("half")
+    write_text(tmp_path / "table.csv", "x\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", running.name, other.name}
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    write_text(path, "old\n")
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom pipanalysis.files import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as aside:\n"
+        "    aside.write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old\n"
+    assert len(list(tmp_path.iterdir())) == 2
+    with whole_file(path) as aside:
+        aside.write_text("new\n")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "new\n"
+
+
+# ---- two at once
+
+
+def test_a_second_run_on_the_same_folder_is_refused_and_the_first_is_whole(
+    root: Path, undisturbed: Path, folder: Path
+) -> None:
+    first = subprocess.Popen(command(root, folder, "--forceall"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    locks = folder / ".snakemake" / "locks"
+    until = time.monotonic() + 120
+    while not (locks.is_dir() and any(locks.iterdir())) and time.monotonic() < until:
+        time.sleep(0.05)
+    second = subprocess.run(command(root, folder, "--forceall"), capture_output=True, text=True, check=False)
+    assert second.returncode != 0
+    assert "cannot be locked" in second.stderr
+    assert first.wait(timeout=600) == 0
+    assert made(folder) == made(undisturbed)
+
+
+def test_one_step_twice_at_once_leaves_whole_files(undisturbed: Path, folder: Path) -> None:
+    runs = [
+        subprocess.Popen([*VERB, "collect", "--study", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0, 0]
+    assert made(folder) == made(undisturbed)
+
+
+# ---- damaged files
+
+
+@pytest.mark.parametrize(
+    ("file", "verb"),
+    [
+        ("data/derived/checked/visits.parquet", ("derive",)),
+        ("data/derived/participants.parquet", ("allocate",)),
+        ("data/derived/scores.parquet", ("estimate", "mmrm")),
+        ("data/derived/analysis/participants.parquet", ("estimate", "ancova")),
+        ("results/estimates/mmrm.parquet", ("collect",)),
+        ("results/estimates.parquet", ("tables",)),
+        ("data/derived/analysis/allocation.json", ("tables",)),
+        ("data/derived/checked/intake.json", ("manifest",)),
+    ],
+)
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99], ids=["emptied", "half", "short"])
+def test_a_truncated_file_is_named_and_nothing_is_written(
+    folder: Path, file: str, verb: tuple[str, ...], kept: float
+) -> None:
+    path = folder / file
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    before = made(folder)
+    done = subprocess.run([*VERB, *verb, "--study", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 11, done.stderr
+    assert path.name in done.stderr
+    assert "cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert made(folder) == before
+
+
+def test_a_step_made_again_mends_a_damaged_file(undisturbed: Path, folder: Path, workflow: Workflow) -> None:
+    path = folder / "data" / "derived" / "scores.parquet"
+    path.write_bytes(path.read_bytes()[:1000])
+    run = workflow(folder, "--forcerun", "derive")
+    assert run.status == 0, run.said
+    assert made(folder) == made(undisturbed)
+
+
+# ---- a folder that cannot be written, a full disk, too little memory, a clock set back
+
+
+def unprivileged() -> list[str]:
+    """Return what a command needs before it so that permissions bind it, as they do not bind root."""
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("run as root, and there is no setpriv to do without its privileges")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(folder: Path) -> None:
+    before = made(folder)
+    results = folder / "results"
+    results.chmod(0o555)
+    try:
+        done = subprocess.run(
+            [*unprivileged(), *VERB, "collect", "--study", str(folder)], capture_output=True, text=True, check=False
+        )
+    finally:
+        results.chmod(0o755)
+    assert done.returncode == 15, done.stderr
+    assert done.stderr.startswith("file system: Permission denied")
+    assert str(results) in done.stderr
+    assert made(folder) == before
+
+
+@pytest.mark.parametrize("size", [0, 4096, 30_000])
+def test_a_disk_that_is_full_leaves_the_old_files(folder: Path, size: int) -> None:
+    """A limit on the size of files stands in for a disk with that much room."""
+    before = made(folder)
+    done = subprocess.run(
+        [*VERB, "collect", "--study", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )
+    assert done.returncode == 15, done.stderr
+    assert "Traceback" not in done.stderr
+    after = made(folder)
+    assert set(after) == set(before)
+    assert after["results/estimates.csv"] == before["results/estimates.csv"]
+
+
+def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipanalysis import cli
+
+    def exhausted() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(cli, "app", exhausted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 16
+    assert capsys.readouterr().err.startswith("memory: not enough")
+
+
+def test_a_clock_set_back_changes_no_result(undisturbed: Path, folder: Path, workflow: Workflow) -> None:
+    ahead = time.time() + 365 * 86_400  # when these were written; since then the clock was set back
+    for path in files(folder):
+        os.utime(path, (ahead, ahead))
+    run = workflow(folder, "--forcerun", "allocate")
+    assert run.status == 0, run.said
+    assert run.jobs["collect"] == 1
+    assert made(folder) == made(undisturbed)
