@@ -19,6 +19,9 @@ class ResultsIndex:
         keys = zip(*(results[column] for column in columns), strict=True)
         rows: list[dict[str, Any]] = results.to_dict("records")  # type: ignore[assignment]
         self._rows: dict[Key, dict[str, Any]] = dict(zip(keys, rows, strict=True))
+        self._of: dict[tuple[str, str], list[Key]] = {}
+        for key in self._rows:
+            self._of.setdefault(key[:2], []).append(key)
 
     def row(
         self,
@@ -45,8 +48,7 @@ class ResultsIndex:
 
     def rows(self, analysis: str, outcome: str, stat_name: str) -> list[dict[str, Any]]:
         """Return every row of a statistic, whatever its visit, arm or context."""
-        own = (analysis, outcome, stat_name)
-        return [row for key, row in self._rows.items() if (key[0], key[1], key[-1]) == own]
+        return [self._rows[key] for key in self._of.get((analysis, outcome), []) if key[-1] == stat_name]
 
     def has(self, analysis: str, outcome: str, stat_name: str, **where: str) -> bool:
         """Tell whether a statistic has a value."""
@@ -54,11 +56,11 @@ class ResultsIndex:
 
     def visits(self, analysis: str, outcome: str) -> set[str]:
         """Return the visits that an analysis of an outcome has results at."""
-        return {key[2] for key in self._rows if key[:2] == (analysis, outcome) and key[2]}
+        return {key[2] for key in self._of.get((analysis, outcome), []) if key[2]}
 
     def contexts(self, analysis: str, outcome: str) -> list[str]:
         """Return the contexts (levels of a category) of an analysis of an outcome."""
-        return list(dict.fromkeys(key[5] for key in self._rows if key[:2] == (analysis, outcome) and key[5]))
+        return list(dict.fromkeys(key[5] for key in self._of.get((analysis, outcome), []) if key[5]))
 
     def of_fit(self, analysis: str, outcome: str, visit: str, stat_name: str) -> dict[str, Any] | None:
         """Return a statistic of the fit that covers a visit: of all visits together, or of that visit alone."""
