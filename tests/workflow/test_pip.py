@@ -1,6 +1,7 @@
 """The PIP study from nothing to its tables, and what happens when something changes."""
 
 import hashlib
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -13,11 +14,12 @@ import pytest
 from statsmodels.regression.linear_model import OLS
 from statsmodels.regression.mixed_linear_model import MixedLM
 
+from display.tracing import Rounded, displays
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import read_trial_data
 from pipanalysis.files import sha256
 from pipanalysis.mmrm import MMRM
-from pipanalysis.study.load import load_study
+from pipanalysis.study.load import Study, load_study
 from workflow.conftest import Workflow
 
 
@@ -80,14 +82,14 @@ def test_everything_made_again_has_the_same_bytes(folder: Path, workflow: Workfl
     ("file", "old", "new", "rerun"),
     [
         ("analysis.yaml", "# The statistical analysis plan.", "# The plan.", set()),
-        ("displays.yaml", "Outcomes by arm and visit", "Outcomes by arm", {"tables", "manifest"}),
+        ("displays.yaml", "Outcomes by arm and visit", "Outcomes by arm", {"tables", "figures", "report", "manifest"}),
         (
             "analysis.yaml",
             "label: Analysis of covariance at each visit",
             "label: ANCOVA",
-            {"ancova", "collect", "tables", "manifest"},
+            {"ancova", "collect", "tables", "figures", "report", "manifest"},
         ),
-        ("analysis.yaml", "after: primary", "gate: all", {"collect", "tables", "manifest"}),
+        ("analysis.yaml", "after: primary", "gate: all", {"collect", "tables", "figures", "report", "manifest"}),
         ("study.yaml", "seed: 20160302", "seed: 20160303", {"simulate", "allocate"}),
         ("instruments/cesd.yaml", "max_missing: 4", "max_missing: 3", {"simulate", "derive"}),
     ],
@@ -167,6 +169,51 @@ def test_results_hold_no_participant(finished: Path) -> None:
         if path.is_file():
             content = path.read_bytes()
             assert not [unit for unit in units if unit.encode() in content], path
+
+
+def shown(finished: Path) -> tuple[Study, pd.DataFrame, dict[str, Any]]:
+    """The finished study with its results and the record of its allocation."""
+    study = load_study(finished)
+    record = json.loads(study.layout.allocation_record.read_text(encoding="utf-8"))
+    return study, pd.read_parquet(study.layout.estimates), record
+
+
+def test_every_number_of_every_display_is_a_row_of_the_results(finished: Path) -> None:
+    study, results, record = shown(finished)
+    known, rounded = set(results["stat"].dropna()), Rounded(results["stat"])
+    numbers = 0
+    for display in displays(study, results, record):
+        assert set(display.numbers) <= known, display.name
+        assert not [cell for cell in display.cells if not rounded.has(cell)], display.name
+        numbers += len(display.numbers)
+    assert numbers > 5000
+
+
+def test_a_changed_number_changes_what_shows_it_and_nothing_else(finished: Path) -> None:
+    study, results, record = shown(finished)
+    before = {display.name: display for display in displays(study, results, record)}
+    counts = results["stat"].value_counts()
+    once = set(counts[counts == 1].index)
+    chosen = {next((n for n in display.numbers if n in once), None) for display in before.values()} - {None}
+    assert len(chosen) > 8
+    for old in chosen:
+        new = old + 0.0123456789
+        changed = results.assign(stat=results["stat"].replace(old, new))
+        for display in displays(study, changed, record):
+            expected = [new if number == old else number for number in before[display.name].numbers]
+            assert sorted(display.numbers) == sorted(expected), (display.name, old)
+
+
+def test_every_display_is_there_in_every_format(finished: Path) -> None:
+    study = load_study(finished)
+    for table in study.displays.tables:
+        for ending in ("html", "docx", "rtf", "tex", "csv"):
+            assert study.layout.table(table.name, ending).stat().st_size > 100
+    for figure in study.displays.figures:
+        for ending in ("svg", "pdf", "png", "txt"):
+            assert study.layout.figure(figure.name, ending).stat().st_size > 100
+    for ending in ("html", "pdf"):
+        assert study.layout.report(ending).stat().st_size > 100_000
 
 
 def test_raw_files_of_another_hand_are_not_overwritten(folder: Path, workflow: Workflow) -> None:

@@ -95,7 +95,7 @@ def report_html(report: Report) -> str:
         "</head>",
         "<body>",
         '<a class="skip" href="#main">To the report</a>',
-        f'<p class="mark" role="note">{escape(said)}</p>' if said else "",
+        f'<header class="mark">{escape(said)}</header>' if said else "",
         '<div class="page">',
         _navigation(report),
         '<main id="main" tabindex="-1">',
