@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,8 +11,28 @@ import pandas as pd
 if TYPE_CHECKING:
     from pipanalysis.progress.data import ProgressData
 
-COUNT_COLUMNS = ["group", "kind", "people", "target", "sessions", "largest"]
 TO_DO_COLUMNS = ["what", "unit", "group", "since", "days"]
+
+
+@dataclass(frozen=True)
+class ActivityCount:
+    """People of a group who took part in a kind of activity.
+
+    Attributes:
+        group: name of the group.
+        kind: code of the kind.
+        people: who took part.
+        target: how many are wanted; None where no target is set.
+        sessions: held together; None for activities of one person.
+        largest: people in the largest of them.
+    """
+
+    group: str
+    kind: str
+    people: int
+    target: int | None
+    sessions: int | None = None
+    largest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -42,31 +63,25 @@ def without_consent(data: ProgressData) -> int:
     return 0 if data.activities is None else len(data.activities) - len(_took_part(data))
 
 
-def activity_counts(data: ProgressData, groups: dict[str, str], kinds: dict[str, str]) -> pd.DataFrame:
-    """Return a row per group and kind that is wanted or took place.
-
-    Columns: `people` who took part, `target` (missing where none is set), `sessions` held together and the people in
-    the `largest` of them (missing for activities of one).
-    """
+def activity_counts(data: ProgressData, groups: dict[str, str], kinds: dict[str, str]) -> list[ActivityCount]:
+    """Count each group and kind that is wanted or took place."""
     plan = data.study.progress.activities
     if plan is None or data.activities is None:
-        return pd.DataFrame(columns=COUNT_COLUMNS)
+        return []
     acts = _took_part(data)
     targets = {(target.group, target.kind): target.people for target in plan.targets}
-    rows = []
-    for group in groups:
-        for kind in kinds:
-            own = acts[(acts["group"] == group) & (acts["kind"] == kind)]
-            if own.empty and (group, kind) not in targets:
-                continue
-            sizes = pd.Series(dtype="int64")
-            if plan.together and kind == plan.together.kind:
-                sizes = own[own["together"] != ""].groupby("together")["unit"].nunique()
-            shared = plan.together is not None and kind == plan.together.kind
-            sessions, largest = (len(sizes), int(sizes.max()) if len(sizes) else 0) if shared else (None, None)
-            rows.append((group, kind, own["unit"].nunique(), targets.get((group, kind)), sessions, largest))
-    table = pd.DataFrame(rows, columns=COUNT_COLUMNS)
-    return table.astype(dict.fromkeys(("people", "target", "sessions", "largest"), "Int64"))
+    counts = []
+    for group, kind in product(groups, kinds):
+        own, target = acts[(acts["group"] == group) & (acts["kind"] == kind)], targets.get((group, kind))
+        if own.empty and target is None:
+            continue
+        people = own["unit"].nunique()
+        if plan.together is None or kind != plan.together.kind:
+            counts.append(ActivityCount(group, kind, people, target))
+            continue
+        sizes = own[own["together"] != ""].groupby("together")["unit"].nunique()
+        counts.append(ActivityCount(group, kind, people, target, len(sizes), int(sizes.max()) if len(sizes) else 0))
+    return counts
 
 
 def vouchers(data: ProgressData) -> Vouchers | None:

@@ -52,6 +52,21 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Heat:
+    """A table whose cells are shaded by a percentage.
+
+    Attributes:
+        caption: what it shows.
+        columns: headings of the cells.
+        rows: label, and a percentage for each column; None for a cell that cannot be, -1 for one with nothing in it.
+    """
+
+    caption: str
+    columns: list[str]
+    rows: list[tuple[str, list[float | None]]]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page, for all sites or for one.
 
@@ -61,6 +76,7 @@ class Section:
         lead: sentences that say how things stand.
         tiles: figures.
         bars: a chart of bars.
+        heat: a table with shaded cells.
         chart: rows of the chart of this name (`charts.py`); None for a section without one.
         tables: the numbers.
         notes: how they were counted.
@@ -71,6 +87,7 @@ class Section:
     lead: list[str] = field(default_factory=list)
     tiles: list[Tile] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
+    heat: Heat | None = None
     chart: list[dict[str, Any]] | None = None
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -113,7 +130,8 @@ def iso(date: Any) -> str:
 
 def iso_dates(dates: pd.Series) -> pd.Series:
     """Return dates as YYYY-MM-DD, "" for none."""
-    return dates.dt.strftime("%Y-%m-%d").astype("object").fillna("")
+    text: pd.Series = dates.dt.strftime("%Y-%m-%d").astype("object").fillna("")
+    return text
 
 
 def percent(part: float, whole: float) -> str:

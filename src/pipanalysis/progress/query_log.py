@@ -87,10 +87,11 @@ def query_log(queries: pd.DataFrame, earlier: list[Snapshot], answers: list[Answ
             "state": table["state"].map({name: i for i, name in enumerate(STATES)}),
             "severity": table["severity"].map(rank),
             "age": -table["age_days"],
+            "nobody": table["unit"] == "",
             "unit": table["unit"],
             "id": table["query_id"],
         }
-    ).sort_values(["state", "severity", "age", "unit", "id"], kind="stable")
+    ).sort_values(["state", "severity", "age", "nobody", "unit", "id"], kind="stable")
     return table.loc[order.index].reset_index(drop=True)
 
 

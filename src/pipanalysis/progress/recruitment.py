@@ -18,6 +18,26 @@ State = Literal["not_started", "going_on", "reached", "ended_short", "no_target"
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What recruitment comes to if it goes on as it did lately.
+
+    Attributes:
+        rate: posterior of the rate.
+        done_on: low, middle and high date of reaching the target; None for a date more than ten years off. None as a
+            whole where no target is set.
+        by_end: low, middle and high number by the planned end; None once that is past.
+        chance: probability of reaching the target by the planned end; None once that is past, or without a target.
+        curve: date, low, middle, high number so far, from the as-of date on.
+    """
+
+    rate: Rate
+    done_on: tuple[pd.Timestamp | None, ...] | None
+    by_end: tuple[int, ...] | None
+    chance: float | None
+    curve: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Recruitment:
     """How recruitment stands.
 
@@ -31,12 +51,8 @@ class Recruitment:
         reached_on: date on which the target was reached.
         recent: units in the last `recent_days` days (or since recruitment began, if that is later).
         recent_days: so many days.
-        rate: posterior of the rate, where recruitment goes on and there is a target.
-        done_on: low, middle and high date of reaching the target; None for a date more than ten years off.
-        by_end: low, middle and high number by the planned end; None once that is past.
-        chance: probability of reaching the target by the planned end; None once that is past.
-        cumulative: week (Monday) → units so far.
-        forecast: date, low, middle, high number so far, from the as-of date on.
+        cumulative: date → units so far.
+        outlook: the forecast; None where recruitment does not go on, or has no plan.
     """
 
     enrolled: int
@@ -48,53 +64,42 @@ class Recruitment:
     reached_on: pd.Timestamp | None
     recent: int
     recent_days: int
-    rate: Rate | None
-    done_on: tuple[pd.Timestamp | None, ...] | None
-    by_end: tuple[int, ...] | None
-    chance: float | None
     cumulative: pd.Series
-    forecast: pd.DataFrame
+    outlook: Outlook | None
 
 
-def recruitment(data: ProgressData, group: str | None = None, n_groups: int = 1) -> Recruitment:
+def recruitment(
+    data: ProgressData, group: str | None = None, *, n_groups: int = 1, going_on: bool = True
+) -> Recruitment:
     """Count recruitment and project it.
 
     Args:
         data: of all groups or of one.
         group: the group that they are of; None for all.
         n_groups: groups that share the planned rate, where a group has no target of its own.
+        going_on: recruitment to the study as a whole goes on.
     """
-    plan, settings, as_of = data.study.config.recruitment, data.study.progress.projection, data.as_of
+    plan, as_of = data.study.config.recruitment, data.as_of
     dates = data.enrolled["enrolled_on"].dropna().sort_values()
     enrolled = len(data.enrolled)
     target = None if plan is None else plan.units if group is None else plan.per_site.get(group)
     begun = _begun(data, dates)
-    since = max(as_of - pd.Timedelta(days=settings.recent_days), begun) if begun is not None else as_of
+    window = pd.Timedelta(days=data.study.progress.projection.recent_days)
+    since = max(as_of - window, begun) if begun is not None else as_of
     recent, days = int((dates > since).sum()), (as_of - since).days
-    planned_now = reached_on = rate = done_on = by_end = chance = None
-    forecast = pd.DataFrame(columns=["date", "low", "middle", "high"])
+    planned_now = reached_on = outlook = None
     state: State = "no_target"
     if plan is not None and target:
         start, end = pd.Timestamp(plan.start), pd.Timestamp(plan.end)
-        length = max((end - start).days, 1)
-        planned_now = target * min(max((as_of - start).days / length, 0.0), 1.0)
+        share = (as_of - start).days / max((end - start).days, 1)
+        planned_now = target * min(max(share, 0.0), 1.0)
         state = _state(enrolled, target, recent, past_end=as_of > end)
-        if state == "reached" and len(dates) >= target:
-            reached_on = dates.iloc[target - 1]
-    if plan is not None and state in ("going_on", "no_target") and begun is not None and enrolled:
-        end = pd.Timestamp(plan.end)
-        share = 1 if group is None else n_groups
-        per_day = (target or plan.units / share) / max((end - pd.Timestamp(plan.start)).days, 1)
-        rate = posterior(recent, days, per_day, settings.prior_units)
-        if target:
-            tail = (1 - settings.interval) / 2
-            levels = (tail, 0.5, 1 - tail)
-            done_on = tuple(_after(as_of, d) for d in days_until(rate, target - enrolled, levels))
-            left = (end - as_of).days
-            if left > 0:
-                by_end = tuple(enrolled + n for n in recruited_within(rate, left, levels))
-                chance = probability_of(rate, target - enrolled, left)
-            forecast = _forecast(rate, enrolled, as_of, _horizon(as_of, end, done_on), levels, target)
+        reached_on = dates.iloc[target - 1] if state == "reached" and len(dates) >= target else None
+    if plan is not None and going_on and state in ("going_on", "no_target") and enrolled:
+        length = max((plan.end - plan.start).days, 1)
+        per_day = (target or plan.units / n_groups) / length
+        rate = posterior(recent, days, per_day, data.study.progress.projection.prior_units)
+        outlook = _outlook(data, rate, enrolled, target, pd.Timestamp(plan.end))
     return Recruitment(
         enrolled=enrolled,
         undated=enrolled - len(dates),
@@ -105,13 +110,22 @@ def recruitment(data: ProgressData, group: str | None = None, n_groups: int = 1)
         reached_on=reached_on,
         recent=recent,
         recent_days=days,
-        rate=rate,
-        done_on=done_on,
-        by_end=by_end,
-        chance=chance,
         cumulative=_cumulative(dates, as_of),
-        forecast=forecast,
+        outlook=outlook,
     )
+
+
+def _outlook(data: ProgressData, rate: Rate, enrolled: int, target: int | None, end: pd.Timestamp) -> Outlook:
+    tail = (1 - data.study.progress.projection.interval) / 2
+    levels, as_of = (tail, 0.5, 1 - tail), data.as_of
+    left = (end - as_of).days
+    done_on = chance = None
+    if target is not None:
+        done_on = tuple(_after(as_of, days) for days in days_until(rate, target - enrolled, levels))
+        chance = probability_of(rate, target - enrolled, left) if left > 0 else None
+    by_end = tuple(enrolled + n for n in recruited_within(rate, left, levels)) if left > 0 else None
+    until = _horizon(as_of, end, done_on[1] if done_on else None)
+    return Outlook(rate, done_on, by_end, chance, _curve(rate, enrolled, as_of, until, levels, target))
 
 
 def _begun(data: ProgressData, dates: pd.Series) -> pd.Timestamp | None:
@@ -135,22 +149,22 @@ def _after(as_of: pd.Timestamp, days: float) -> pd.Timestamp | None:
     return as_of + pd.Timedelta(days=round(days)) if days <= FARTHEST else None
 
 
-def _horizon(as_of: pd.Timestamp, end: pd.Timestamp, done_on: tuple[pd.Timestamp | None, ...]) -> pd.Timestamp:
+def _horizon(as_of: pd.Timestamp, end: pd.Timestamp, likely: pd.Timestamp | None) -> pd.Timestamp:
     """Return how far the forecast is drawn: to the planned end or the likely one, at most three years on."""
-    far = [day for day in (end, done_on[1]) if day is not None and day > as_of]
+    far = [day for day in (end, likely) if day is not None and day > as_of]
     longest = as_of + pd.Timedelta(days=1096)
-    return min(max(far, default=longest), longest)
+    return min(max(far, default=as_of + pd.Timedelta(days=366)), longest)
 
 
-def _forecast(
-    rate: Rate, enrolled: int, as_of: pd.Timestamp, until: pd.Timestamp, levels: tuple[float, ...], target: int
+def _curve(
+    rate: Rate, enrolled: int, as_of: pd.Timestamp, until: pd.Timestamp, levels: tuple[float, ...], target: int | None
 ) -> pd.DataFrame:
     steps = max(2, min(13, (until - as_of).days // 14))
     days = [round(i * (until - as_of).days / (steps - 1)) for i in range(steps)]
     rows = []
     for ahead in dict.fromkeys(days):
-        low, middle, high = (min(enrolled + n, target) for n in recruited_within(rate, ahead, levels))
-        rows.append((as_of + pd.Timedelta(days=ahead), low, middle, high))
+        numbers = [enrolled + n for n in recruited_within(rate, ahead, levels)]
+        rows.append((as_of + pd.Timedelta(days=ahead), *(min(n, target) if target else n for n in numbers)))
     return pd.DataFrame(rows, columns=["date", "low", "middle", "high"])
 
 

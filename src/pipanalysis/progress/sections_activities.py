@@ -16,18 +16,15 @@ def activities_section(data: ProgressData, groups: dict[str, str], kinds: dict[s
     plan = data.study.progress.activities
     if plan is None or data.activities is None:
         return None
-    table = activity_counts(data, groups, kinds)
+    counts = activity_counts(data, groups, kinds)
     rows, chart, lead = [], [], []
-    for r in table.astype("object").itertuples():
-        name = f"{groups[str(r.group)]}, {kinds[str(r.kind)].lower()}"
-        target = None if r.target is None or r.target != r.target else int(r.target)
-        reached = None if target is None else percent(int(r.people), target)
-        sessions = None if r.sessions is None or r.sessions != r.sessions else int(r.sessions)
-        rows.append([name, int(r.people), target, reached, sessions])
-        chart.append({"g": name, "n": int(r.people), "t": target})
-    wanted = [(row[1], row[2]) for row in rows if row[2] is not None]
+    for c in counts:
+        name = f"{groups[c.group]}, {kinds[c.kind].lower()}"
+        rows.append([name, c.people, c.target, percent(c.people, c.target) if c.target else None, c.sessions])
+        chart.append({"v": name, "n": c.people, "t": c.target})
+    wanted = [c for c in counts if c.target is not None]
     if wanted:
-        met = sum(n >= target for n, target in wanted)
+        met = sum(c.people >= (c.target or 0) for c in wanted)
         lead.append(f"{met} of {several(len(wanted), 'target')} met.")
     if not data.activities.empty:
         lead.append(f"{several(data.activities['unit'].nunique(), 'person', 'people')} took part so far.")
@@ -35,11 +32,8 @@ def activities_section(data: ProgressData, groups: dict[str, str], kinds: dict[s
         lead.append("Nobody has taken part yet.")
     columns = ["Group and activity", "People", "Target", "Of target", "Sessions held together"]
     tables = [number_table("People who took part, by group and activity", columns, rows, open=True)]
-    over = [
-        row for row in table.itertuples() if plan.together and row.largest == row.largest and row.largest is not None
-    ]
     notes = []
-    if plan.together and any(int(row.largest) > plan.together.most for row in over):
+    if plan.together and any((c.largest or 0) > plan.together.most for c in counts):
         notes.append(f"A session had more than the {plan.together.most} people that are allowed.")
     if missing := without_consent(data):
         notes.append(
@@ -53,6 +47,6 @@ def activities_section(data: ProgressData, groups: dict[str, str], kinds: dict[s
             f"({paid.currency}{total:g} in all); {paid.due - paid.issued} still to issue."
         )
     over_time = cumulative_by_group(data, groups)
-    weeks = [[groups[str(r.group)], iso(r.date), int(r.people)] for r in over_time.itertuples()]
+    weeks = [[groups[str(r["group"])], iso(r["date"]), int(r["people"])] for r in over_time.to_dict("records")]
     tables.append(number_table("People so far, by group and date", ["Group", "Date", "People"], weeks))
     return Section("activities", "Interviews and focus groups", lead, chart=chart, tables=tables, notes=notes)

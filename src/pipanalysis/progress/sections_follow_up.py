@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.progress.ages import ages_at_assessment
 from pipanalysis.progress.completeness import completeness
-from pipanalysis.progress.page_model import Section, Table, number_table, percent, several
+from pipanalysis.progress.page_model import Heat, Section, Table, number_table, percent, several
 from pipanalysis.progress.retention import retention, withdrawal_reasons
 from pipanalysis.progress.small_counts import hide_small
 from pipanalysis.progress.visit_states import STATES, follow_up_rate, state_counts
@@ -26,7 +26,7 @@ def visits_section(data: ProgressData) -> tuple[Section, pd.DataFrame]:
         return Section("visits", "Assessments", [f"No {unit} is in the study yet, so no assessment is due."]), counts
     lead = []
     for name, visit in study.visits.items():
-        done, decided = int(rates.loc[name, "done"]), int(rates.loc[name, "decided"])
+        done, decided = int(rates["done"][name]), int(rates["decided"][name])
         if decided:
             lead.append(f"{visit.label}: {done} done of the {decided} that could be by now ({percent(done, decided)}).")
     rows = [
@@ -42,9 +42,9 @@ def visits_section(data: ProgressData) -> tuple[Section, pd.DataFrame]:
     ]
     late = study.progress.follow_up.late_days
     notes = [
-        f"Each {unit} is in one state for each visit. Due now: its window is open. Overdue: the window closed in the last "
-        f"{late} days; do it all the same, it counts as out of window. Missed: later than that. Withdrawn: left before the "
-        "visit was missed."
+        f"Each {unit} is in one state for each visit. Due now: its window is open. Overdue: the window closed in the "
+        f"last {late} days; do it all the same, it counts as out of window. Missed: later than that. Withdrawn: left "
+        "before the visit was missed."
     ]
     return Section("visits", "Assessments", lead, chart=chart, tables=[table], notes=notes), counts
 
@@ -55,34 +55,23 @@ def completeness_section(data: ProgressData) -> Section | None:
     if not study.instruments or not study.visits:
         return None
     table = completeness(data)
-    rows, chart = [], []
-    for row in table.itertuples():
-        instrument, visit = study.instruments[str(row.instrument)].label, study.visits[str(row.visit)].label
-        share = percent(float(row.complete), float(row.done))
-        rows.append(
-            [f"{instrument}, {visit}", int(row.done), int(row.complete), int(row.partial), int(row.empty), share]
-        )
-        if row.done:
-            chart.append(
-                {
-                    "i": instrument,
-                    "v": visit,
-                    "p": round(float(row.percent), 1),
-                    "c": int(row.complete),
-                    "n": int(row.done),
-                }
-            )
+    rows, shades = [], {}
+    for r in table.to_dict("records"):
+        instrument, visit = study.instruments[r["instrument"]].label, study.visits[r["visit"]].label
+        share = percent(r["complete"], r["done"])
+        rows.append([f"{instrument}, {visit}", r["done"], r["complete"], r["partial"], r["empty"], share])
+        shades[r["instrument"], r["visit"]] = float(r["percent"]) if r["done"] else -1.0
     columns = ["Form", "Assessments done", "Complete", "Partly filled", "Not filled", "Complete, %"]
     lead = ["The share of forms with every question answered, of the assessments that were done."]
-    if not chart:
-        lead = ["No assessment has been done yet."]
-    return Section(
-        "completeness",
-        "Completeness of the forms",
-        lead,
-        chart=chart,
-        tables=[number_table("Forms by instrument and visit", columns, rows)],
+    title, tables = "Completeness of the forms", [number_table("Forms by instrument and visit", columns, rows)]
+    if not table["done"].any():
+        return Section("completeness", title, ["No assessment has been done yet."])
+    heat = Heat(
+        "Complete forms, per cent, by instrument and visit",
+        [visit.label for visit in study.visits.values()],
+        [(i.label, [shades.get((i.name, visit)) for visit in study.visits]) for i in study.instruments.values()],
     )
+    return Section("completeness", title, lead, heat=heat, tables=tables)
 
 
 def retention_section(data: ProgressData, *, whole: bool) -> Section:
@@ -97,10 +86,15 @@ def retention_section(data: ProgressData, *, whole: bool) -> Section:
     shown = hide_small(reasons, hide)
     rows = [[why, "hidden (small)" if count is None else f"{count:,}"] for why, count in shown.items()]
     tables = [Table("Reasons for withdrawal", ["Reason", "Number"], rows, frozenset({1}))] if rows else []
-    curve = [[f"{r.month:.1f}", f"{r.share:.1%}", int(r.at_risk), int(r.withdrawn)] for r in table.itertuples()]
+    curve = [
+        [f"{r['month']:.1f}", f"{r['share']:.1%}", int(r["at_risk"]), int(r["withdrawn"])]
+        for r in table.to_dict("records")
+    ]
     columns = ["Months since enrolment", "Still in the study", "Followed so long", "Withdrew then"]
     tables.append(number_table("Share still in the study", columns, curve))
-    chart = [{"m": round(float(r.month), 2), "p": round(100 * float(r.share), 2)} for r in table.itertuples()]
+    chart = [
+        {"m": round(float(r["month"]), 2), "p": round(100 * float(r["share"]), 2)} for r in table.to_dict("records")
+    ]
     notes = ["The curve takes into account that those who came lately have not been followed for long (Kaplan-Meier)."]
     return Section("retention", title, lead, chart=chart, tables=tables, notes=notes)
 
@@ -115,11 +109,11 @@ def ages_section(data: ProgressData) -> Section | None:
     if table.empty:
         return Section("ages", title, ["No assessment has been done yet."])
     rows, chart = [], []
-    for r in table.itertuples():
-        visit = study.visits[str(r.visit)].label
-        low, q1, median, q3, high = (float(v) for v in (r.lowest, r.q1, r.median, r.q3, r.highest))
-        rows.append([f"{r.age}, {visit}", int(r.n), *(f"{v:.1f}" for v in (low, q1, median, q3, high))])
-        chart.append({"v": visit, "lo": low, "q1": q1, "md": median, "q3": q3, "hi": high, "n": int(r.n)})
+    for r in table.to_dict("records"):
+        visit = study.visits[str(r["visit"])].label
+        low, q1, median, q3, high = (float(v) for v in (r["lowest"], r["q1"], r["median"], r["q3"], r["highest"]))
+        rows.append([f"{r['age']}, {visit}", int(r["n"]), *(f"{v:.1f}" for v in (low, q1, median, q3, high))])
+        chart.append({"v": visit, "lo": low, "q1": q1, "md": median, "q3": q3, "hi": high, "n": int(r["n"])})
     columns = ["Age in months", "Number", "Youngest", "Lower quarter", "Middle", "Upper quarter", "Oldest"]
     lead = [
         "Months of age on the day of assessment: the box holds the middle half, the line runs from youngest to oldest."

@@ -26,11 +26,10 @@ def queries_section(log: pd.DataFrame, *, compared: bool) -> Section:
     """
     waiting = open_queries(log)
     rows = []
-    for severity in SEVERITIES:
-        own = waiting[waiting["severity"] == severity]
+    for severity in (*SEVERITIES, "all"):
+        own = waiting if severity == "all" else waiting[waiting["severity"] == severity]
         ages = [int(own["age_days"].between(low, high).sum()) for low, high, _ in AGES]
         rows.append([severity.capitalize(), *ages, len(own)])
-    rows.append(["All", *(sum(int(row[i]) for row in rows) for i in range(1, len(AGES) + 2))])
     columns = ["Severity", *(label for *_, label in AGES), "Open"]
     table = number_table("Open queries by severity and by how long they have been open", columns, rows, open=True)
     lead = [f"{len(waiting)} open."]
@@ -82,14 +81,16 @@ def pooled_section(data: ProgressData) -> Section | None:
     if table.empty:
         return None
     rows = []
-    for r in table.itertuples():
-        name = f"{study.scores[str(r.score)].label}, {study.visits[str(r.visit)].label}"
-        shown = [f"{float(r.mean):.1f}", f"{float(r.sd):.1f}"] if r.mean == r.mean else ["too few", "too few"]
-        rows.append([name, int(r.n), *shown])
+    for r in table.to_dict("records"):
+        name = f"{study.scores[str(r['score'])].label}, {study.visits[str(r['visit'])].label}"
+        shown = (
+            [f"{float(r['mean']):.1f}", f"{float(r['sd']):.1f}"] if r["mean"] == r["mean"] else ["too few", "too few"]
+        )
+        rows.append([name, int(r["n"]), *shown])
     smallest = study.progress.blinded_summaries.smallest
     lead = ["Everybody together, whatever their arm, as the plan allows."]
     columns = ["Score", "Number", "Mean", "Standard deviation"]
-    tables = [number_table("Outcomes of all arms together", columns, rows)]
+    tables = [number_table("Outcomes of all arms together", columns, rows, open=True)]
     return Section(
         "pooled",
         "Outcomes, all arms together",

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.progress.funnel import Funnel, funnel
 from pipanalysis.progress.page_model import Bar, Section, Table, day, iso, number_table, percent, several
-from pipanalysis.progress.recruitment import Recruitment, recruitment
+from pipanalysis.progress.recruitment import Outlook, Recruitment, recruitment
 from pipanalysis.progress.small_counts import hide_small
 
 if TYPE_CHECKING:
     from pipanalysis.progress.data import ProgressData
-
-DAYS_PER_MONTH = 30.4375
 
 
 def funnel_section(data: ProgressData, *, whole: bool) -> Section | None:
@@ -33,23 +31,21 @@ def funnel_section(data: ProgressData, *, whole: bool) -> Section | None:
         [names[step.name], why, _count(n)] for step in found.steps for why, n in hide_small(step.lost, hide).items()
     ]
     lead = [
-        f"Of {several(top, 'family', 'families') if unit == 'dyad' else top} screened, {percent(found.steps[1].n, top)} "
-        f"were eligible; of those eligible, {percent(found.steps[2].n, found.steps[1].n)} consented."
+        f"Of {top:,} screened, {percent(found.steps[1].n, top)} were eligible; of those eligible, "
+        f"{percent(found.steps[2].n, found.steps[1].n)} consented."
     ]
     steps = number_table(
         "Screening, step by step",
         ["Step", "Reached it", "Went no further", "Not yet known", "Went on"],
         [_row(found, i, names) for i in range(len(found.steps))],
     )
-    tables = [
-        steps,
-        Table("Reasons for going no further", ["After this step", "Reason", "Number"], reasons, frozenset({2}), False),
-    ]
+    headings = ["After this step", "Reason", "Number"]
+    tables = [steps, Table("Reasons for going no further", headings, reasons, frozenset({2}), open=False)]
     notes = []
     if found.not_in_log:
         notes.append(
-            f"{several(found.not_in_log, unit)} {progress.enrolled} {'is' if found.not_in_log == 1 else 'are'} not in the "
-            "screening log as eligible and consented; please complete the log."
+            f"{several(found.not_in_log, unit)} {progress.enrolled} without an entry in the screening log that says "
+            "eligible and consented; please complete the log."
         )
     return Section("screening", title, lead, bars=bars, tables=tables, notes=notes)
 
@@ -72,26 +68,26 @@ def _count(n: int | None) -> str:
     return "hidden (small)" if n is None else f"{n:,}"
 
 
-def recruitment_section(data: ProgressData, group: str | None, n_groups: int) -> tuple[Section, Recruitment]:
+def recruitment_section(
+    data: ProgressData, group: str | None, *, n_groups: int, going_on: bool
+) -> tuple[Section, Recruitment]:
     """Return the section on recruitment, and its numbers."""
-    found = recruitment(data, group, n_groups)
+    found = recruitment(data, group, n_groups=n_groups, going_on=going_on)
     lead, notes = _standing(data, found), []
     if found.undated:
-        notes.append(
-            f"{several(found.undated, data.study.config.study.unit)} without a date of enrolment "
-            f"{'is' if found.undated == 1 else 'are'} counted, and not in the chart."
-        )
-    if found.rate is not None and found.done_on is not None:
+        verb = "is" if found.undated == 1 else "are"
+        dateless = several(found.undated, data.study.config.study.unit)
+        notes.append(f"{dateless} without a date of enrolment {verb} counted, and not in the chart.")
+    rows = [[iso(date), n] for date, n in found.cumulative.items()]
+    tables = [number_table("Number so far, week by week", ["Date", "Number"], rows)]
+    if found.outlook is not None:
         notes.append(
             f"The forecast takes the pace of the last {found.recent_days} days and lets chance play: in "
-            f"{data.study.progress.projection.interval:.0%} of cases the truth should fall in the stated range, if nothing "
-            "about recruitment changes."
+            f"{data.study.progress.projection.interval:.0%} of cases the truth should fall in the stated range, if "
+            "nothing about recruitment changes."
         )
-    rows = [["So far", iso(date), n] for date, n in found.cumulative.items()]
-    forecast = [[iso(r.date), int(r.low), int(r.middle), int(r.high)] for r in found.forecast.itertuples()]
-    tables = [number_table("Number so far, week by week", ["", "Date", "Number"], rows)]
-    if forecast:
-        tables.append(number_table("Forecast", ["Date", "Low", "Middle", "High"], forecast))
+        curve = [[iso(r["date"]), r["low"], r["middle"], r["high"]] for r in found.outlook.curve.to_dict("records")]
+        tables.append(number_table("Forecast", ["Date", "Low", "Middle", "High"], curve))
     return Section("recruitment", "Recruitment", lead, chart=_chart(data, found), tables=tables, notes=notes), found
 
 
@@ -105,31 +101,30 @@ def _standing(data: ProgressData, found: Recruitment) -> list[str]:
     if found.state == "not_started" or not found.enrolled:
         return [*said, f"The first {unit} is yet to be {verb}, so there is no forecast."]
     if found.state == "reached":
-        return [
-            *said,
-            f"The target was reached{f' on {day(found.reached_on)}' if found.reached_on is not None else ''}.",
-        ]
+        when = "" if found.reached_on is None else f" on {day(found.reached_on)}"
+        return [*said, f"The target was reached{when}."]
     if found.state == "ended_short":
         return [*said, f"The planned end of recruitment is past, and the latest {unit} came on {day(found.last_on)}."]
     said.append(f"In the last {found.recent_days} days: {found.recent}; the latest on {day(found.last_on)}.")
-    if found.done_on is not None:
-        low, middle, high = found.done_on
+    return said if found.outlook is None else [*said, *_forecast(data, found.outlook)]
+
+
+def _forecast(data: ProgressData, outlook: Outlook) -> list[str]:
+    said = []
+    if outlook.done_on is not None:
+        low, middle, high = outlook.done_on
         until = day(high) if high is not None else "more than ten years from now"
         said.append(
             f"At the recent pace the target is reached about {day(middle)} (likely between {day(low)} and {until})."
             if middle is not None
             else "At the recent pace the target is not reached within ten years."
         )
-    if found.by_end is not None and found.chance is not None and data.study.config.recruitment is not None:
-        low_n, middle_n, high_n = found.by_end
-        said.append(
-            f"By the planned end, {day(data.study.config.recruitment.end)}: about {middle_n:,} (likely {low_n:,} to "
-            f"{high_n:,}); the chance of the target by then is {found.chance:.0%}."
-        )
-    if found.rate is not None and found.target is None:
-        said.append(
-            f"That is about {found.rate.per_day * DAYS_PER_MONTH:.1f} a month. This site has no target of its own."
-        )
+    if outlook.by_end is not None and data.study.config.recruitment is not None:
+        low_n, middle_n, high_n = outlook.by_end
+        end = day(data.study.config.recruitment.end)
+        numbers = f"By the planned end, {end}: about {middle_n:,} (likely {low_n:,} to {high_n:,})"
+        chance = "" if outlook.chance is None else f"; the chance of the target by then is {outlook.chance:.0%}"
+        said.append(f"{numbers}{chance}.")
     return said
 
 
@@ -137,10 +132,8 @@ def _chart(data: ProgressData, found: Recruitment) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [{"s": "So far", "d": iso(date), "n": int(n)} for date, n in found.cumulative.items()]
     plan = data.study.config.recruitment
     if plan is not None and found.target:
-        rows += [
-            {"s": "Plan", "d": plan.start.isoformat(), "n": 0},
-            {"s": "Plan", "d": plan.end.isoformat(), "n": found.target},
-        ]
-    for r in found.forecast.itertuples():
-        rows.append({"s": "Forecast", "d": iso(r.date), "n": int(r.middle), "lo": int(r.low), "hi": int(r.high)})
+        rows.append({"s": "Plan", "d": plan.start.isoformat(), "n": 0})
+        rows.append({"s": "Plan", "d": plan.end.isoformat(), "n": found.target})
+    for r in found.outlook.curve.to_dict("records") if found.outlook else ():
+        rows.append({"s": "Forecast", "d": iso(r["date"]), "n": r["middle"], "lo": r["low"], "hi": r["high"]})
     return rows

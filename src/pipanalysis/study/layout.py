@@ -33,7 +33,7 @@ class Layout:
 
     @property
     def results(self) -> Path:
-        """What may be shown: no participant-level data."""
+        """What may be shown: no participant-level data, but in `progress`, which is for the trial team."""
         return self.root / "results"
 
     @property
@@ -131,3 +131,26 @@ class Layout:
     def table(self, name: str, ending: str) -> Path:
         """Return the path of a rendered table."""
         return self.results / "tables" / f"{name}.{ending}"
+
+    @property
+    def progress_page(self) -> Path:
+        """Progress: the trial manager's page."""
+        return self.results / "progress" / "index.html"
+
+    def progress_list(self, name: str) -> Path:
+        """Progress: a list behind the page."""
+        return self.results / "progress" / f"{name}.csv"
+
+    @property
+    def progress_workbook(self) -> Path:
+        """Progress: every list, all sites."""
+        return self.results / "progress" / "all.xlsx"
+
+    def progress_site(self, site: str) -> Path:
+        """Progress: what a site is sent about its own units."""
+        return self.results / "progress" / "sites" / f"{site}.xlsx"
+
+    @property
+    def progress_history(self) -> Path:
+        """Progress: what earlier pages showed, a file for each as-of date; kept from run to run."""
+        return self.root / "data" / "progress"
