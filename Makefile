@@ -2,10 +2,11 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env results test check lint format lock validate benchmark clean
+.PHONY: help env results progress test check lint format lock validate benchmark clean
 
 CORES ?= 2
 STUDY ?= .
+AS_OF ?=
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --rerun-incomplete --quiet rules host progress
 NOISE := ^(Assuming unrestricted|Building DAG|Using shell|Select jobs|Execute [0-9]+ jobs|Complete log|Elapsed time)
@@ -24,6 +25,10 @@ env: .venv/made ## make the environment .venv/
 results: .venv/made ## everything from nothing: data, models, tables (STUDY=folder for another study)
 	@set -o pipefail; $(SNAKEMAKE) --directory $(STUDY) 2>&1 | sed -uE '/$(NOISE)/d'
 	@echo "Tables: $(STUDY)/results/tables/*.html and *.csv; every number: $(STUDY)/results/estimates.csv"
+
+progress: .venv/made ## the trial manager's page, blinded (AS_OF=2007-06-18 or today; STUDY=folder)
+	@set -o pipefail; $(SNAKEMAKE) --directory $(STUDY) progress --config as_of='$(AS_OF)' 2>&1 | sed -uE '/$(NOISE)/d'
+	@echo "The page: $(STUDY)/results/progress/index.html; lists beside it, one workbook a site in sites/"
 
 test: .venv/made ## the test suite
 	@$(BIN)/pytest -q -n $(CORES) --dist loadfile
@@ -49,6 +54,7 @@ validate: .venv/made ## long simulations: type I error, coverage (about half an 
 benchmark: .venv/made ## how fast, and how much memory
 	$(BIN)/python benchmarks/bench_mmrm.py
 	$(BIN)/python benchmarks/bench_large_trial.py
+	$(BIN)/python benchmarks/bench_progress.py
 
 clean: ## remove what was made: data of the synthetic trial, derived data, results
 	git clean -fdxq data results examples

@@ -8,17 +8,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
 from pipanalysis.progress.charts import LEGENDS, chart_specs
+from pipanalysis.progress.outputs import asset
 from pipanalysis.progress.page_model import List, Section
 
 WHOLE = "*"
 """the scope of everything; the others are the groups' names"""
-ASSETS = ("page.html", "page.css", "page.js")
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,6 @@ class Page:
     sections: Mapping[str, Sequence[Section]]
     lists: dict[str, List]
     files: dict[str, str]
-
-
-def asset(name: str) -> str:
-    """Return the text of a template, style sheet or script of the page."""
-    return files("pipanalysis.progress").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def render(page: Page) -> str:

@@ -134,6 +134,6 @@ def _chart(data: ProgressData, found: Recruitment) -> list[dict[str, Any]]:
     if plan is not None and found.target:
         rows.append({"s": "Plan", "d": plan.start.isoformat(), "n": 0})
         rows.append({"s": "Plan", "d": plan.end.isoformat(), "n": found.target})
-    for r in found.outlook.curve.to_dict("records") if found.outlook else ():
-        rows.append({"s": "Forecast", "d": iso(r["date"]), "n": r["middle"], "lo": r["low"], "hi": r["high"]})
+    ahead = found.outlook.curve.to_dict("records") if found.outlook else []
+    rows += [{"s": "Forecast", "d": iso(r["date"]), "n": r["middle"], "lo": r["low"], "hi": r["high"]} for r in ahead]
     return rows

@@ -14,6 +14,7 @@ from pipanalysis.progress import lists
 from pipanalysis.progress.answers import read_answers
 from pipanalysis.progress.data import NO_GROUP, ProgressData, groups, read_progress
 from pipanalysis.progress.listings import write_listing
+from pipanalysis.progress.outputs import site_names
 from pipanalysis.progress.page import WHOLE, Page, render
 from pipanalysis.progress.page_model import List, Section, Table, day, several
 from pipanalysis.progress.query_log import query_log
@@ -153,12 +154,6 @@ def _write_lists(
         write_listing(path, data.of(name), name, names, shown, [*marks, f"{names[name]}: {day(data.as_of)}"])
         written[path] = f"{names[name]} (Excel, to send out)"
     return {path.relative_to(layout.progress_page.parent).as_posix(): what for path, what in written.items()}
-
-
-def site_names(study: Study) -> list[str]:
-    """Return the sites that get a workbook of their own: none where the page is filtered by something else."""
-    by_site = study.progress.group is None or study.variables[study.progress.group].role == "site"
-    return [site.name for site in study.config.sites] if by_site and study.variable_with_role("site") else []
 
 
 def _subtitle(data: ProgressData, as_of: str | None) -> list[str]:
