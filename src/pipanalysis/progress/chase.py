@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipanalysis.progress.visit_states import with_states
-
 if TYPE_CHECKING:
     from pipanalysis.progress.data import ProgressData
 
@@ -28,7 +26,7 @@ def chase_list(data: ProgressData) -> pd.DataFrame:
     `days`: to the window's close (closing, open), since it (overdue, negative), to its opening (opening). `assessor`:
     who carried out the unit's latest assessment.
     """
-    table = with_states(data)
+    table = data.visits
     if table.empty:
         return pd.DataFrame(columns=COLUMNS)
     soon, as_of = data.study.progress.follow_up.soon_days, data.as_of

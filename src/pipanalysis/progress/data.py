@@ -13,6 +13,7 @@ import pandas as pd
 from pipanalysis.derive.windows import assessments
 from pipanalysis.files import read_parquet
 from pipanalysis.progress.inputs import event_tables, needs_scores, read_queries, read_record
+from pipanalysis.progress.visit_states import visit_states
 from pipanalysis.study.crosscheck_progress import group_levels
 from pipanalysis.study.event_tables import event_file
 
@@ -32,7 +33,8 @@ class ProgressData:
         study: the configuration.
         as_of: the day; whatever is dated later has not happened yet.
         people: a row per unit received: unit, group, enrolled, enrolled_on, withdrawn_on, withdrawn_reason.
-        visits: a row per enrolled unit and planned visit, as `derive.windows.assessments`, with done, group, assessor.
+        visits: a row per enrolled unit and planned visit, as `derive.windows.assessments`, with done,
+            group, assessor, withdrawn_on and state (one of `visit_states.STATES`).
         forms: a row per assessment done and instrument given at it: unit, visit, group, instrument, items, answered.
         screening: a row per person screened: unit, group, date, eligible, consented (True, False, None), reasons.
         activities: a row per person and activity: unit, group, date, kind, together, voucher.
@@ -118,7 +120,7 @@ def read_progress(study: Study, as_of: str | None = None) -> ProgressData:
     later: dict[str, int] = {}
     people = _people_on(everyone, day, study.progress.enrolled, later)
     done = _held_on(study, people, held, day, later)
-    visits = _visits(study, people, done)
+    visits = _visits(study, people, done, day)
     done = done.merge(visits.loc[visits["done"], ["unit", "visit", "group"]], on=["unit", "visit"], how="inner")
     screening = None if screening is None else _until(screening, day, "screened", later)
     activities = None if activities is None else _until(activities, day, "activities", later)
@@ -232,7 +234,7 @@ def _as_derive(study: Study, people: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"unit": people["unit"].astype("str"), "randomised": people["enrolled"], **own})
 
 
-def _visits(study: Study, people: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+def _visits(study: Study, people: pd.DataFrame, held: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
     """Return a row per enrolled unit and planned visit."""
     if not study.visits:
         return pd.DataFrame(
@@ -250,7 +252,7 @@ def _visits(study: Study, people: pd.DataFrame, held: pd.DataFrame) -> pd.DataFr
     by = study.progress.assessor
     told = labels(study.variables[by], held[by]).to_numpy() if by and by in held else np.full(len(held), "")
     table["assessor"] = np.where(at >= 0, told[at] if len(told) else "", "")
-    return table
+    return table.assign(state=visit_states(table, day, study.progress.follow_up.late_days))
 
 
 def _forms(study: Study, done: pd.DataFrame) -> pd.DataFrame:

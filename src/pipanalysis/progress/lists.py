@@ -12,7 +12,6 @@ from pipanalysis.progress.chase import URGENCY, chase_list
 from pipanalysis.progress.page_model import List, iso_dates
 from pipanalysis.progress.query_log import OPEN, STATES
 from pipanalysis.progress.visit_states import STATES as VISIT_STATES
-from pipanalysis.progress.visit_states import with_states
 
 if TYPE_CHECKING:
     from pipanalysis.progress.data import ProgressData
@@ -169,7 +168,7 @@ def _answer(row: dict[object, object]) -> str:
 
 def assessments(data: ProgressData, groups: dict[str, str]) -> pd.DataFrame:
     """Return every planned assessment with its dates and state, for the files."""
-    table, study = with_states(data), data.study
+    table, study = data.visits, data.study
     if table.empty:
         return pd.DataFrame(columns=["group", study.config.study.unit, "site", "visit", "state"])
     return pd.DataFrame(

@@ -36,8 +36,9 @@ def retention(data: ProgressData) -> pd.DataFrame:
         followed = np.minimum(followed, longest)
     found = ecdf(CensoredData.right_censored(followed, ~left)).sf
     times, share = found.quantiles, found.probabilities
-    events = np.array([int((left & (followed == t)).sum()) for t in times])
-    at_risk = np.array([int((followed >= t).sum()) for t in times])
+    ordered, gone = np.sort(followed), np.sort(followed[left])
+    events = np.searchsorted(gone, times, side="right") - np.searchsorted(gone, times, side="left")
+    at_risk = len(ordered) - np.searchsorted(ordered, times, side="left")
     keep = (events > 0) | (np.arange(len(times)) == len(times) - 1)
     columns_of = {"month": times / DAYS_PER_MONTH, "share": share, "at_risk": at_risk, "withdrawn": events}
     table = pd.DataFrame(columns_of).loc[keep]

@@ -60,17 +60,9 @@ def visit_states(visits: pd.DataFrame, as_of: pd.Timestamp, late_days: int) -> p
     return pd.Series(states, index=visits.index, dtype="object")
 
 
-def with_states(data: ProgressData) -> pd.DataFrame:
-    """Return the visits with their `state`."""
-    if data.visits.empty:
-        return data.visits.assign(state=pd.Series(dtype="object"))
-    return data.visits.assign(state=visit_states(data.visits, data.as_of, data.study.progress.follow_up.late_days))
-
-
 def state_counts(data: ProgressData) -> pd.DataFrame:
     """Return visits (rows, in time order) by states: how many units are in each; each row adds up to those enrolled."""
-    table = with_states(data)
-    counts = table.groupby(["visit", "state"], observed=True).size().unstack(fill_value=0)
+    counts = data.visits.groupby(["visit", "state"], observed=True).size().unstack(fill_value=0)
     return counts.reindex(index=list(data.study.visits), columns=list(STATES), fill_value=0).astype(int)
 
 
