@@ -246,13 +246,17 @@ def _visits(study: Study, people: pd.DataFrame, held: pd.DataFrame, day: pd.Time
     table["unit"], table["visit"] = table["unit"].astype("object"), table["visit"].astype("object")
     at = keys.get_indexer(pd.MultiIndex.from_frame(table[["unit", "visit"]]))
     table["done"] = at >= 0
-    own = people.set_index("unit")
-    table["group"] = table["unit"].map(own["group"])
-    table["withdrawn_on"] = table["unit"].map(own["withdrawn_on"])
+    table["group"] = _of_unit(people, "group", table["unit"])
+    table["withdrawn_on"] = _of_unit(people, "withdrawn_on", table["unit"])
     by = study.progress.assessor
     told = labels(study.variables[by], held[by]).to_numpy() if by and by in held else np.full(len(held), "")
     table["assessor"] = np.where(at >= 0, told[at] if len(told) else "", "")
     return table.assign(state=visit_states(table, day, study.progress.follow_up.late_days))
+
+
+def _of_unit(people: pd.DataFrame, column: str, units: pd.Series) -> pd.Series:
+    """Return a column of the people for each of some units; missing for a unit that is none of them."""
+    return pd.Series(people.set_index("unit")[column].reindex(units.astype("object")).to_numpy(), index=units.index)
 
 
 def _forms(study: Study, done: pd.DataFrame) -> pd.DataFrame:
@@ -278,7 +282,7 @@ def _group_of(study: Study, table: pd.DataFrame, people: pd.DataFrame) -> pd.Ser
     if name and name in table:
         own = table[name].astype("object")
         return own.where(own.notna(), NO_GROUP)
-    found = table["unit"].astype("object").map(people.set_index("unit")["group"])
+    found = _of_unit(people, "group", table["unit"])
     return found.where(found.notna(), NO_GROUP)
 
 
@@ -362,7 +366,7 @@ def _queries(
     later_visit = dates.reindex(at).to_numpy() > day.to_datetime64()
     later_person = unit.isin(set(everyone["unit"]) - set(people["unit"])).to_numpy(dtype=bool)
     table = queries[~later_visit & ~later_person].reset_index(drop=True)
-    found = table["unit"].astype("object").map(people.set_index("unit")["group"])
+    found = _of_unit(people, "group", table["unit"])
     return table.assign(group=found.where(found.notna(), NO_GROUP))
 
 

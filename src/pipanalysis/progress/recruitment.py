@@ -172,7 +172,7 @@ def _cumulative(dates: pd.Series, as_of: pd.Timestamp) -> pd.Series:
     """Return units so far on each Monday after a week with recruitment, from the first to the as-of date."""
     if dates.empty:
         return pd.Series(dtype="int64", index=pd.DatetimeIndex([]))
-    monday = dates - pd.to_timedelta(dates.dt.dayofweek, unit="D")
+    monday = dates - pd.to_timedelta(dates.dt.day_of_week, unit="D")
     by_week = monday.value_counts().sort_index().cumsum()
     known_on = pd.DatetimeIndex(by_week.index + pd.Timedelta(days=7)).map(lambda day: min(day, as_of))
     start = pd.Series([0], index=pd.DatetimeIndex([by_week.index[0]]))
