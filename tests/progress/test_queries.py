@@ -104,10 +104,8 @@ def test_an_answer_of_tomorrow_does_not_count_today() -> None:
 
 def test_answers_are_read_as_managers_write_them(tmp_path: Path) -> None:
     path = tmp_path / "query_answers.csv"
-    path.write_text(
-        '\ufeffQuery_ID,Answer,By,Date,Note\nq000,Confirmed,AB,2020-05-01,"checked, by phone"\n,,,,\nq001,cannot resolve\n',
-        encoding="utf-8",
-    )
+    rows = ["\ufeffQuery_ID,Answer,By,Date,Note", 'q000,Confirmed,AB,2020-05-01,"checked, by phone"', ",,,,"]
+    path.write_text("\n".join([*rows, "q001,cannot resolve", ""]), encoding="utf-8")
     assert read_answers(path) == [
         Answer(2, "q000", "confirmed", "AB", dt.date(2020, 5, 1), "checked, by phone"),
         Answer(4, "q001", "cannot_resolve"),

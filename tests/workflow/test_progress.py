@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import html
 import re
 import shutil
@@ -10,10 +11,14 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipanalysis.files import sha256
+from pipanalysis.progress.inputs import progress_inputs
+from pipanalysis.progress.step import progress
 from pipanalysis.reproduce.fingerprint import PACKAGE, _closure
+from pipanalysis.study.load import load_study
 from workflow.conftest import Workflow
 
 AS_OF = ("--config", "as_of=2007-06-18")
@@ -60,7 +65,23 @@ def test_no_step_on_the_way_reads_the_allocation_or_a_closed_file(folder: Path, 
 def test_no_code_of_it_can_join_the_arm() -> None:
     reached = {path.relative_to(PACKAGE).as_posix() for path in _closure(["progress.step"])}
     assert "progress/data.py" in reached
-    assert not {"derive/allocation.py", "estimate/trial_data.py", "estimate/analysis_data.py"} & reached
+    assert "derive/allocation.py" not in reached
+    for path in (PACKAGE / "progress").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(
+            r"closed_|analysis_participants|allocation_record|layout\.allocation|study\.allocation", text
+        ), path
+
+
+def test_it_is_made_from_its_inputs_alone(folder: Path, tmp_path: Path) -> None:
+    """The same page from a folder that holds nothing but the configuration and the inputs that the workflow names."""
+    shutil.copytree(folder / "config", tmp_path / "config")
+    for path in progress_inputs(load_study(folder)):
+        to = tmp_path / path.relative_to(folder)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, to)
+    progress(load_study(tmp_path), as_of="2007-06-18")
+    assert made(tmp_path) == made(folder)
 
 
 def test_whatever_stands_in_the_allocation_and_the_sessions_changes_no_byte(folder: Path, workflow: Workflow) -> None:
@@ -79,10 +100,8 @@ def test_whatever_stands_in_the_allocation_and_the_sessions_changes_no_byte(fold
         (raw / "sessions.csv").write_text(marked, encoding="utf-8")
         sums = {name: sha256(raw / name) for name in ("allocation.csv", "sessions.csv")}
         truth = (raw / "truth.json").read_text(encoding="utf-8")
-        for name, old in ((name, kept[name]) for name in sums):
-            import hashlib
-
-            truth = truth.replace(hashlib.sha256(old).hexdigest(), sums[name])
+        for name, new in sums.items():
+            truth = truth.replace(hashlib.sha256(kept[name]).hexdigest(), new)
         (raw / "truth.json").write_text(truth, encoding="utf-8")
         shutil.rmtree(folder / "data" / "progress")
         run = workflow(folder, "progress", *AS_OF, "--forcerun", "intake", "derive", "progress")
@@ -97,7 +116,7 @@ def test_whatever_stands_in_the_allocation_and_the_sessions_changes_no_byte(fold
 
 def test_no_value_of_the_sessions_file_is_in_any_output(folder: Path) -> None:
     with (folder / "data" / "raw" / "sessions.csv").open(newline="", encoding="utf-8") as handle:
-        therapists = {row["therapist"] for row in csv.DictReader(handle)}
+        therapists = {row["therapist"] for row in csv.DictReader(handle)} - {""}
     assert len(therapists) >= 4
     for name, content in everything(folder).items():
         assert not re.search(rb"therapist|allocation\.csv|sessions\.csv", content), name
@@ -126,17 +145,12 @@ def test_nothing_changed_nothing_done_and_another_day_is_another_page(folder: Pa
     assert set(run.jobs) == {"progress"}
 
 
-def test_counts_on_the_page_are_those_of_the_raw_files(folder: Path) -> None:
-    with (folder / "data" / "raw" / "screening_log.csv").open(newline="", encoding="cp1252") as handle:
-        log = [
-            r
-            for r in csv.DictReader(handle)
-            if (d := r["screening_date"].split("/")) and (d[2], d[1], d[0]) <= ("2007", "06", "18")
-        ]
+def test_counts_on_the_page_are_those_of_the_checked_log(folder: Path) -> None:
+    log = pd.read_parquet(folder / "data" / "derived" / "checked" / "events_screening.parquet")
+    log = log[~(log["screening_date"] > "2007-06-18")]
     page = (folder / "results" / "progress" / "index.html").read_text(encoding="utf-8")
     text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.partition("<script type=")[0])))
-    counts = Counter(row["eligible"] for row in log)
-    assert f"Of {len(log)} screened, {100 * counts['1'] / len(log):.0f}% were eligible" in text
+    assert f"Of {len(log)} screened, {100 * log['eligible'].eq('1').mean():.0f}% were eligible" in text
     assert "SYNTHETIC DATA" in text
 
 

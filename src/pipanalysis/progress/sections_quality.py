@@ -56,7 +56,7 @@ def coding_section(data: ProgressData, *, whole: bool) -> Section | None:
         [study.instruments[c.instrument].label, c.done, c.wanted, c.coded, max(c.wanted - c.coded, 0)] for c in coded
     ]
     columns = ["Instrument", "Forms done", "To be coded twice", "Coded twice", "Still to code"]
-    tables = [number_table("Second coding", columns, rows, open=True)]
+    tables = [number_table("Second coding by instrument", columns, rows, open=True)]
     lead = [
         f"{study.instruments[c.instrument].label}: {c.coded} of {c.wanted} coded twice ({percent(c.coded, c.wanted)})."
         for c in coded

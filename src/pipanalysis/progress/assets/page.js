@@ -172,7 +172,8 @@
       if (this.data.more.length) {
         const cell = element("td", { "data-label": "", class: "open" });
         const about = String(this.get.query_id ? this.get.query_id(i) : i + 1);
-        const button = element("button", { type: "button", "aria-expanded": "false", "aria-label": `Open ${about}` }, "Open");
+        const button = element("button", { type: "button", "aria-expanded": "false" });
+        button.append(element("span", {}, "Open"), element("span", { class: "visually-hidden" }, ` ${about}`));
         button.addEventListener("click", () => this.open(row, button, i));
         cell.append(button);
         row.append(cell);
@@ -189,7 +190,7 @@
     open(row, button, i) {
       const there = button.getAttribute("aria-expanded") === "true";
       button.setAttribute("aria-expanded", String(!there));
-      button.textContent = there ? "Open" : "Close";
+      button.firstChild.textContent = there ? "Open" : "Close";
       if (there) {
         row.nextElementSibling.remove();
         return;
