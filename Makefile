@@ -2,10 +2,11 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env results verify reference test check lint format lock validate simulations benchmark clean
+.PHONY: help env results progress verify reference test check lint format lock validate simulations benchmark clean
 
 CORES ?= 2
 STUDY ?= .
+AS_OF ?=
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --rerun-incomplete --quiet rules host progress
 NOISE := ^(Assuming unrestricted|Building DAG|Using shell|Select jobs|Execute [0-9]+ jobs|Complete log|Elapsed time)
@@ -30,6 +31,10 @@ verify: .venv/made ## results made again in a clean folder, against the stored r
 
 reference: results ## store the results as reference results (STUDY/reference), for `make verify`
 	@$(BIN)/pipanalysis verify $(STUDY)/results --store $(STUDY)/reference
+
+progress: .venv/made ## the trial manager's page, blinded (AS_OF=2007-06-18 or today; STUDY=folder)
+	@set -o pipefail; $(SNAKEMAKE) --directory $(STUDY) progress --config as_of='$(AS_OF)' 2>&1 | sed -uE '/$(NOISE)/d'
+	@echo "The page: $(STUDY)/results/progress/index.html; lists beside it, one workbook a site in sites/"
 
 test: .venv/made ## the test suite
 	@$(BIN)/pytest -q -n $(CORES) --dist loadfile
@@ -59,6 +64,7 @@ benchmark: .venv/made ## how fast, and how much memory
 	$(BIN)/python benchmarks/bench_mmrm.py
 	$(BIN)/python benchmarks/bench_large_trial.py
 	$(BIN)/python benchmarks/bench_frequentist.py
+	$(BIN)/python benchmarks/bench_progress.py
 
 clean: ## remove what was made: data of the synthetic trial, derived data, results
 	git clean -fdxq data results examples

@@ -12,6 +12,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from pipanalysis.errors import PipError
+from pipanalysis.progress.inputs import progress_inputs
+from pipanalysis.progress.outputs import page_assets, progress_outputs
 from pipanalysis.reproduce.fingerprint import package_checksum, part_fingerprint, source_fingerprint
 from pipanalysis.simulate.guard import refuse_foreign_raw_files
 from pipanalysis.study.event_tables import family_tables
@@ -39,13 +41,17 @@ data_parts = (config_.visits, config_.sites, config_.variables, config_.files, s
 set_parts = (plan.analysis_sets, plan.outcomes)
 
 
+if not study.analysed:
+    print(f"{config_.study.id}: a study without arms and without analysis; only its progress is made.", file=sys.stderr)
+
+
 rule all:
     input:
-        at.manifest,
-        at.estimates_csv,
+        at.manifest if study.analysed else progress_outputs(study),
+        at.estimates_csv if study.analysed else [],
         [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
         [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
-        [at.report(ending) for ending in study.displays.report_formats],
+        [at.report(ending) for ending in study.displays.report_formats if study.analysed],
 
 
 if config_.study.data == "synthetic":
@@ -95,6 +101,21 @@ rule derive:
         "pipanalysis derive --quiet"
 
 
+# Blinded: made from what intake and derive write before the arm is joined, and from nothing else. The history of earlier
+# pages (data/progress) is no output: it is added to, and never made again.
+rule progress:
+    input:
+        progress_inputs(study),
+    output:
+        progress_outputs(study),
+    params:
+        source=source_fingerprint("progress.step"),
+        parts=part_fingerprint(*data_parts, config_.study, config_.recruitment, study.progress, *page_assets()),
+        as_of=str(config.get("as_of") or ""),
+    shell:
+        "pipanalysis progress --quiet --as-of '{params.as_of}'"
+
+
 if closed_files:
 
     rule intake_closed:
@@ -115,7 +136,7 @@ if closed_files:
 rule allocate:
     input:
         at.participants,
-        [] if study.masked else at.raw / config_.allocation.path,
+        [] if study.masked or not study.analysed else at.raw / config_.allocation.path,
         [] if study.masked or not config_.sessions else at.closed_events(config_.sessions.table),
     output:
         at.analysis_participants,

@@ -103,6 +103,20 @@ def derive(study: StudyFolder = HERE, quiet: Quiet = False) -> None:
 
 
 @app.command()
+def progress(
+    study: StudyFolder = HERE,
+    as_of: Annotated[
+        str | None, typer.Option(help="YYYY-MM-DD, today or latest_in_data (default: config/progress.yaml's).")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the trial manager's page and lists, blinded: what to chase, recruitment, follow-up, data queries."""
+    from pipanalysis.progress.step import progress as step
+
+    _say("progress", step(_load(study), as_of=as_of, show=not quiet))
+
+
+@app.command()
 def allocate(study: StudyFolder = HERE) -> None:
     """Join the arm (or a masked dummy) to the participants: the one step that reads the allocation."""
     from pipanalysis.derive.allocation import allocate as step

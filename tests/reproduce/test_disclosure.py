@@ -79,6 +79,16 @@ def test_what_gives_a_unit_away_is_named(study: Path, plant: Callable[[Path], No
     assert "D014" not in "".join(problem.found for problem in refused.value.problems)  # not repeated in a message
 
 
+def test_the_trial_team_sees_ids_in_the_progress_folder_but_no_direct_identifier(study: Path) -> None:
+    folder = study / "results" / "progress"
+    folder.mkdir()
+    (folder / "chase.csv").write_text("unit,visit\nD014,month6\n", encoding="utf-8")
+    refuse_disclosures(load_study(study))
+    (folder / "contacts.csv").write_text("unit,telephone\nD014,07700 900123\n", encoding="utf-8")
+    with pytest.raises(DisclosureError, match="telephone"):
+        refuse_disclosures(load_study(study))
+
+
 def test_ids_that_are_plain_numbers_are_found_as_a_column(finished: Path) -> None:
     units = pd.read_parquet(finished / "data" / "derived" / "participants.parquet")["unit"].tolist()
     assert "7" in units
@@ -104,18 +114,21 @@ def test_which_ids_can_be_nothing_else(unit: str, told: bool) -> None:
 def test_small_cells_are_refused_where_the_study_says_so(study: Path) -> None:
     displays = study / "config" / "displays.yaml"
     results = pd.read_parquet(study / "results" / "estimates.parquet")
-    smallest = results.loc[(results["stat_name"] == "n_level") & (results["arm"] != ""), "stat"].min()
+    own = results["analysis"] == "characteristics"
+    smallest = results.loc[own & (results["stat_name"] == "n_level") & (results["arm"] != ""), "stat"].min()
     assert smallest > 1
     text = displays.read_text()
-    displays.write_text(text + f"\ndisclosure: {{min_cell: {smallest:.0f}}}\n")
-    refuse_disclosures(load_study(study))
-    displays.write_text(text + f"\ndisclosure: {{min_cell: {smallest + 1:.0f}}}\n")
-    with pytest.raises(DisclosureError, match=rf"counts from 1 to {smallest:.0f}") as refused:
+
+    def ask(least: float, *except_analyses: str) -> None:
+        named = ", ".join(["completeness", "flow", "protocol_deviations", *except_analyses])
+        displays.write_text(text + f"\ndisclosure: {{min_cell: {least:.0f}, except_analyses: [{named}]}}\n")
         refuse_disclosures(load_study(study))
+
+    ask(smallest)
+    with pytest.raises(DisclosureError, match=rf"counts from 1 to {smallest:.0f}") as refused:
+        ask(smallest + 1)
     assert refused.value.problems[0].where == "analysis characteristics"
-    allowed = f"{{min_cell: {smallest + 1:.0f}, except_analyses: [characteristics]}}"
-    displays.write_text(text + f"\ndisclosure: {allowed}\n")
-    refuse_disclosures(load_study(study))
+    ask(smallest + 1, "characteristics")
     displays.write_text(text + "\ndisclosure: {except_analyses: [characteristic]}\n")
     with pytest.raises(ConfigError, match="did you mean 'characteristics'"):
         load_study(study)

@@ -40,10 +40,10 @@ def allocate(study: Study) -> str:
         record["sets_without_their_condition_on_sessions"] = waiting
     else:
         _refuse_without_lock(study)
-        path = layout.raw / study.config.allocation.path
+        path = layout.raw / study.allocation.path
         participants["arm"] = real_arms(study, path, participants["unit"])
         participants = _with_sessions(study, participants)
-        record = {"allocation": "real", "file": study.config.allocation.path, "sha256": sha256(path)}
+        record = {"allocation": "real", "file": study.allocation.path, "sha256": sha256(path)}
         record |= _lock_record(study)
     counts = participants["arm"].value_counts()
     record["units_by_arm"] = {arm: int(counts.get(arm, 0)) for arm in study.arms}
@@ -94,7 +94,7 @@ def real_arms(study: Study, path: Path, units: pd.Series) -> pd.Series:
             that is not in it, a unit in it that is not randomised.
     """
     table = _read(study, path)
-    where = f"data/raw/{study.config.allocation.path}"
+    where = f"data/raw/{study.allocation.path}"
     codes = {code: arm.name for arm in study.config.arms for code in (arm.name, *arm.codes)}
     problems = []
     allowed = ", ".join(sorted(codes))
@@ -118,7 +118,7 @@ def real_arms(study: Study, path: Path, units: pd.Series) -> pd.Series:
 
 
 def _read(study: Study, path: Path) -> pd.DataFrame:
-    spec = study.config.allocation
+    spec = study.allocation
     where = f"data/raw/{spec.path}"
     if not path.is_file():
         raise DataError(Problem(where, "no such file", "the allocation, or blinding: masked in study.yaml"))

@@ -174,32 +174,51 @@ def _agreement(
     A form that was coded more than twice counts with its first two codings, as the table has them: a third would
     otherwise be averaged or counted as another form.
     """
-    import pandas as pd
-
     second = forms.second[instrument.name]
     second = second[second["unit"].isin(units) & second["visit"].isin(visits)]
-    columns = [c for c in map(instrument.item_variable, instrument.item_names()) if c in second]
-    second = second[second[columns].notna().any(axis=1)]
-    repeated = second.duplicated(["unit", "visit"])
+    pairs, repeated = paired_codings(instrument, second, forms.visits)
     said = []
-    if repeated.any():
-        said.append(f"not used: {int(repeated.sum())} further coding(s) of forms that were coded more than twice")
-    second = second[~repeated]
-    first = second[["unit", "visit"]].merge(forms.visits, on=["unit", "visit"], how="left", validate="one_to_one")
-    codings = [_scored(instrument, table) for table in (first, second.reset_index(drop=True))]
-    if codings[0] is None or codings[1] is None:
-        return
-    for name in instrument.scores:
-        pair = pd.DataFrame(
-            {"unit": first["unit"], "visit": first["visit"], "a": codings[0][name], "b": codings[1][name]}
-        )
-        pair = pair.dropna(subset=["a", "b"])
+    if repeated:
+        said.append(f"not used: {repeated} further coding(s) of forms that were coded more than twice")
+    for name, pair in pairs.items():
         for visit in ("", *visits):
             chosen = pair if not visit else pair[pair["visit"] == visit]
             n_units = chosen["unit"].nunique()
             more = f"{len(chosen)} forms of {n_units} {forms.study.config.study.unit}s, taken as independent"
             notes = "; ".join([*said, more] if len(chosen) > n_units else said)
             yield from _pairs(forms.study, analysis, instrument, name, chosen, visit, notes)
+
+
+def paired_codings(
+    instrument: Instrument, second: pd.DataFrame, visits: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], int]:
+    """Return the scores of forms by both coders, and how many further codings of the same forms were not used.
+
+    Args:
+        instrument: whose items were rated.
+        second: second codings: unit, visit and items.
+        visits: first codings: a row per unit and visit.
+
+    Returns:
+        Score → unit, visit, `a` (first coding) and `b` (second), of the forms where both have the score.
+    """
+    import pandas as pd
+
+    columns = [c for c in map(instrument.item_variable, instrument.item_names()) if c in second]
+    second = second[second[columns].notna().any(axis=1)]
+    repeated = second.duplicated(["unit", "visit"])
+    second = second[~repeated]
+    first = second[["unit", "visit"]].merge(visits, on=["unit", "visit"], how="left", validate="one_to_one")
+    codings = [_scored(instrument, table) for table in (first, second.reset_index(drop=True))]
+    if codings[0] is None or codings[1] is None:
+        return {}, int(repeated.sum())
+    pairs = {
+        name: pd.DataFrame(
+            {"unit": first["unit"], "visit": first["visit"], "a": codings[0][name], "b": codings[1][name]}
+        ).dropna(subset=["a", "b"])
+        for name in instrument.scores
+    }
+    return pairs, int(repeated.sum())
 
 
 def _scored(instrument: Instrument, table: pd.DataFrame) -> dict[str, FloatArray] | None:

@@ -1,7 +1,8 @@
 """Whether results give away a participant: ids, rows of single units, direct identifiers, small cells, places on disk.
 
 Every file under ``results/`` is read, whatever wrote it: text as it is, Parquet and CSV cell by cell, archives (Word
-documents, workbooks) file by file within.
+documents, workbooks) file by file within. The progress folder is the trial team's, who chase units by their ids: in it
+ids may stand, but no direct identifier and no place on the disk.
 """
 
 from __future__ import annotations
@@ -40,13 +41,16 @@ def refuse_disclosures(study: Study) -> str:
         DisclosureError: each file, column or row that gives something away.
     """
     units = read_parquet(study.layout.participants, columns=["unit"])["unit"].astype(str).unique().tolist()
-    keys = {file.key for file in study.config.files} | {study.config.allocation.key, "unit"}
+    keys = {file.key for file in study.config.files} | {study.allocation.key, "unit"}
     places = {str(study.layout.root.resolve()), str(Path.home())} - {"/", "."}
     problems, files = [], 0
     for path in sorted(path for path in study.layout.results.rglob("*") if path.is_file()):
         files += 1
         name = path.relative_to(study.layout.root).as_posix()
-        problems += [*_in_text(name, path, units, places), *_in_tables(name, path, units, keys)]
+        if path.is_relative_to(study.layout.progress_folder):
+            problems += [*_in_text(name, path, [], places), *_in_tables(name, path, [], set())]
+        else:
+            problems += [*_in_text(name, path, units, places), *_in_tables(name, path, units, keys)]
     problems += small_cells(study)
     if problems:
         raise DisclosureError(list(dict.fromkeys(problems)))

@@ -163,11 +163,14 @@ def code_checksums() -> list[dict[str, str]]:
 
 
 def result_files(layout: Layout) -> list[Path]:
-    """Return the files of the results folder that are results, in order of their paths."""
+    """Return the files of the results folder that are published results, in order of their paths."""
     found = [
         path
         for path in layout.results.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and path.name != "README.md"
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.name != "README.md"
+        and not path.is_relative_to(layout.progress_folder)
     ]
     return sorted(path for path in found if path.relative_to(layout.results).as_posix() not in MADE_AFTER)
 

@@ -24,7 +24,7 @@ def refuse_foreign_raw_files(study: Study) -> None:
     if study.config.study.data != "synthetic":
         return
     layout = study.layout
-    declared = [*(file.path for file in study.config.files), study.config.allocation.path]
+    declared = [*(file.path for file in study.config.files), study.allocation.path]
     present = [path for path in declared if (layout.raw / path).exists()]
     written = json.loads(layout.truth.read_text(encoding="utf-8"))["files"] if layout.truth.is_file() else {}
     foreign = [path for path in present if written.get(path) != sha256(layout.raw / path)]

@@ -58,7 +58,7 @@ def simulate(
     trial, faults = np.random.default_rng([chosen, 1]), np.random.default_rng([chosen, 2])
     people, visits, events = _trial(study, simulation, units or simulation.units, trial, progress=progress)
     planted = Planted()
-    layout, allocation = study.layout, study.config.allocation
+    layout, allocation = study.layout, study.allocation
     paths = [*(file.path for file in study.config.files), allocation.path]
     layout.raw.mkdir(parents=True, exist_ok=True)
     for left in layout.raw.glob(f"{ASIDE}*"):  # of a run that was killed

@@ -17,6 +17,7 @@ from pipanalysis.study.crosscheck_instruments import check_instruments
 from pipanalysis.study.crosscheck_margins import check_margins
 from pipanalysis.study.crosscheck_moderators import check_moderators
 from pipanalysis.study.crosscheck_options import check_options
+from pipanalysis.study.crosscheck_progress import check_progress
 from pipanalysis.study.crosscheck_received import check_received
 from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
 from pipanalysis.study.yaml_file import Location, YamlFile
@@ -46,6 +47,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_dyads,
         check_figures,
         _displays,
+        check_progress,
         _synthetic,
     ]
     from pipanalysis.study.load import nearest
@@ -91,8 +93,20 @@ def _unique_names(study: Study) -> Iterator[Finding]:
 
 def _study_parts(study: Study) -> Iterator[Finding]:
     config = study.config
+    if not study.analysed:
+        for key, there in (("arms", config.arms), ("allocation", config.allocation), ("sessions", config.sessions)):
+            if there:
+                yield "study.yaml", (key,), "given, and study.analysis is false", f"no {key}, or study.analysis: true"
+    else:
+        for key, found, needed in (
+            ("arms", len(config.arms), 2),
+            ("visits", len(config.visits), 1),
+            ("allocation", int(config.allocation is not None), 1),
+        ):
+            if found < needed:
+                yield "study.yaml", (), f"{found} of `{key}`", f"at least {needed}, in a study with an analysis"
     references = sum(arm.reference for arm in config.arms)
-    if references != 1:
+    if references != 1 and study.analysed:
         yield "study.yaml", ("arms",), f"{references} arms with reference: true", "exactly one"
     baselines = [visit for visit in config.visits if visit.baseline]
     if len(baselines) > 1:

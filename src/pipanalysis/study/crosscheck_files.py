@@ -132,6 +132,8 @@ def _missing_codes(study: Study) -> Iterator[Finding]:
 
 
 def _allocation_alone(study: Study) -> Iterator[Finding]:
+    if study.config.allocation is None:
+        return
     path = study.config.allocation.path
     if path in {file.path for file in study.config.files}:
         yield "study.yaml", ("allocation", "path"), repr(path), "a file of its own, so that blinded steps never open it"

@@ -38,7 +38,7 @@ class Layout:
 
     @property
     def results(self) -> Path:
-        """What may be shown: no participant-level data."""
+        """What may be shown: no participant-level data, but in `progress`, which is for the trial team."""
         return self.root / "results"
 
     @property
@@ -154,3 +154,31 @@ class Layout:
     def table(self, name: str, ending: str) -> Path:
         """Return the path of a rendered table."""
         return self.results / "tables" / f"{name}.{ending}"
+
+    @property
+    def progress_folder(self) -> Path:
+        """Progress: for the trial team, who chase units by their ids; no part of what is published."""
+        return self.results / "progress"
+
+    @property
+    def progress_page(self) -> Path:
+        """Progress: the trial manager's page."""
+        return self.progress_folder / "index.html"
+
+    def progress_list(self, name: str) -> Path:
+        """Progress: a list behind the page."""
+        return self.progress_folder / f"{name}.csv"
+
+    @property
+    def progress_workbook(self) -> Path:
+        """Progress: every list, all sites."""
+        return self.progress_folder / "all.xlsx"
+
+    def progress_site(self, site: str) -> Path:
+        """Progress: what a site is sent about its own units."""
+        return self.progress_folder / "sites" / f"{site}.xlsx"
+
+    @property
+    def progress_history(self) -> Path:
+        """Progress: what earlier pages showed, a file for each as-of date; kept from run to run."""
+        return self.root / "data" / "progress"

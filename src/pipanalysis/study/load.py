@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -20,8 +20,9 @@ from pipanalysis.study.instrument import Instrument, Score
 from pipanalysis.study.layout import Layout
 from pipanalysis.study.plan import EVENT_FAMILIES, FAMILIES, Analysis, Outcome, Plan
 from pipanalysis.study.plan_lock import AnalysisStatus, PlanLock, analysis_statuses, read_lock
+from pipanalysis.study.progress import Progress
 from pipanalysis.study.simulation import Simulation
-from pipanalysis.study.study import Arm, StudyConfig, Variable, Visit
+from pipanalysis.study.study import Allocation, Arm, StudyConfig, Variable, Visit
 from pipanalysis.study.yaml_file import Location, YamlFile, key_path
 
 
@@ -33,9 +34,10 @@ class Study:
         layout: where its files are.
         config: ``study.yaml``.
         instruments: by name.
-        plan: ``analysis.yaml``; None where the study has no analysis.
-        displays: ``displays.yaml``; None where the study has no analysis.
-        simulation: ``simulation.yaml``; None for real data.
+        plan: ``analysis.yaml``; empty where the study has no analysis.
+        displays: ``displays.yaml``; empty where the study has no analysis.
+        simulation: ``simulation.yaml``; None for data that are not synthetic.
+        progress: ``progress.yaml``; its defaults where there is no such file.
     """
 
     layout: Layout
@@ -44,6 +46,24 @@ class Study:
     plan: Plan
     displays: Displays
     simulation: Simulation | None
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def analysed(self) -> bool:
+        """Whether the study has arms and an analysis, or is only followed."""
+        return self.config.study.analysis
+
+    @property
+    def allocation(self) -> Allocation:
+        """Where the arm of each unit stands.
+
+        Raises:
+            ConfigError: the study has no arms.
+        """
+        if self.config.allocation is None:
+            about = "study.analysis: false, a study without arms and without analysis"
+            raise ConfigError(Problem("config/study.yaml", about, "only `intake` and `progress`"))
+        return self.config.allocation
 
     @property
     def masked(self) -> bool:
@@ -168,8 +188,13 @@ def load_study(folder: Path) -> Study:
         return None
 
     config = read(StudyConfig, "study.yaml")
-    plan = read(Plan, "analysis.yaml")
-    displays = read(Displays, "displays.yaml")
+    plan: Plan | None
+    displays: Displays | None
+    if config is not None and not config.study.analysis:
+        plan, displays = _no_analysis(layout, problems)
+    else:
+        plan, displays = read(Plan, "analysis.yaml"), read(Displays, "displays.yaml")
+    progress = read(Progress, "progress.yaml") if (layout.config / "progress.yaml").exists() else Progress()
     simulation = None
     if (layout.config / "simulation.yaml").exists():
         simulation = read(Simulation, "simulation.yaml")
@@ -181,13 +206,22 @@ def load_study(folder: Path) -> Study:
             if instrument.name != path.stem:
                 where = files[f"instruments/{path.name}"].where(("name",))
                 problems.append(Problem(where, repr(instrument.name), f"the file's own name, {path.stem!r}"))
-    if problems or config is None or plan is None or displays is None:
+    if problems or config is None or plan is None or displays is None or progress is None:
         raise ConfigError(problems)
-    study = Study(layout, config, instruments, plan, displays, simulation)
+    study = Study(layout, config, instruments, plan, displays, simulation, progress)
     _ = study.lock  # a damaged one is refused with the rest
     if found := crosscheck(study, files):
         raise ConfigError(found)
     return study
+
+
+def _no_analysis(layout: Layout, problems: list[Problem]) -> tuple[Plan, Displays]:
+    """Return an empty plan and no tables, for a study that says it has none; files that say otherwise are found."""
+    there = [name for name in ("analysis.yaml", "displays.yaml") if (layout.config / name).exists()]
+    found, allowed = "there, and study.analysis is false", "no such file, or study.analysis: true"
+    problems.extend(Problem(f"config/{name}", found, allowed) for name in there)
+    empty = Plan.model_construct(domains=[], outcomes=[], analysis_sets=[], analyses=[])
+    return empty, Displays.model_construct(tables=[])
 
 
 def validation_problems(error: ValidationError, model: type[BaseModel], file: YamlFile) -> list[Problem]:

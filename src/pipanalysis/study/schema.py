@@ -10,6 +10,7 @@ from pipanalysis.study.base import Model
 from pipanalysis.study.displays import Displays
 from pipanalysis.study.instrument import Instrument
 from pipanalysis.study.plan import Plan
+from pipanalysis.study.progress import Progress
 from pipanalysis.study.simulation import Simulation
 from pipanalysis.study.study import StudyConfig
 
@@ -18,6 +19,7 @@ MODELS: dict[str, type[Model]] = {
     "instrument": Instrument,
     "analysis": Plan,
     "displays": Displays,
+    "progress": Progress,
     "simulation": Simulation,
 }
 

@@ -19,10 +19,12 @@ class About(Sourced):
     """full title, printed on displays"""
     registration: str | None = None
     """registry and number"""
-    data: Literal["synthetic", "real"]
-    """synthetic data are made by `simulate` and every display says so"""
+    data: Literal["synthetic", "example", "real"]
+    """synthetic data are made by `simulate`, example data are made up and stand in data/raw; every display says so"""
     unit: str = "participant"
     """what one randomised unit is called (dyad, patient)"""
+    analysis: bool = True
+    """false: a study without arms and without analysis; only its progress is followed"""
     blinding: Literal["masked", "open"] = "masked"
     """masked: a seeded dummy allocation stands in for the real one, and every display says so"""
     without_lock: Annotated[str, Field(min_length=10)] | None = None
@@ -243,12 +245,15 @@ class StudyConfig(Model):
     """The whole of ``config/study.yaml``."""
 
     study: About
-    arms: Annotated[list[Arm], Field(min_length=2)]
-    visits: Annotated[list[Visit], Field(min_length=1)]
+    arms: list[Arm] = []
+    """two at least, in a study with an analysis"""
+    visits: list[Visit] = []
+    """one at least, in a study with an analysis"""
     sites: list[Site] = []
     randomisation: Randomisation = Randomisation()
     recruitment: RecruitmentTarget | None = None
     variables: list[Variable] = []
     files: Annotated[list[RawFile], Field(min_length=1)]
-    allocation: Allocation
+    allocation: Allocation | None = None
+    """needed in a study with an analysis"""
     sessions: Sessions | None = None
