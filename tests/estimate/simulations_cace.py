@@ -11,6 +11,7 @@ from math import sqrt
 import numpy as np
 
 PER_ARM = 38
+ALPHA = 0.05
 LEVEL = 0.95
 THRESHOLD = 8
 PER_SESSIONS = 10
@@ -42,7 +43,7 @@ def coverage(runs: int, seed: int) -> list[dict]:
                     "estimator": f"{estimator} ({form})",
                     "scenario": f"{PER_ARM} an arm, {scenario}",
                     "quantity": "type I error" if null else "coverage",
-                    "nominal": 1 - LEVEL if null else LEVEL,
+                    "nominal": ALPHA if null else LEVEL,
                     "found": 1 - rate if null else rate,
                     "mcse": sqrt(rate * (1 - rate) / runs),
                     "runs": runs,
@@ -66,5 +67,5 @@ def _one(rng: np.random.Generator, form: str, effect: float) -> tuple[bool, bool
     X = np.column_stack([np.ones(arm.size), baseline, arm])
     fit = two_stage_least_squares(y, X, 2, exposure)
     half = float(t.ppf(0.5 + LEVEL / 2, fit.df)) * fit.std_error
-    low, high = OLS(y, np.column_stack([X[:, :2], exposure])).fit().conf_int(1 - LEVEL)[2]
+    low, high = OLS(y, np.column_stack([X[:, :2], exposure])).fit().conf_int(ALPHA)[2]
     return abs(fit.estimate - effect) <= half, bool(low <= effect <= high)

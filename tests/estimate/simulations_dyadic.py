@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 PER_ARM = 38
+ALPHA = 0.05
 LEVEL = 0.95
 ROLES = ("mother", "infant")
 VISITS = ("month6", "month12")
@@ -46,7 +47,7 @@ def coverage(runs: int, seed: int) -> list[dict]:
                 "estimator": f"dyadic: {estimator}",
                 "scenario": f"{PER_ARM} dyads an arm, {MISSING:.0%} missing",
                 "quantity": quantity,
-                "nominal": LEVEL if quantity == "coverage" else 1 - LEVEL,
+                "nominal": LEVEL if quantity == "coverage" else ALPHA,
                 "found": rate,
                 "mcse": sqrt(rate * (1 - rate) / runs),
                 "runs": runs,
@@ -117,7 +118,7 @@ def _one(rng: np.random.Generator) -> list[bool]:
         holds("treated", "", pair, WITHIN),
         holds("", "", pair, WITHIN),
         holds("", difference, pair, 0.0),
-        bool(found["", difference, pair, "p_value"] < 1 - LEVEL),
+        bool(found["", difference, pair, "p_value"] < ALPHA),
         holds("", difference, "role=mother", EFFECTS["mother"]),
         holds("", difference, "roles=mother - infant", EFFECTS["mother"] - EFFECTS["infant"]),
         bool(low <= share * (1 - share) * EFFECTS["mother"] * EFFECTS["infant"] <= high),

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 PER_ARM = 38
+ALPHA = 0.05
 LEVEL = 0.95
 VISITS = ("month6", "month12")
 SCENARIOS = {
@@ -32,7 +33,7 @@ def coverage(runs: int, seed: int) -> list[dict]:
         rng = [np.random.default_rng([seed, number, run]) for run in range(runs)]
         answers = np.array([_one(generator, slope, own) for generator in rng], dtype=float)
         quantities = [("coverage", LEVEL, answers[:, 0])]
-        quantities += [("type I error", 1 - LEVEL, answers[:, 1])] if slope == 0 else []
+        quantities += [("type I error", ALPHA, answers[:, 1])] if slope == 0 else []
         for quantity, nominal, hits in quantities:
             rate = float(hits.mean())
             found.append(
@@ -82,4 +83,4 @@ def _one(rng: np.random.Generator, slope: float, own: bool) -> tuple[bool, bool]
     effect = next(e for e in result.effects if (e.visit, e.context) == ("month12", SLOPE))
     half = float(t.ppf(0.5 + LEVEL / 2, effect.df)) * effect.std_error
     p = next(e.stat for e in result.extras if (e.stat_name, e.visit) == ("p_value_interaction", "month12"))
-    return abs(effect.estimate - slope) <= half, bool(p < 1 - LEVEL)
+    return abs(effect.estimate - slope) <= half, bool(p < ALPHA)

@@ -12,6 +12,7 @@ import numpy as np
 
 PER_ARM = 38
 SIZES = (9, 8, 7, 6, 4, 4)
+ALPHA = 0.05
 LEVEL = 0.95
 BASELINE_SLOPE = 0.5
 
@@ -28,9 +29,9 @@ def coverage(runs: int, seed: int) -> list[dict]:
         scenario = f"{PER_ARM} an arm, {len(SIZES)} therapists, ICC {icc:g}"
         for j, (estimator, quantity, nominal) in enumerate(
             [
-                ("partially nested model", "type I error", 1 - LEVEL),
+                ("partially nested model", "type I error", ALPHA),
                 ("partially nested model", "coverage", LEVEL),
-                ("analysis of covariance, therapists ignored", "type I error", 1 - LEVEL),
+                ("analysis of covariance, therapists ignored", "type I error", ALPHA),
                 ("analysis of covariance, therapists ignored", "coverage", LEVEL),
                 ("profile likelihood limits of the therapist ICC", "coverage", LEVEL),
             ]
@@ -66,6 +67,6 @@ def _one(rng: np.random.Generator, icc: float) -> tuple[bool, bool, bool, bool, 
     fit = fit_partially_nested(y, X, arm, cluster)
     ratio = abs(fit.beta[2]) / sqrt(fit.vcov[2, 2])
     nested = ratio > t.ppf(0.5 + LEVEL / 2, fit.df(np.array([0.0, 0.0, 1.0])))
-    ignored = OLS(y, X).fit().pvalues[2] < 1 - LEVEL
+    ignored = OLS(y, X).fit().pvalues[2] < ALPHA
     low, high = fit.icc_interval(LEVEL)
     return bool(nested), not nested, bool(ignored), not ignored, low <= icc <= high
