@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 COVERAGE, TYPE_ONE = "coverage", "type I error"
-LEVEL = 0.95
+LEVEL, ALPHA = 0.95, 0.05
 
 
 def rate(estimator: str, scenario: str, quantity: str, nominal: float, hits: Sequence[bool]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+from estimate.simulated import ALPHA, COVERAGE, LEVEL, TYPE_ONE, rate
 
 PER_ARM = 38
 THRESHOLD = 8
@@ -35,7 +35,7 @@ def coverage(runs: int, seed: int) -> list[dict]:
         named = ("`cace`, two-stage least squares HC3", "as treated, least squares")
         for j, estimator in enumerate(named):
             hits = answers[:, j] == 0 if effect == 0 else answers[:, j] == 1
-            aim = (TYPE_ONE, 1 - LEVEL) if effect == 0 else (COVERAGE, LEVEL)
+            aim = (TYPE_ONE, ALPHA) if effect == 0 else (COVERAGE, LEVEL)
             found.append(rate(f"{estimator} ({form})", f"{PER_ARM} an arm, {scenario}", *aim, hits))
     return found
 
@@ -55,5 +55,5 @@ def _one(rng: np.random.Generator, form: str, effect: float) -> tuple[bool, bool
     X = np.column_stack([np.ones(arm.size), baseline, arm])
     fit = two_stage_least_squares(y, X, 2, exposure)
     half = float(t.ppf(0.5 + LEVEL / 2, fit.df)) * fit.std_error
-    low, high = OLS(y, np.column_stack([X[:, :2], exposure])).fit().conf_int(1 - LEVEL)[2]
+    low, high = OLS(y, np.column_stack([X[:, :2], exposure])).fit().conf_int(ALPHA)[2]
     return abs(fit.estimate - effect) <= half, bool(low <= effect <= high)

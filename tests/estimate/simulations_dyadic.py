@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+from estimate.simulated import ALPHA, COVERAGE, LEVEL, TYPE_ONE, rate
 
 PER_ARM = 38
 ROLES = ("mother", "infant")
@@ -40,7 +40,7 @@ def coverage(runs: int, seed: int) -> list[dict]:
     )
     found = []
     for j, (estimator, quantity) in enumerate(names):
-        nominal = LEVEL if quantity == COVERAGE else 1 - LEVEL
+        nominal = LEVEL if quantity == COVERAGE else ALPHA
         scenario = f"{PER_ARM} dyads an arm, {MISSING:.0%} missing"
         found.append(rate(f"`dyadic`, {estimator}", scenario, quantity, nominal, answers[:, j]))
     return found
@@ -108,7 +108,7 @@ def _one(rng: np.random.Generator) -> list[bool]:
         holds("treated", "", pair, WITHIN),
         holds("", "", pair, WITHIN),
         holds("", difference, pair, 0.0),
-        bool(found["", difference, pair, "p_value"] < 1 - LEVEL),
+        bool(found["", difference, pair, "p_value"] < ALPHA),
         holds("", difference, "role=mother", EFFECTS["mother"]),
         holds("", difference, "roles=mother - infant", EFFECTS["mother"] - EFFECTS["infant"]),
         bool(low <= share * (1 - share) * EFFECTS["mother"] * EFFECTS["infant"] <= high),

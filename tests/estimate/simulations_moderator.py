@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+from estimate.simulated import ALPHA, COVERAGE, LEVEL, TYPE_ONE, rate
 
 PER_ARM = 38
 VISITS = ("month6", "month12")
@@ -31,7 +31,7 @@ def coverage(runs: int, seed: int) -> list[dict]:
         rng = [np.random.default_rng([seed, number, run]) for run in range(runs)]
         answers = np.array([_one(generator, slope, own) for generator in rng], dtype=float)
         quantities = [(COVERAGE, LEVEL, answers[:, 0])]
-        quantities += [(TYPE_ONE, 1 - LEVEL, answers[:, 1])] if slope == 0 else []
+        quantities += [(TYPE_ONE, ALPHA, answers[:, 1])] if slope == 0 else []
         for quantity, nominal, hits in quantities:
             found.append(
                 rate("`mmrm`, interaction with a moderator", f"{PER_ARM} an arm, {scenario}", quantity, nominal, hits)
@@ -72,4 +72,4 @@ def _one(rng: np.random.Generator, slope: float, own: bool) -> tuple[bool, bool]
     effect = next(e for e in result.effects if (e.visit, e.context) == ("month12", SLOPE))
     half = float(t.ppf(0.5 + LEVEL / 2, effect.df)) * effect.std_error
     p = next(e.stat for e in result.extras if (e.stat_name, e.visit) == ("p_value_interaction", "month12"))
-    return abs(effect.estimate - slope) <= half, bool(p < 1 - LEVEL)
+    return abs(effect.estimate - slope) <= half, bool(p < ALPHA)

@@ -10,7 +10,7 @@ from math import sqrt
 
 import numpy as np
 
-from estimate.simulated import COVERAGE, LEVEL, TYPE_ONE, rate
+from estimate.simulated import ALPHA, COVERAGE, LEVEL, TYPE_ONE, rate
 
 PER_ARM = 38
 SIZES = (9, 8, 7, 6, 4, 4)
@@ -29,9 +29,9 @@ def coverage(runs: int, seed: int) -> list[dict]:
         scenario = f"{PER_ARM} an arm, {len(SIZES)} therapists, ICC {icc:g}"
         for j, (estimator, quantity, nominal) in enumerate(
             [
-                ("`therapist`, partially nested", TYPE_ONE, 1 - LEVEL),
+                ("`therapist`, partially nested", TYPE_ONE, ALPHA),
                 ("`therapist`, partially nested", COVERAGE, LEVEL),
-                ("`ancova`, therapists ignored", TYPE_ONE, 1 - LEVEL),
+                ("`ancova`, therapists ignored", TYPE_ONE, ALPHA),
                 ("`ancova`, therapists ignored", COVERAGE, LEVEL),
                 ("`therapist`, limits of the ICC", COVERAGE, LEVEL),
             ]
@@ -56,6 +56,6 @@ def _one(rng: np.random.Generator, icc: float) -> tuple[bool, bool, bool, bool, 
     fit = fit_partially_nested(y, X, arm, cluster)
     ratio = abs(fit.beta[2]) / sqrt(fit.vcov[2, 2])
     nested = ratio > t.ppf(0.5 + LEVEL / 2, fit.df(np.array([0.0, 0.0, 1.0])))
-    ignored = OLS(y, X).fit().pvalues[2] < 1 - LEVEL
+    ignored = OLS(y, X).fit().pvalues[2] < ALPHA
     low, high = fit.icc_interval(LEVEL)
     return bool(nested), not nested, bool(ignored), not ignored, low <= icc <= high
