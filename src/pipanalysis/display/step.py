@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display.bayes_checks_table import bayes_checks_table
+from pipanalysis.display.bayes_effects_table import bayes_effects_table
 from pipanalysis.display.change_table import change_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.effects_table import effects_table
@@ -39,6 +41,8 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "risks": risks_table,
     "margins": margins_table,
     "growth": growth_table,
+    "bayes_effects": bayes_effects_table,
+    "bayes_checks": bayes_checks_table,
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.study.hypotheses import hypotheses
+from pipanalysis.study.plan import FAMILIES
 from pipanalysis.study.rules import RuleId
 
 if TYPE_CHECKING:
@@ -15,8 +16,21 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MODELS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "logistic")
+BAYESIAN = FAMILIES["bayes"]
+MODELS = (
+    "mixed_model",
+    "growth",
+    "mmrm",
+    "clda",
+    "ancova",
+    "rerandomisation",
+    "effect_size",
+    "logistic",
+    *BAYESIAN,
+)
 """methods that compare arms after baseline: on binary outcomes (logistic), or on outcomes that have a mean"""
+BINARY = ("logistic", "bayes_logistic")
+"""methods for binary outcomes"""
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
@@ -57,12 +71,14 @@ def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
         visits = described_visits(study, analysis, outcome)
         return "" if visits else "none of the analysis's visits is a visit of the outcome"
     kind = study.scores[outcome.score].type
-    if analysis.method == "logistic" and kind != "binary":
+    if analysis.method in BINARY and kind != "binary":
         return f"its score {outcome.score} is {kind}, not binary"
-    if analysis.method != "logistic" and kind in CATEGORICAL:
+    if analysis.method not in BINARY and kind in CATEGORICAL:
         return f"its score {outcome.score} is {kind}"
     if not compared_visits(study, analysis, outcome):
         return "none of the analysis's visits is a visit of the outcome after baseline"
+    if analysis.method in BAYESIAN and study.scores[outcome.score].better is None:
+        return f"its score {outcome.score} does not say whether higher or lower is better"
     if analysis.method == "reliable_change" and study.scores[outcome.score].reliability is None:
         return f"its score {outcome.score} has no reliability"
     if analysis.method in ("clda", "growth", "reliable_change") and not measured_at_baseline(study, outcome):

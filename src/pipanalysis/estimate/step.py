@@ -18,6 +18,7 @@ from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipanalysis.bayes.sampler import Sampler
     from pipanalysis.estimate.analysis_data import AnalysisFrame
     from pipanalysis.estimate.model_result import ModelResult
     from pipanalysis.estimate.trial_data import TrialData
@@ -25,8 +26,14 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Analysis, Outcome
 
 
-def estimate(study: Study, family: str, *, progress: bool = False) -> str:
+def estimate(study: Study, family: str, *, progress: bool = False, sampler: Sampler | None = None) -> str:
     """Carry out the plan's analyses of a method family and write their results.
+
+    Args:
+        study: the configuration.
+        family: method family.
+        progress: show a bar.
+        sampler: of the Bayesian models, in the place of the plan's.
 
     Returns:
         What was done, in a line.
@@ -42,7 +49,13 @@ def estimate(study: Study, family: str, *, progress: bool = False) -> str:
     from pipanalysis.estimate.measurement import measurement_results
     from pipanalysis.estimate.trial_data import read_trial_data
 
-    if family in BLINDED_FAMILIES:
+    if sampler is not None and family != "bayes":
+        raise PlanError(Problem("estimate", f"--sampler {sampler} for {family}", "the family bayes, or no sampler"))
+    if family == "bayes":
+        from pipanalysis.estimate.bayes import bayes_results
+
+        results = bayes_results(read_trial_data(study), sampler, progress=progress)
+    elif family in BLINDED_FAMILIES:
         results = measurement_results(study)
     else:
         results = family_results(read_trial_data(study), family, progress=progress)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
+from pipanalysis.study.crosscheck_bayes import check_bayes
 from pipanalysis.study.crosscheck_estimands import check_estimands
 from pipanalysis.study.crosscheck_events import check_event_analyses
 from pipanalysis.study.crosscheck_families import check_families
@@ -32,6 +33,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         _subgroups,
         _rerandomised,
         check_margins,
+        check_bayes,
         check_families,
         check_event_analyses,
         _displays,

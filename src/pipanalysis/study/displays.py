@@ -16,7 +16,8 @@ class Table(Model):
     visit, with the analyses in `analyses` side by side), `risks` (the same for binary outcomes: analyses by logistic),
     `subgroups` (effects within levels, and the interaction), `harms` (events and sessions by arm), `measurement` (how
     well each score measures, all arms together), `change` (units that improved reliably, by arm),
-    `margins` (non-inferiority and equivalence), `growth` (slopes by arm).
+    `margins` (non-inferiority and equivalence), `growth` (slopes by arm), `bayes_effects` (posterior differences and
+    probabilities), `bayes_checks` (how well the Bayesian models were sampled and fit).
     """
 
     name: Name
@@ -24,7 +25,18 @@ class Table(Model):
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
-        "baseline", "outcomes", "effects", "risks", "subgroups", "harms", "measurement", "change", "margins", "growth"
+        "baseline",
+        "outcomes",
+        "effects",
+        "risks",
+        "subgroups",
+        "harms",
+        "measurement",
+        "change",
+        "margins",
+        "growth",
+        "bayes_effects",
+        "bayes_checks",
     ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]

@@ -119,7 +119,18 @@ class Study:
         common = (config.arms, config.visits, config.variables, config.sites, config.randomisation, self.instruments)
         tables = [file for file in config.files if file.events] if family in EVENT_FAMILIES else []
         read = [tables, config.sessions, self.masked] if tables else []
-        return (chosen, plan.outcomes, plan.domains, plan.conf_level, described, plan.analysis_sets, read, *common)
+        bayes = plan.bayes if family == "bayes" else None
+        return (
+            chosen,
+            bayes,
+            plan.outcomes,
+            plan.domains,
+            plan.conf_level,
+            described,
+            plan.analysis_sets,
+            read,
+            *common,
+        )
 
 
 def load_study(folder: Path) -> Study:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipanalysis.study.base import Model, Name, ScoreName, Sourced
+from pipanalysis.study.bayes_plan import BayesPlan
 
 
 class Domain(Model):
@@ -83,6 +84,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "binary": ("logistic",),
     "safety": ("adherence", "harms"),
     "measurement": ("measurement",),
+    "bayes": ("bayes_mmrm", "bayes_joint", "bayes_logistic", "bayes_therapist"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
 EVENT_FAMILIES = ("safety", "measurement")
@@ -127,7 +129,10 @@ class Analysis(Model):
     `effect_size` (Hedges' g), `logistic` (binary outcomes one visit at a time: odds ratio, standardised risks, their
     difference and ratio), `adherence` (sessions offered and attended), `harms` (events by arm), `measurement`
     (internal consistency, floor and ceiling, agreement of coders; all arms together), `reliable_change` (units that
-    improved, deteriorated and recovered, Jacobson and Truax).
+    improved, deteriorated and recovered, Jacobson and Truax), `bayes_mmrm` (Bayesian mixed model for repeated
+    measures), `bayes_joint` (all continuous outcomes together, effects pooled within and over domains),
+    `bayes_logistic` (binary outcomes one visit at a time), `bayes_therapist` (the first with therapist effects in the
+    arm that is offered sessions).
     """
 
     name: Name
@@ -147,6 +152,10 @@ class Analysis(Model):
         "harms",
         "measurement",
         "reliable_change",
+        "bayes_mmrm",
+        "bayes_joint",
+        "bayes_logistic",
+        "bayes_therapist",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
@@ -232,3 +241,5 @@ class Plan(Model):
     analyses: Annotated[list[Analysis], Field(min_length=1)]
     families: list[HypothesisFamily] = []
     """families of hypotheses, each adjusted for multiplicity; P values in no family are not adjusted"""
+    bayes: BayesPlan | None = None
+    """priors, MCIDs, gates and sampling of the Bayesian analyses"""

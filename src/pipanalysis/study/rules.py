@@ -21,6 +21,7 @@ RuleId = Literal[
     "method-unsuited",
     "option-unsuited",
     "source-missing",
+    "prior-unsuited",
     "display-unsuited",
 ]
 
@@ -38,6 +39,7 @@ RULES: dict[RuleId, str] = {
     "method-unsuited": "A method is applied to outcomes, visits and variables that it suits.",
     "option-unsuited": "An option of an analysis is given where its method has it, and with what it needs.",
     "source-missing": "What an analysis counts is in a file that is always there.",
+    "prior-unsuited": "Priors are distributions; a Bayesian analysis has them, and an MCID for each outcome it lists.",
     "display-unsuited": "A table shows analyses of its kind.",
 }
 """id → what the rule asks"""
