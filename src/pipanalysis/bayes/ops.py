@@ -18,13 +18,13 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from pipanalysis.bayes import kernels
+from pipanalysis.bayes import kernels, kernels_joint
 
 
 @cache
 def _kernel_version() -> int:
     """Return a number that changes with the kernels' source, for the key of PyTensor's cache of compiled code."""
-    return zlib.crc32(Path(kernels.__file__).read_bytes())
+    return zlib.crc32(b"".join(Path(str(each.__file__)).read_bytes() for each in (kernels, kernels_joint)))
 
 
 class _LikelihoodOp(Op):  # type: ignore[misc]
@@ -65,6 +65,13 @@ class PatternLogLik(_LikelihoodOp):
 
     n_parameters = 2
     kernel = kernels.pattern_loglik
+
+
+class FactorLogLik(_LikelihoodOp):
+    """`kernels_joint.factor_loglik`: parameters beta, loading, unique and lower; data z, observed, pattern, domain."""
+
+    n_parameters = 4
+    kernel = kernels_joint.factor_loglik
 
 
 class CorrelationFactor(Op):  # type: ignore[misc]
@@ -109,5 +116,6 @@ def _register(op: type[Op], kernel: Any) -> None:
 
 
 _register(PatternLogLik, kernels.pattern_loglik)
+_register(FactorLogLik, kernels_joint.factor_loglik)
 _register(CorrelationFactor, kernels.correlation)
 _register(CorrelationGradient, kernels.correlation_gradient)

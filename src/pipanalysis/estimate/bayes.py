@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pipanalysis.bayes.compiler import set_up_compiler
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from pipanalysis.bayes.sampler import Sampler
     from pipanalysis.estimate.trial_data import TrialData
+    from pipanalysis.study.plan import Analysis
 
 
 def bayes_results(trial: TrialData, sampler: Sampler | None = None, *, progress: bool = False) -> pd.DataFrame:
@@ -29,11 +29,19 @@ def bayes_results(trial: TrialData, sampler: Sampler | None = None, *, progress:
     from threadpoolctl import threadpool_limits
 
     from pipanalysis.estimate.bayes_files import write_draws
+    from pipanalysis.estimate.bayes_joint import BayesJoint
+    from pipanalysis.estimate.bayes_logistic import BayesLogistic
     from pipanalysis.estimate.bayes_mmrm import BayesMMRM
 
     study = trial.study
-    models = [BayesMMRM(trial, analysis, sampler) for analysis in study.family_analyses("bayes")]
-    work: list[Callable[[], Iterator[Row]]] = [partial(one.rows, each) for one in models for each in one.prepared]
+    kinds: dict[str, Callable[[TrialData, Analysis, Sampler | None], BayesMMRM | BayesJoint | BayesLogistic]] = {
+        "bayes_mmrm": BayesMMRM,
+        "bayes_therapist": BayesMMRM,
+        "bayes_joint": BayesJoint,
+        "bayes_logistic": BayesLogistic,
+    }
+    models = [kinds[analysis.method](trial, analysis, sampler) for analysis in study.family_analyses("bayes")]
+    work: list[Callable[[], Iterator[Row]]] = [part for one in models for part in one.work()]
     rows: list[Row] = []
     with threadpool_limits(limits=1):
         for part in steps(work, "bayes", show=progress):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,7 @@ from pipanalysis.estimate.bayes_settings import (
     sampler_settings,
     seed_of,
 )
+from pipanalysis.estimate.bayes_therapists import UNREAD, main_therapists
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.linear_design import LinearDesign, check_residual, linear_design
 from pipanalysis.estimate.model_result import NotFittedError, contrast_name
@@ -80,23 +82,30 @@ class Prepared:
         return [(visit, contrast_name(arm, frame.reference)) for arm in frame.arms[1:] for visit in frame.visits]
 
 
-def prepare(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Prepared:
-    """Put one outcome together; the mean structure is that of the plan's linear models."""
+def prepare(
+    trial: TrialData, analysis: Analysis, outcome: Outcome, therapists: dict[str, int] | None = None
+) -> Prepared:
+    """Put one outcome together; the mean structure is that of the plan's linear models.
+
+    Args:
+        trial: the analysis dataset.
+        analysis: of the plan.
+        outcome: of the plan.
+        therapists: unit → code of its therapist, where therapists are modelled.
+    """
     frame = complete_rows(analysis_frame(trial, analysis, outcome))
     try:
         check_fittable(frame)
         design = linear_design(frame, baseline_by_visit=analysis.baseline_by_visit)
         check_residual(design)
-        problem, keys = problem_of(frame, design, trial.study.scores[outcome.score].better)
-    except NotFittedError as error:
-        return Prepared(outcome, frame, None, error=str(error))
-    except BayesInputError as error:
+        problem, keys = problem_of(frame, design, trial.study.scores[outcome.score].better, therapists)
+    except (NotFittedError, BayesInputError) as error:
         return Prepared(outcome, frame, None, error=str(error))
     return Prepared(outcome, frame, problem, keys)
 
 
 def problem_of(
-    frame: AnalysisFrame, design: LinearDesign, better: str | None
+    frame: AnalysisFrame, design: LinearDesign, better: str | None, therapists: dict[str, int] | None = None
 ) -> tuple[RepeatedMeasures, tuple[tuple[str, str], ...]]:
     """Return what the model takes, with (arm, visit) of each effect.
 
@@ -116,10 +125,18 @@ def problem_of(
         n_visits=len(visits),
         scale=scale_of(frame),
         benefit=1 if better == "higher" else -1,
+        group=None if therapists is None else _codes(frame, therapists),
         effect_names=tuple(f"{arm} at {visit}" for arm, visit in keys),
         visit_names=visits,
     )
     return problem, keys
+
+
+def _codes(frame: AnalysisFrame, therapists: dict[str, int]) -> IntArray:
+    """Return the therapist of each row, -1 for none; codes without a gap."""
+    found = np.array([therapists.get(unit, -1) for unit in frame.data["unit"]], dtype=np.intp)
+    known = np.unique(found[found >= 0])
+    return np.where(found < 0, -1, np.searchsorted(known, found)).astype(np.intp)
 
 
 def scale_of(frame: AnalysisFrame) -> float:
@@ -138,9 +155,16 @@ class BayesMMRM:
         self.trial, self.analysis = trial, analysis
         self.plan = bayes_plan(trial.study)
         self.settings = sampler_settings(self.plan, sampler)
-        self.prepared = [prepare(trial, analysis, outcome) for outcome in suitable_outcomes(trial.study, analysis)]
+        therapists = main_therapists(trial) if analysis.method == "bayes_therapist" else None
+        suited = suitable_outcomes(trial.study, analysis)
+        self.prepared = [prepare(trial, analysis, outcome, therapists) for outcome in suited]
+        self.unread = analysis.method == "bayes_therapist" and therapists is None
         self.kept: list[OutcomeDraws] = []
         self._compiled: CompiledModel | None = None
+
+    def work(self) -> list[Callable[[], Iterator[Row]]]:
+        """Return the parts of the analysis as calls that yield rows."""
+        return [partial(self.rows, each) for each in self.prepared]
 
     @property
     def problems(self) -> list[RepeatedMeasures]:
@@ -166,8 +190,9 @@ class BayesMMRM:
         notes = "; ".join(frame.notes)
         for extra in counts(frame):
             yield scope.row(extra.stat_name, extra.stat, visit=extra.visit, arm=extra.arm, warning=notes)
-        if prepared.problem is None:
-            yield from refused_rows(scope, plan, prepared.planned, prepared.error, notes)
+        error = UNREAD if self.unread else prepared.error
+        if prepared.problem is None or error:
+            yield from refused_rows(scope, plan, prepared.planned, error, notes)
             return
         arm = np.array([frame.arms.index(each) for each in frame.data["arm"]], dtype=np.intp)
         for i, priors in enumerate(outcome_priors(plan, outcome.name, prepared.problem.effects.shape[1])):
@@ -233,6 +258,9 @@ class BayesMMRM:
             for k in range(j):
                 pair = f"correlation {visits[k]} {visit}"
                 yield from parameter_rows(scope, plan, prior, pair, correlation[..., j, k])
+        if problem.n_groups:
+            group_sd = posterior.draws.values["group_sd"] * problem.scale
+            yield from parameter_rows(scope, plan, prior, "therapist sd", group_sd)
         yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks))
         seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, "predictive")
         drawn = {"posterior": replicates(posterior, seed), "prior": prior_replicates(problem, posterior.priors, seed)}
@@ -245,6 +273,8 @@ def reported(posterior: model.MMRMPosterior) -> dict[str, FloatArray]:
     chains, draws = posterior.draws.divergent.shape
     t = posterior.problem.n_visits
     found = {"effect": posterior.effects, "sd": posterior.sd.reshape(chains, draws, t)}
+    if posterior.problem.n_groups:
+        found["group_sd"] = posterior.draws.values["group_sd"][..., None]
     if t > 1:
         rows, columns = np.tril_indices(t, -1)
         found["correlation"] = posterior.correlation.reshape(chains, draws, t, t)[..., rows, columns]

@@ -70,13 +70,18 @@ def effect_rows(
     warning: str = "",
     error: str = "",
     sensitivity: Sensitivity | None = None,
+    measure: str = "",
 ) -> Iterator[Row]:
-    """Yield the rows of one difference between arms under one set of priors; without draws, the planned ones, empty."""
+    """Yield the rows of one difference between arms under one set of priors; without draws, the planned ones, empty.
+
+    Where a measure is named, it has no standardised form.
+    """
+    own = context_of(prior, *([measure] if measure else []))
     where = {"visit": visit, "contrast": contrast, "warning": warning, "error": error}
     if effect is None:
         for name in (*SUMMARY, *PROBABILITIES):
-            yield scope.row(name, nan, context=context_of(prior), **where)
-        for name in SUMMARY:
+            yield scope.row(name, nan, context=own, **where)
+        for name in SUMMARY if not measure else ():
             yield scope.row(name, nan, context=context_of(prior, STANDARDISED), **where)
         return
     decision = decide(effect.standardised * abs(effect.unit), mcid=effect.mcid, rope=effect.rope)
@@ -87,17 +92,29 @@ def effect_rows(
     if sensitivity is not None:
         found |= {"sensitivity_prior": sensitivity.prior, "sensitivity_likelihood": sensitivity.likelihood}
     for name, value in found.items():
-        yield scope.row(name, value, context=context_of(prior), **where)
+        yield scope.row(name, value, context=own, **where)
+    if measure:
+        return
     for name, value in summary(effect.standardised, plan).items():
         yield scope.row(name, value, context=context_of(prior, STANDARDISED), **where)
 
 
 def parameter_rows(
-    scope: Scope, plan: BayesPlan, prior: str, parameter: str, values: FloatArray, *, visit: str = "", warning: str = ""
+    scope: Scope,
+    plan: BayesPlan,
+    prior: str,
+    parameter: str,
+    values: FloatArray,
+    *,
+    visit: str = "",
+    arm: str = "",
+    contrast: str = "",
+    warning: str = "",
 ) -> Iterator[Row]:
     """Yield the summary of a parameter that is not an effect; values (chains, draws)."""
+    context = context_of(prior, f"parameter={parameter}")
     for name, value in summary(values, plan).items():
-        yield scope.row(name, value, visit=visit, context=context_of(prior, f"parameter={parameter}"), warning=warning)
+        yield scope.row(name, value, visit=visit, arm=arm, contrast=contrast, context=context, warning=warning)
 
 
 def fit_rows(scope: Scope, prior: str, found: Diagnostics, *, warning: str = "", visit: str = "") -> Iterator[Row]:
@@ -117,16 +134,21 @@ def fit_rows(scope: Scope, prior: str, found: Diagnostics, *, warning: str = "",
 
 
 def refused_rows(
-    scope: Scope, plan: BayesPlan, planned: Sequence[tuple[str, str]], error: str, warning: str = "", visit: str = ""
+    scope: Scope,
+    plan: BayesPlan,
+    planned: Sequence[tuple[str, str]],
+    error: str,
+    warning: str = "",
+    visit: str = "",
+    measure: str = "",
 ) -> Iterator[Row]:
     """Yield the rows of a model that the data cannot be fitted with; planned: (visit, contrast) of each effect."""
     for priors in plan.prior_sets:
         context = context_of(priors.name)
         yield scope.row("fit_status", Status.failed, context=context, warning=warning, error=error, visit=visit)
         for visit_, contrast in planned:
-            yield from effect_rows(
-                scope, plan, priors.name, None, visit=visit_, contrast=contrast, warning=warning, error=error
-            )
+            where: Where = {"visit": visit_, "contrast": contrast, "warning": warning}
+            yield from effect_rows(scope, plan, priors.name, None, error=error, measure=measure, **where)
 
 
 def loo_rows(scope: Scope, prior: str, found: Loo, *, warning: str = "") -> Iterator[Row]:

@@ -137,6 +137,10 @@ def _study_parts(study: Study) -> Iterator[Finding]:
         elif config.sessions.attended not in {v.name for v in tables[config.sessions.table].variables}:
             own = [v.name for v in tables[config.sessions.table].variables]
             yield "study.yaml", ("sessions", "attended"), repr(config.sessions.attended), one_of(own)
+        elif config.sessions.therapist:
+            own = [v.name for v in tables[config.sessions.table].variables]
+            if config.sessions.therapist not in own:
+                yield "study.yaml", ("sessions", "therapist"), repr(config.sessions.therapist), one_of(own)
         if config.sessions.arm not in study.arms:
             yield "study.yaml", ("sessions", "arm"), repr(config.sessions.arm), one_of(study.arms)
 
@@ -270,8 +274,9 @@ def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[
         for score, definition in study.scores.items()
         if definition.type != "nominal" and baseline and baseline.name in study.instrument_visits(score.split(".")[0])
     ]
-    if analysis.method != "logistic":
-        yield file, where, f"{name}, in an analysis by {analysis.method}", "an analysis by logistic", "option-unsuited"
+    if analysis.method not in ("logistic", "bayes_logistic"):
+        found = f"{name}, in an analysis by {analysis.method}"
+        yield file, where, found, "an analysis by logistic or bayes_logistic", "option-unsuited"
     elif not analysis.baseline:
         yield file, where, f"{name}, with baseline: false", "baseline: true", "option-unsuited"
     elif name not in given:

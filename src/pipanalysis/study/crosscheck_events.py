@@ -28,18 +28,21 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
     file = "analysis.yaml"
     for i, analysis in enumerate(study.plan.analyses):
         at: Location = ("analyses", i)
-        if analysis.method == "adherence":
+        if analysis.method in ("adherence", "bayes_therapist"):
             sessions = study.config.sessions
             if sessions is None:
                 yield (
                     file,
                     (*at, "method"),
-                    "adherence",
+                    analysis.method,
                     "study.yaml must say where sessions are recorded",
                     "source-missing",
                 )
             else:
                 yield from _required(study, sessions.table, (*at, "method"))
+                if analysis.method == "bayes_therapist" and sessions.therapist is None:
+                    needed = "study.yaml, sessions, therapist: the variable that says who gave a session"
+                    yield file, (*at, "method"), "bayes_therapist", needed, "source-missing"
         if analysis.method == "measurement":
             yield from _measurement(study, analysis.analysis_set, at)
         if analysis.method == "harms":

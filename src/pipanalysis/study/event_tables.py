@@ -31,8 +31,8 @@ def event_path(study: Study, table: str) -> Path | None:
 
 
 def analysis_table(study: Study, analysis: Analysis) -> str | None:
-    """Return the event table that an adherence or harms analysis describes, None for other methods."""
-    if analysis.method == "adherence":
+    """Return the event table that an analysis of adherence, harms or therapists reads, None for other methods."""
+    if analysis.method in ("adherence", "bayes_therapist"):
         return study.config.sessions.table if study.config.sessions else None
     return analysis.events.table if analysis.method == "harms" and analysis.events else None
 

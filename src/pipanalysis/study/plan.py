@@ -87,7 +87,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "bayes": ("bayes_mmrm", "bayes_joint", "bayes_logistic", "bayes_therapist"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
-EVENT_FAMILIES = ("safety", "measurement")
+EVENT_FAMILIES = ("safety", "measurement", "bayes")
 """families that read event tables beside participants and scores"""
 BLINDED_FAMILIES = ("measurement",)
 """families that describe all arms together, and never read the allocation"""

@@ -231,6 +231,8 @@ class Sessions(Model):
     """category or integer variable of the table: 1 where the session was attended"""
     arm: Name
     """the arm that is offered sessions"""
+    therapist: Name | None = None
+    """variable of the table that says who gave the session"""
 
 
 class StudyConfig(Model):
