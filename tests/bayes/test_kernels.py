@@ -47,7 +47,7 @@ def test_pattern_likelihood_is_the_multivariate_normal_of_the_observed_visits(t:
         for i, s in enumerate(seen)
     ]
     assert value == pytest.approx(np.sum(each), rel=1e-10)
-    by_unit = kernels.unit_logliks(beta[None], covariance[None], z, seen.astype(float))
+    by_unit = kernels.unit_logliks(beta[None], covariance[None], z, seen.astype(float), np.arange(n))
     np.testing.assert_allclose(by_unit[0], each, rtol=1e-9)
     expected = differences(lambda b: float(kernels.pattern_loglik(b, covariance, *data)[0]), beta)
     np.testing.assert_allclose(by_beta, expected, rtol=1e-5, atol=1e-6)

@@ -69,9 +69,7 @@ def test_log_density_is_prior_times_likelihood() -> None:
     correlation = np.array([[1.0, 0.4], [0.4, 1.0]])
     beta = np.concatenate([coefficient, effect])
     covariance = correlation * np.outer(sd, sd)
-    expected += float(
-        kernels.pattern_loglik(beta, covariance, data["products"], data["counts"], data["observed"])[0]
-    )
+    expected += float(kernels.pattern_loglik(beta, covariance, data["products"], data["counts"], data["observed"])[0])
     assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
@@ -123,7 +121,7 @@ def test_beat_the_blues_is_that_of_brms(shared: Path, posterior: mmrm.MMRMPoster
 def test_given_the_covariance_the_posterior_is_generalised_least_squares(
     shared: Path, posterior: mmrm.MMRMPosterior
 ) -> None:
-    """Under flat priors the mean of the coefficients given each covariance is GLS: averaged over the draws it is ours."""
+    """Under flat priors the coefficients given a covariance have the GLS estimate as mean: averaged, that is ours."""
     problem = posterior.problem
     z, seen = problem.padded
     chosen = range(0, len(posterior.sd), 80)
@@ -221,8 +219,8 @@ def broken(**changes: Any) -> None:
         ({"y": lambda p: np.where(np.arange(len(p.y)) == 0, np.nan, p.y)}, "missing or infinite"),
         ({"visit": lambda p: np.zeros_like(p.visit)}, "two rows for one visit"),
         (
-            {"effects": lambda p: p.effects * (p.unit < 23)[:, None], "effect_names": lambda p: ("a at m6", "a at m12")},
-            "a at m6: 3 observed in the arm",
+            {"effects": lambda p: p.effects * (p.unit < 23)[:, None], "effect_names": lambda p: ("m6", "m12")},
+            "m6: 3 observed in the arm",
         ),
     ],
 )  # fmt: skip

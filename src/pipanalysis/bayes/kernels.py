@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from pipanalysis.bayes.arrays import FloatArray
+from pipanalysis.bayes.arrays import FloatArray, IntArray
 
 LOG_2PI = float(np.log(2 * np.pi))
 njit = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)
@@ -184,27 +184,31 @@ def pattern_loglik(
 
 
 @njit
-def unit_logliks(beta: FloatArray, covariance: FloatArray, z: FloatArray, observed: FloatArray) -> FloatArray:
+def unit_logliks(
+    beta: FloatArray, covariance: FloatArray, z: FloatArray, observed: FloatArray, pattern: IntArray
+) -> FloatArray:
     """Return each unit's log-likelihood under each draw: (S, n).
 
-    beta (S, q), covariance (S, t, t), z (n, t, q + 1) zero where unobserved, observed (n, t) of 0 and 1.
+    beta (S, q), covariance (S, t, t), z (n, t, q + 1) zero where unobserved, observed (P, t) of 0 and 1, pattern (n,)
+    row of `observed`.
     """
     n_draws, q = beta.shape
     n, t, _ = z.shape
+    n_patterns = observed.shape[0]
     found = np.empty((n_draws, n))
-    work, w, r = np.empty((t, t)), np.empty((t, t)), np.empty(t)
+    work, r = np.empty((t, t)), np.empty(t)
+    w, constant = np.empty((n_patterns, t, t)), np.empty(n_patterns)
     for s in range(n_draws):
+        for p in range(n_patterns):
+            constant[p] = observed_precision(covariance[s], observed[p], work, w[p]) + observed[p].sum() * LOG_2PI
         for i in range(n):
-            seen = 0.0
             for j in range(t):
-                seen += observed[i, j]
                 r[j] = z[i, j, q]
                 for a in range(q):
                     r[j] -= z[i, j, a] * beta[s, a]
-            log_det = observed_precision(covariance[s], observed[i], work, w)
             quadratic = 0.0
             for j in range(t):
                 for k in range(t):
-                    quadratic += w[j, k] * r[j] * r[k]
-            found[s, i] = -0.5 * (seen * LOG_2PI + log_det + quadratic)
+                    quadratic += w[pattern[i], j, k] * r[j] * r[k]
+            found[s, i] = -0.5 * (constant[pattern[i]] + quadratic)
     return found

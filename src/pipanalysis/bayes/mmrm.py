@@ -110,8 +110,10 @@ class MMRMPosterior:
     def unit_logliks(self) -> FloatArray:
         """Log-likelihood of each unit's observed values: (chains, draws, n)."""
         z, seen = self.problem.padded
+        observed, pattern = np.unique(seen, axis=0, return_inverse=True)
+        covariance = np.ascontiguousarray(self.covariance)
         found = kernels.unit_logliks(
-            self.coefficients, np.ascontiguousarray(self.covariance), z, seen.astype(np.float64)
+            self.coefficients, covariance, z, observed.astype(np.float64), pattern.reshape(-1).astype(np.intp)
         )
         chains, draws = self.draws.divergent.shape
         return found.reshape(chains, draws, -1)

@@ -121,6 +121,7 @@ STATISTICS: dict[str, str] = {
     "p_beyond_mcid": "Posterior probability of a benefit that matters",
     "p_harm_beyond_mcid": "Posterior probability of a harm as large",
     "p_equivalence": "Posterior probability of practical equivalence",
+    "p_success": "Predictive probability of success at full size",
     "sensitivity_prior": "Power-scaling sensitivity to the prior of the effects",
     "sensitivity_likelihood": "Power-scaling sensitivity to the likelihood",
     "r_hat": "Largest R-hat of a reported quantity",

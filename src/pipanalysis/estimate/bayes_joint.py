@@ -155,7 +155,8 @@ class BayesJoint:
         prior, plan, scope = posterior.priors.name, self.plan, self.scope
         yield from fit_rows(scope, prior, found, warning=said)
         error = "" if found.passed else "gates not passed: " + "; ".join(found.failures)
-        sensitivity = self._sensitivity(posterior) if found.passed else None
+        default = prior == plan.prior_sets[0].name
+        sensitivity = self._sensitivity(posterior) if found.passed and default else None
         for k, each in enumerate(self.used):
             assert each.problem is not None
             own = self._outcome_scope(each)

@@ -40,7 +40,7 @@ from pipanalysis.estimate.model_result import NotFittedError, contrast_name
 from pipanalysis.estimate.planning import suitable_outcomes
 
 if TYPE_CHECKING:
-    from pipanalysis.bayes.diagnostics import Diagnostics
+    from pipanalysis.bayes.diagnostics import Diagnostics, Sensitivity
     from pipanalysis.bayes.priors import Priors
     from pipanalysis.bayes.sampler import CompiledModel, Sampler
     from pipanalysis.estimate.trial_data import TrialData
@@ -145,9 +145,10 @@ class BayesLogistic:
         yield from fit_rows(scope, prior, found, warning=said, visit=visit)
         error = "" if found.passed else "gates not passed: " + "; ".join(found.failures)
         benefit = posterior.problem.benefit
-        sensitivities = power_scaling(
-            posterior.effects, posterior.unit_logliks.sum(-1), log_prior(posterior.effects, posterior.priors.effects)
-        )
+        sensitivities: list[Sensitivity] = []
+        if prior == plan.prior_sets[0].name:
+            densities = log_prior(posterior.effects, posterior.priors.effects)
+            sensitivities = power_scaling(posterior.effects, posterior.unit_logliks.sum(-1), densities)
         arms = (frame.reference, *prepared.arms)
         for a, arm in enumerate(arms):
             if not error:
@@ -162,7 +163,7 @@ class BayesLogistic:
             difference = EffectDraws(
                 benefit * (posterior.risk(a) - posterior.risk(0)), benefit, mcid(plan, prepared.outcome.name), nan
             )
-            sensitivity = sensitivities[a - 1]
+            sensitivity = sensitivities[a - 1] if sensitivities else None
             yield from effect_rows(
                 scope, plan, prior, difference, measure=RISK_DIFFERENCE, sensitivity=sensitivity, **where
             )

@@ -19,6 +19,7 @@ from pipanalysis.bayes.diagnostics import (
     refitted_by_rule,
 )
 from pipanalysis.bayes.errors import BayesInputError
+from pipanalysis.bayes.predictive_power import probability_of_success
 from pipanalysis.bayes.problem import RepeatedMeasures
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame, pooled_sd
 from pipanalysis.estimate.analysis_results import Row, Scope
@@ -27,6 +28,7 @@ from pipanalysis.estimate.bayes_rows import (
     EffectDraws,
     Where,
     check_rows,
+    context_of,
     effect_rows,
     fit_rows,
     loo_rows,
@@ -50,7 +52,7 @@ from pipanalysis.estimate.planning import suitable_outcomes
 
 if TYPE_CHECKING:
     from pipanalysis.bayes.arrays import FloatArray, IntArray
-    from pipanalysis.bayes.diagnostics import Diagnostics
+    from pipanalysis.bayes.diagnostics import Diagnostics, Sensitivity
     from pipanalysis.bayes.priors import Priors
     from pipanalysis.bayes.sampler import CompiledModel, Sampler
     from pipanalysis.estimate.trial_data import TrialData
@@ -225,9 +227,7 @@ class BayesMMRM:
         prior = posterior.priors.name
         yield from fit_rows(scope, prior, found, warning=said)
         error = "" if found.passed else "gates not passed: " + "; ".join(found.failures)
-        sensitivities = power_scaling(
-            posterior.effects, posterior.unit_logliks.sum(-1), log_prior(posterior.effects, posterior.priors.effects)
-        )
+        sensitivities = self._sensitivities(posterior)
         for arm in frame.arms[1:]:
             for visit in frame.visits:
                 where: Where = {"visit": visit, "contrast": contrast_name(arm, frame.reference), "warning": said}
@@ -242,7 +242,30 @@ class BayesMMRM:
                     mcid(plan, prepared.outcome.name),
                     plan.rope * problem.scale,
                 )
-                yield from effect_rows(scope, plan, prior, effect, **where, sensitivity=sensitivities[j])
+                yield from effect_rows(
+                    scope, plan, prior, effect, **where, sensitivity=sensitivities[j] if sensitivities else None
+                )
+
+    def _sensitivities(self, posterior: model.MMRMPosterior) -> list[Sensitivity]:
+        """Return how each effect moves with the default prior and the likelihood; nothing under other priors."""
+        if posterior.priors.name != self.plan.prior_sets[0].name:
+            return []
+        densities = log_prior(posterior.effects, posterior.priors.effects)
+        return power_scaling(posterior.effects, posterior.unit_logliks.sum(-1), densities)
+
+    def _success_rows(self, scope: Scope, prepared: Prepared, posterior: model.MMRMPosterior) -> Iterator[Row]:
+        """Yield the predictive probability of success where fewer units are in than the study expects."""
+        expected = self.trial.study.config.study.units_expected or 0
+        remaining = expected - len(self.trial.participants)
+        if remaining <= 0:
+            return
+        seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, "success")
+        found = probability_of_success(posterior, remaining, threshold=self.plan.success, seed=seed)
+        context = context_of(posterior.priors.name)
+        said = f"{remaining} of {expected} {self.trial.study.config.study.unit}s still to come"
+        for (arm, visit), value in zip(prepared.keys, found, strict=True):
+            contrast = contrast_name(arm, prepared.frame.reference)
+            yield scope.row("p_success", value, visit=visit, contrast=contrast, context=context, warning=said)
 
     def _default_rows(
         self, scope: Scope, prepared: Prepared, posterior: model.MMRMPosterior, arm: IntArray
@@ -261,6 +284,7 @@ class BayesMMRM:
         if problem.n_groups:
             group_sd = posterior.draws.values["group_sd"] * problem.scale
             yield from parameter_rows(scope, plan, prior, "therapist sd", group_sd)
+        yield from self._success_rows(scope, prepared, posterior)
         yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks))
         seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, "predictive")
         drawn = {"posterior": replicates(posterior, seed), "prior": prior_replicates(problem, posterior.priors, seed)}

@@ -116,6 +116,9 @@ class BayesPlan(Model):
     """for each outcome that a Bayesian analysis is about"""
     rope: Annotated[float, Field(gt=0, le=1)] = 0.1
     """half width of the region of practical equivalence, in baseline standard deviations (Kruschke 2018: 0.1)"""
+    success: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
+    """a trial succeeds where the probability of any benefit is above this; while units are still to come, results give
+    the predictive probability of it at full size"""
     interval: Interval = Interval()
     sampling: Sampling = Sampling()
     gates: Gates = Gates()
