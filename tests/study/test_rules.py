@@ -46,6 +46,7 @@ BREAKS = {
     "method-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    visits: [baseline, month8]\n"),
     "option-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    baseline_score: bdi.total\n"),
     "source-missing": (PLAN, "label: BDI-II by arm and visit, method: descriptives", "label: X, method: adherence"),
+    "prior-unsuited": (PLAN, "effect: [{mean: 0, sd: 0.2}]", "effect: [{mean: 0, sd: 0.2, weight: 0.9}]"),
     "display-unsuited": ("displays.yaml", "analyses: [primary", "analyses: [by_drug, primary"),
 }
 SATISFACTION = """variables:
