@@ -29,6 +29,7 @@ class RepeatedMeasures:
         scale: SD that effects are standardised by, in units of the outcome.
         benefit: 1 where higher is better, -1 where lower is.
         group: code of the group (therapist) of each row, -1 for none; None where groups are not modelled.
+        location: what is taken off the outcome, in its units; default its mean. The prior of visit means is around it.
         effect_names, visit_names: for messages.
     """
 
@@ -41,6 +42,7 @@ class RepeatedMeasures:
     scale: float
     benefit: int = 1
     group: IntArray | None = None
+    location: float | None = None
     effect_names: tuple[str, ...] = ()
     visit_names: tuple[str, ...] = ()
 
@@ -90,8 +92,8 @@ class RepeatedMeasures:
 
     @cached_property
     def centre(self) -> float:
-        """Mean that is taken off the outcome."""
-        return float(self.y.mean())
+        """What is taken off the outcome: the location that was given, or the mean."""
+        return float(self.y.mean()) if self.location is None else self.location
 
     @property
     def unit_of_effect(self) -> float:
