@@ -49,6 +49,7 @@ validate: .venv/made ## long simulations: type I error, coverage (about half an 
 benchmark: .venv/made ## how fast, and how much memory
 	$(BIN)/python benchmarks/bench_mmrm.py
 	$(BIN)/python benchmarks/bench_large_trial.py
+	$(BIN)/python benchmarks/bench_bayes.py
 
 clean: ## remove what was made: data of the synthetic trial, derived data, results
 	git clean -fdxq data results examples
