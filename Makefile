@@ -65,6 +65,7 @@ benchmark: .venv/made ## how fast, and how much memory
 	$(BIN)/python benchmarks/bench_large_trial.py
 	$(BIN)/python benchmarks/bench_frequentist.py
 	$(BIN)/python benchmarks/bench_progress.py
+	$(BIN)/python benchmarks/bench_bayes.py
 
 clean: ## remove what was made: data of the synthetic trial, derived data, results
 	git clean -fdxq data results examples

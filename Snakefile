@@ -169,6 +169,8 @@ for family in families:
             family_tables(study, family),
         output:
             at.family(family),
+            [at.draws(analysis.name) for analysis in study.family_analyses(family)] if family == "bayes" else [],
+        threads: 2 if family == "bayes" else 1
         params:
             source=source_fingerprint("estimate.step"),
             parts=part_fingerprint(*study.family_parts(family)),

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 StudyFolder = Annotated[Path, typer.Option("--study", help="The study folder: config/, data/, results/.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars: for logs.")]
 HERE = Path()
+BayesSampler = Literal["nutpie", "pymc"]
 
 
 def _load(folder: Path) -> Study:
@@ -126,14 +127,17 @@ def allocate(study: StudyFolder = HERE) -> None:
 
 @app.command()
 def estimate(
-    family: Annotated[str, typer.Argument(help="Method family: describe, mixed_model, ancova, mmrm or binary.")],
+    family: Annotated[str, typer.Argument(help="Method family: describe, mixed_model, ancova, mmrm, binary or bayes.")],
     study: StudyFolder = HERE,
+    sampler: Annotated[
+        BayesSampler | None, typer.Option(help="bayes: sampler of the models (default: the plan's).")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Carry out the plan's analyses of one method family."""
     from pipanalysis.estimate.step import estimate as step
 
-    _say(f"estimate {family}", step(_load(study), family, progress=not quiet))
+    _say(f"estimate {family}", step(_load(study), family, progress=not quiet, sampler=sampler))
 
 
 @app.command()

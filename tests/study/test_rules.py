@@ -52,6 +52,7 @@ BREAKS = {
         f"{ANCOVA}    standard_error: cluster\n    cluster: satisfaction\n",
     ),
     "moderator-unsuited": (PLAN, "subgroup: drug", "moderator: drug"),
+    "prior-unsuited": (PLAN, "effect: [{mean: 0, sd: 0.2}]", "effect: [{mean: 0, sd: 0.2, weight: 0.9}]"),
     "display-unsuited": ("displays.yaml", "analyses: [primary", "analyses: [by_drug, primary"),
 }
 SATISFACTION = """variables:

@@ -35,7 +35,7 @@ def finished(root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFa
     shutil.copytree(root / "config", folder / "config")
     run = workflow(folder)
     assert run.status == 0, run.said
-    assert sum(run.jobs.values()) <= 20
+    assert sum(run.jobs.values()) <= 21
     return folder
 
 
@@ -159,7 +159,7 @@ def test_only_analyses_of_events_read_event_tables_beside_allocate(folder: Path,
         for rule in rules
         if any("events_" in line for line in rule.splitlines() if line.strip().startswith("input:"))
     }
-    assert reading == {"allocate", "safety", "measurement", "treatment_received", "flow"}
+    assert reading == {"allocate", "safety", "measurement", "treatment_received", "flow", "bayes"}
 
 
 def test_results_hold_no_participant(finished: Path) -> None:

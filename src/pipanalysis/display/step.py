@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display.bayes_checks_table import bayes_checks_table
+from pipanalysis.display.bayes_effects_table import bayes_effects_table
 from pipanalysis.display.cace_table import cace_table
 from pipanalysis.display.categories_table import categories_table
 from pipanalysis.display.change_table import change_table
@@ -62,6 +64,8 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "counts": counts_table,
     "margins": margins_table,
     "growth": growth_table,
+    "bayes_effects": bayes_effects_table,
+    "bayes_checks": bayes_checks_table,
     "therapists": therapists_table,
     "cace": cace_table,
     "moderators": moderators_table,

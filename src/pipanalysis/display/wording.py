@@ -155,6 +155,18 @@ def method_sentence(study: Study, name: str) -> str:
             f"t statistic of the analysis of covariance{adjusted}, among those of {chosen.allocations:,} allocations "
             "drawn anew within the strata (each one there is, where there are no more)"
         ),
+        "bayes_mmrm": (
+            f"arm by visit{adjusted}; unstructured covariance of the visits, values that are missing integrated out"
+        ),
+        "bayes_joint": (
+            f"all outcomes in one model, arm by visit{adjusted}; effects partially pooled within and over domains, "
+            f"outcomes of one {study.config.study.unit} correlated by a factor per domain and visit"
+        ),
+        "bayes_logistic": f"Bayesian logistic regression at each visit{adjusted}; risks standardised over the units",
+        "bayes_therapist": (
+            f"arm by visit{adjusted}; unstructured covariance of the visits, and a random effect of the therapist for "
+            "those who had one"
+        ),
         "logistic": (
             f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
             "the model, delta-method intervals"

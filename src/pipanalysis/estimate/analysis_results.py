@@ -147,11 +147,48 @@ STATISTICS: dict[str, str] = {
     "n_queries": "Data queries",
     "n_cumulative": "Units randomised by the end of the month",
     "n_target": "Units that were to be randomised by the end of the month",
+    "posterior_mean": "Posterior mean",
+    "posterior_sd": "Posterior standard deviation",
+    "cred_low": "Lower limit of the credible interval",
+    "cred_high": "Upper limit of the credible interval",
+    "mcse": "Monte Carlo standard error of the posterior mean",
+    "mcid": "Smallest benefit that matters",
+    "rope": "Half width of the region of practical equivalence",
+    "p_benefit": "Posterior probability of any benefit",
+    "p_beyond_mcid": "Posterior probability of a benefit that matters",
+    "p_harm_beyond_mcid": "Posterior probability of a harm as large",
+    "p_equivalence": "Posterior probability of practical equivalence",
+    "p_success": "Predictive probability of success at full size",
+    "sensitivity_prior": "Power-scaling sensitivity to the prior of the effects",
+    "sensitivity_likelihood": "Power-scaling sensitivity to the likelihood",
+    "r_hat": "Largest R-hat of a reported quantity",
+    "ess_bulk": "Smallest bulk effective sample size of a reported quantity",
+    "ess_tail": "Smallest tail effective sample size of a reported quantity",
+    "n_divergent": "Divergent trajectories",
+    "bfmi": "Smallest Bayesian fraction of missing information of a chain",
+    "elpd_loo": "Expected log predictive density, leaving one unit out",
+    "elpd_loo_se": "Standard error of the expected log predictive density",
+    "p_loo": "Effective number of parameters, leaving one unit out",
+    "pareto_k": "Largest Pareto k of a unit",
+    "n_high_pareto_k": "Units whose Pareto k is too high",
+    "observed": "Observed value of a checked statistic",
+    "predictive_low": "2.5% quantile of the predictive distribution",
+    "predictive_high": "97.5% quantile of the predictive distribution",
+    "predictive_p": "Predictive probability of a value as large as the observed one",
     "fit_status": "How the fit ended",
 }
 """every statistic's name and label; `fit_status` is labelled with the status itself"""
 INTERVAL_LIMITS = frozenset(
-    {"conf_low", "conf_high", "effect_size_low", "effect_size_high", "bootstrap_low", "bootstrap_high"}
+    {
+        "conf_low",
+        "conf_high",
+        "effect_size_low",
+        "effect_size_high",
+        "bootstrap_low",
+        "bootstrap_high",
+        "cred_low",
+        "cred_high",
+    }
 )
 FIT_STATUSES = ("ok", "boundary", "reduced", "failed")
 """named by `stat_label` where `stat_name` is fit_status; `stat` is the position in this list"""

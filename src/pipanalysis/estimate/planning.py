@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.study.hypotheses import hypotheses
+from pipanalysis.study.plan import FAMILIES
 from pipanalysis.study.rules import RuleId
 
 if TYPE_CHECKING:
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 
 MEANS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "therapist", "cace")
 """methods that compare arms after baseline on outcomes that have a mean"""
-TYPE_OF_METHOD = {"logistic": "binary", "gee": "binary", "ordinal": "ordinal", "nominal": "nominal", "count": "count"}
+TYPE_OF_METHOD = {
+    "logistic": "binary",
+    "gee": "binary",
+    "bayes_logistic": "binary",
+    "ordinal": "ordinal",
+    "nominal": "nominal",
+    "count": "count",
+}
 """methods that compare arms after baseline on outcomes of one type: that type"""
 P_VALUE_OF_METHOD = {
     "logistic": "measure=odds_ratio",
@@ -27,7 +35,8 @@ P_VALUE_OF_METHOD = {
     "count": "measure=rate_ratio",
 }
 """context of the P value that tests a hypothesis of the plan's families; of other methods, that of the difference"""
-MODELS = (*MEANS, *TYPE_OF_METHOD, "dyadic")
+BAYESIAN = FAMILIES["bayes"]
+MODELS = tuple(dict.fromkeys((*MEANS, *TYPE_OF_METHOD, "dyadic", *BAYESIAN)))
 """methods that compare arms after baseline"""
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
@@ -88,6 +97,8 @@ def unsuitable(study: Study, analysis: Analysis, outcome: Outcome) -> str:
         return f"its score {outcome.score} does not say whether higher or lower is better"
     if not compared_visits(study, analysis, outcome):
         return "none of the analysis's visits is a visit of the outcome after baseline"
+    if analysis.method in BAYESIAN and study.scores[outcome.score].better is None:
+        return f"its score {outcome.score} does not say whether higher or lower is better"
     if analysis.method == "reliable_change" and study.scores[outcome.score].reliability is None:
         return f"its score {outcome.score} has no reliability"
     if analysis.method in ("clda", "growth", "reliable_change") and not measured_at_baseline(study, outcome):

@@ -24,6 +24,7 @@ from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipanalysis.bayes.sampler import Sampler
     from pipanalysis.estimate.analysis_data import AnalysisFrame
     from pipanalysis.estimate.measures import MeasuredResult
     from pipanalysis.estimate.model_result import ModelResult
@@ -32,8 +33,14 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Analysis, Outcome
 
 
-def estimate(study: Study, family: str, *, progress: bool = False) -> str:
+def estimate(study: Study, family: str, *, progress: bool = False, sampler: Sampler | None = None) -> str:
     """Carry out the plan's analyses of a method family and write their results.
+
+    Args:
+        study: the configuration.
+        family: method family.
+        progress: show a bar.
+        sampler: of the Bayesian models, in the place of the plan's.
 
     Returns:
         What was done, in a line.
@@ -46,7 +53,14 @@ def estimate(study: Study, family: str, *, progress: bool = False) -> str:
         raise PlanError(Problem("estimate", repr(family), ", ".join(FAMILIES)))
     check_plan(study, family)
     say_left_out(study, family)
-    if family in BLINDED_FAMILIES:
+    if sampler is not None and family != "bayes":
+        raise PlanError(Problem("estimate", f"--sampler {sampler} for {family}", "the family bayes, or no sampler"))
+    if family == "bayes":
+        from pipanalysis.estimate.bayes import bayes_results
+        from pipanalysis.estimate.trial_data import read_trial_data
+
+        results = bayes_results(read_trial_data(study), sampler, progress=progress)
+    elif family in BLINDED_FAMILIES:
         from pipanalysis.estimate.measurement import measurement_results
 
         results = measurement_results(study)

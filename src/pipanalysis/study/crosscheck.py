@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
+from pipanalysis.study.crosscheck_bayes import check_bayes
 from pipanalysis.study.crosscheck_categorical import check_categorical
 from pipanalysis.study.crosscheck_dyads import check_dyads
 from pipanalysis.study.crosscheck_estimands import check_estimands
@@ -40,6 +41,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_options,
         check_margins,
         check_categorical,
+        check_bayes,
         check_families,
         check_event_analyses,
         check_received,
@@ -160,6 +162,10 @@ def _study_parts(study: Study) -> Iterator[Finding]:
         elif config.sessions.attended not in {v.name for v in tables[config.sessions.table].variables}:
             own = [v.name for v in tables[config.sessions.table].variables]
             yield "study.yaml", ("sessions", "attended"), repr(config.sessions.attended), one_of(own)
+        elif config.sessions.therapist:
+            own = [v.name for v in tables[config.sessions.table].variables]
+            if config.sessions.therapist not in own:
+                yield "study.yaml", ("sessions", "therapist"), repr(config.sessions.therapist), one_of(own)
         if config.sessions.arm not in study.arms:
             yield "study.yaml", ("sessions", "arm"), repr(config.sessions.arm), one_of(study.arms)
 
@@ -279,8 +285,9 @@ def _baseline_score(study: Study, analysis: Analysis, at: Location) -> Iterator[
         for score, definition in study.scores.items()
         if definition.type != "nominal" and baseline and baseline.name in study.instrument_visits(score.split(".")[0])
     ]
-    if analysis.method not in ("logistic", "gee"):
-        allowed = "an analysis by logistic or gee"
+    methods = ("logistic", "gee", "bayes_logistic")
+    if analysis.method not in methods:
+        allowed = f"an analysis by {' or '.join(methods)}"
         yield file, where, f"{name}, in an analysis by {analysis.method}", allowed, "option-unsuited"
     elif not analysis.baseline:
         yield file, where, f"{name}, with baseline: false", "baseline: true", "option-unsuited"

@@ -48,6 +48,9 @@ def check_event_analyses(study: Study) -> Iterator[Finding]:
                 )
             else:
                 yield from _required(study, sessions.table, (*at, "method"))
+                if analysis.method == "bayes_therapist" and sessions.therapist is None:
+                    needed = "study.yaml, sessions, therapist: the variable that says who gave a session"
+                    yield file, (*at, "method"), "bayes_therapist", needed, "source-missing"
         if analysis.method == "measurement":
             yield from _measurement(study, analysis.analysis_set, at)
         if analysis.screening is not None:

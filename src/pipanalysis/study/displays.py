@@ -44,6 +44,8 @@ class Table(Model):
     - `completeness`: values there, by instrument, visit and arm
     - `protocol_deviations`: deviations from the protocol and everything excluded
     - `diagnostics`: how every fit ended
+    - `bayes_effects`: posterior differences and probabilities
+    - `bayes_checks`: how well the Bayesian models were sampled and fit
     - `deviations`: what each analysis is by the plan's lock, of all analyses
     """
 
@@ -75,6 +77,8 @@ class Table(Model):
         "completeness",
         "protocol_deviations",
         "diagnostics",
+        "bayes_effects",
+        "bayes_checks",
     ]
     title: str
     analyses: list[Name] = []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COUNTED = ("harms", "service_use")
 """methods that count the events of a table by arm"""
-OF_SESSIONS = ("adherence", "therapist", "cace")
+OF_SESSIONS = ("adherence", "therapist", "cace", "bayes_therapist")
 """methods that read the sessions"""
 
 

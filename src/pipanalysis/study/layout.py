@@ -123,6 +123,10 @@ class Layout:
         """Analysis results of one method family."""
         return self.results / "estimates" / f"{family}.parquet"
 
+    def draws(self, analysis: str) -> Path:
+        """Posterior draws of a Bayesian analysis, netCDF."""
+        return self.results / "bayes" / f"{analysis}.nc"
+
     @property
     def estimates(self) -> Path:
         """Collect: every number that any display shows."""

@@ -152,9 +152,11 @@ class Study:
         read: list[object] = [tables, config.sessions, self.masked] if tables else []
         read += [config.recruitment] if family == "flow" else []
         seed = config.study.seed  # of re-randomisation and bootstrap
+        bayes = plan.bayes if family == "bayes" else None
         return (
             chosen,
             seed,
+            bayes,
             plan.outcomes,
             plan.domains,
             plan.conf_level,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipanalysis.study.base import Model, Name, ScoreName, Sourced
+from pipanalysis.study.bayes_plan import BayesPlan
 
 
 class Domain(Model):
@@ -87,9 +88,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "treatment_received": ("therapist", "cace"),
     "association": ("dyadic",),
     "flow": ("flow", "protocol_deviations", "completeness", "recruitment"),
+    "bayes": ("bayes_mmrm", "bayes_joint", "bayes_logistic", "bayes_therapist"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
-EVENT_FAMILIES = ("safety", "measurement", "treatment_received", "flow")
+EVENT_FAMILIES = ("safety", "measurement", "treatment_received", "flow", "bayes")
 """families that read event tables beside participants and scores"""
 BLINDED_FAMILIES = ("measurement",)
 """families that describe all arms together, and never read the allocation"""
@@ -184,6 +186,10 @@ class Analysis(Model):
     - `protocol_deviations`: visits out of window or missed, exclusions, rows set aside
     - `completeness`: values there and missing by arm and visit
     - `recruitment`: units randomised by month
+    - `bayes_mmrm`: Bayesian mixed model for repeated measures
+    - `bayes_joint`: all continuous outcomes together, effects pooled within and over domains
+    - `bayes_logistic`: binary outcomes one visit at a time, Bayesian
+    - `bayes_therapist`: `bayes_mmrm` with therapist effects in the arm that is offered sessions
     """
 
     name: Name
@@ -215,6 +221,10 @@ class Analysis(Model):
         "protocol_deviations",
         "completeness",
         "recruitment",
+        "bayes_mmrm",
+        "bayes_joint",
+        "bayes_logistic",
+        "bayes_therapist",
     ]
     role: Literal["primary", "secondary", "sensitivity", "supplementary", "exploratory", "descriptive"]
     estimand: Name | None = None
@@ -333,3 +343,5 @@ class Plan(Model):
     """families of hypotheses, each adjusted for multiplicity; P values in no family are not adjusted"""
     deviations: list[Deviation] = []
     """reasons for what changed after the plan was locked; printed in the table of deviations"""
+    bayes: BayesPlan | None = None
+    """priors, MCIDs, gates and sampling of the Bayesian analyses"""

@@ -1,0 +1,197 @@
+"""Bayesian effects: posterior differences with the probabilities that decisions rest on, under every set of priors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
+from pipanalysis.display.wording import (
+    analysis_label,
+    estimand_line,
+    marks,
+    method_sentence,
+    mid_sentence,
+    outcome_label,
+)
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.bayes_plan import BayesPlan, PriorSet
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+
+EFFECT = (
+    "posterior_mean",
+    "posterior_sd",
+    "cred_low",
+    "cred_high",
+    "mcse",
+    "mcid",
+    "rope",
+    "p_benefit",
+    "p_beyond_mcid",
+    "p_harm_beyond_mcid",
+    "p_equivalence",
+    "sensitivity_prior",
+    "sensitivity_likelihood",
+)
+STANDARDISED = ("posterior_mean", "cred_low", "cred_high")
+SENSITIVE = 0.05
+"""power-scaling sensitivity from which a posterior is said to move with its prior (Kallioinen 2024)"""
+KINDS = {"eti": "equal-tailed", "hdi": "highest-density"}
+OVERALL = "overall"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the results of a row stand: an outcome (or domain, or overall), a visit and a contrast of one analysis."""
+
+    analysis: str
+    outcome: str
+    visit: str
+    contrast: str
+    label: str
+    measure: str = ""
+
+
+def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out the effects of the table's Bayesian analyses by domain, outcome and visit."""
+    plan = study.plan.bayes
+    assert plan is not None  # the study was refused without it
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    level = f"{rounding.fixed(100 * plan.interval.probability, 1).removesuffix('.0')}% CrI"
+    default, *others = plan.prior_sets
+    model.columns = [
+        Column(f"Difference ({level})"),
+        Column(f"Standardised benefit ({level})"),
+        Column("Any benefit", "Probability of"),
+        Column("Benefit beyond the MCID", "Probability of"),
+        Column("Practical equivalence", "Probability of"),
+    ]
+    model.columns += [Column(each.label, "Any benefit, by prior") for each in others]
+    chosen = [a for a in study.plan.analyses if a.name in table.analyses]
+    used = {a.estimand for a in chosen}
+    model.lead = [estimand_line(study.plan, estimand) for estimand in study.plan.estimands if estimand.name in used]
+    overall = RowGroup("All domains")
+    for domain in study.plan.domains:
+        group = RowGroup(domain.label)
+        group.rows += _rows(study, model, results, plan, table, domain.name, "The domain's effect, pooled")
+        for outcome in study.plan.outcomes:
+            if outcome.domain == domain.name and (table.outcomes == "all" or outcome.name in table.outcomes):
+                group.rows += _rows(study, model, results, plan, table, outcome.name, outcome_label(study, outcome))
+        if group.rows:
+            model.groups.append(group)
+    overall.rows += _rows(study, model, results, plan, table, OVERALL, "The overall effect, pooled over the domains")
+    if overall.rows:
+        model.groups.append(overall)
+    model.notes = [*_notes(study, plan, default, level), *(method_sentence(study, a.name) for a in chosen)]
+    model.notes += table.footnotes
+    return model
+
+
+def _places(study: Study, results: ResultsIndex, table: Table, outcome: str, prior: str) -> Iterator[Place]:
+    reference = study.reference_arm.name
+    several = len(table.analyses) > 1
+    for visit in ("", *study.visits):
+        if visit and table.visits != "all" and visit not in table.visits:
+            continue
+        for name in table.analyses:
+            for arm in list(study.arms)[1:]:
+                contrast = f"{arm} - {reference}"
+                for measure in ("", "measure=risk_difference"):
+                    context = ", ".join(filter(None, [f"prior={prior}", measure]))
+                    where = {"visit": visit, "contrast": contrast, "context": context}
+                    if results.row(name, outcome, "p_benefit", **where) is None:
+                        continue
+                    label = study.visits[visit].label if visit else "All visits"
+                    label += f": {analysis_label(study, name)}" if several else ""
+                    label += f", {study.arms[arm].label}" if len(study.arms) > 2 else ""
+                    yield Place(name, outcome, visit, contrast, label, measure)
+
+
+def _rows(
+    study: Study,
+    model: TableModel,
+    results: ResultsIndex,
+    plan: BayesPlan,
+    table: Table,
+    outcome: str,
+    label: str,
+) -> list[TableRow]:
+    places = list(_places(study, results, table, outcome, plan.prior_sets[0].name))
+    rows = [TableRow(label)] if places else []
+    return rows + [_row(study, model, results, plan, place) for place in places]
+
+
+def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan, place: Place) -> TableRow:
+    digits = study.displays.digits
+    found = {each.name: _stats(results, place, each) for each in plan.prior_sets}
+    default = found[plan.prior_sets[0].name]
+    low, high = default["cred_low"], default["cred_high"]
+    mean, size_low, size_high = (default[f"standardised_{name}"] for name in STANDARDISED)
+    own = results.row(
+        place.analysis, place.outcome, "p_benefit", visit=place.visit, contrast=place.contrast,
+        context=_context(place, plan.prior_sets[0]),
+    )  # fmt: skip
+    error, warning = ("", "") if own is None else (str(own["error"]), str(own["warning"]))
+    cells = [
+        "not estimated" if error else rounding.with_interval(default["posterior_mean"], low, high, digits.estimate),
+        rounding.with_interval(mean, size_low, size_high, digits.effect_size),
+        *(rounding.p_value(default[name], 2) for name in ("p_benefit", "p_beyond_mcid", "p_equivalence")),
+        *(rounding.p_value(found[each.name]["p_benefit"], 2) for each in plan.prior_sets[1:]),
+    ]
+    for each in plan.prior_sets:
+        record = {"outcome": place.outcome, "visit": place.visit, "analysis": place.analysis}
+        record |= {"contrast": place.contrast, "measure": place.measure.removeprefix("measure="), "prior": each.name}
+        model.records.append(record | found[each.name] | {"warning": warning, "error": error})
+    said = [error, warning]
+    if isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE:
+        said.append("the posterior moves with the prior of the effect (power scaling)")
+    note = "; ".join(part for part in said if part)
+    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    return TableRow(place.label + mark, tuple(cells), 1)
+
+
+def _context(place: Place, priors: PriorSet, *more: str) -> str:
+    return ", ".join(filter(None, [f"prior={priors.name}", place.measure, *more]))
+
+
+def _stats(results: ResultsIndex, place: Place, priors: PriorSet) -> dict[str, float]:
+    where = {"visit": place.visit, "contrast": place.contrast}
+    found = results.stats(place.analysis, place.outcome, EFFECT, context=_context(place, priors), **where)
+    context = _context(Place("", "", "", "", ""), priors, "measure=standardised")
+    for name in STANDARDISED:
+        value = results.stat(place.analysis, place.outcome, name, context=context, **where)
+        found[f"standardised_{name}"] = value
+    return found
+
+
+def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str) -> list[str]:
+    reference = study.reference_arm.label
+    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    rope = rounding.fixed(plan.rope, 2)
+    said = [
+        f"Difference: {others} minus {reference}, posterior mean. {level}: credible interval, "
+        f"{KINDS[plan.interval.kind]}. Standardised benefit: in standard deviations at baseline, positive where "
+        f"better. MCID: smallest benefit that matters, fixed in the plan. Practical equivalence: less than {rope} "
+        "standard deviations either way. No probability here is a P value."
+    ]
+    priors = [f"{each.label}: {_mixture(each)}" for each in plan.prior_sets]
+    said.append(
+        f"Prior: {mid_sentence(default.label)}, except where another is named. Priors of an effect, standardised, "
+        f"positive where it is benefit: {'; '.join(priors)}."
+    )
+    return said
+
+
+def _mixture(priors: PriorSet) -> str:
+    parts = []
+    for c in priors.effect:
+        share = f"{rounding.fixed(100 * c.weight, 0)}% " if len(priors.effect) > 1 else ""
+        parts.append(f"{share}normal({rounding.fixed(c.mean, 2)}, {rounding.fixed(c.sd, 2)})")
+    own = f" (others for {sum(len(o.outcomes) for o in priors.for_outcomes)} outcomes)" if priors.for_outcomes else ""
+    return " + ".join(parts) + own

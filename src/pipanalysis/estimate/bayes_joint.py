@@ -1,0 +1,216 @@
+"""The plan's joint Bayesian models: effects per outcome, per domain and overall, partially pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipanalysis.bayes import joint as model
+from pipanalysis.bayes.diagnostics import diagnose, leave_one_unit_out, log_prior, power_scaling, refitted_by_rule
+from pipanalysis.bayes.errors import BayesInputError
+from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.bayes_files import OutcomeDraws
+from pipanalysis.estimate.bayes_mmrm import Prepared, prepare
+from pipanalysis.estimate.bayes_rows import (
+    EffectDraws,
+    Where,
+    effect_rows,
+    fit_rows,
+    loo_rows,
+    parameter_rows,
+    refused_rows,
+)
+from pipanalysis.estimate.bayes_settings import (
+    bayes_plan,
+    effect_prior,
+    gates,
+    mcid,
+    method_name,
+    nuisance_priors,
+    sampler_settings,
+    seed_of,
+)
+from pipanalysis.estimate.comparison import counts
+from pipanalysis.estimate.model_result import contrast_name
+from pipanalysis.estimate.planning import suitable_outcomes
+
+if TYPE_CHECKING:
+    from pipanalysis.bayes.arrays import FloatArray
+    from pipanalysis.bayes.diagnostics import Diagnostics, Sensitivity
+    from pipanalysis.bayes.sampler import CompiledModel, Sampler, SamplerSettings
+    from pipanalysis.estimate.trial_data import TrialData
+    from pipanalysis.study.plan import Analysis
+
+OVERALL = "overall"
+"""stands for the outcome in rows of all domains together"""
+
+
+class BayesJoint:
+    """One joint model of the outcomes of an analysis."""
+
+    def __init__(self, trial: TrialData, analysis: Analysis, sampler: Sampler | None = None) -> None:
+        """Prepare every outcome of the analysis; `sampler` takes the place of the plan's."""
+        self.trial, self.analysis = trial, analysis
+        self.study = trial.study
+        self.plan = bayes_plan(self.study)
+        self.settings = sampler_settings(self.plan, sampler)
+        self.prepared = [prepare(trial, analysis, outcome) for outcome in suitable_outcomes(self.study, analysis)]
+        self.used = [each for each in self.prepared if each.problem is not None]
+        present = {visit for each in self.used for visit in each.frame.model_visits}
+        self.visits = [visit for visit in self.study.visits if visit in present]
+        asked = {each.outcome.domain for each in self.used}
+        self.domains = [domain.name for domain in self.study.plan.domains if domain.name in asked]
+        self.kept: list[OutcomeDraws] = []
+        name = method_name(analysis.method, self.settings.sampler, self.plan)
+        self.scope = Scope(analysis, OVERALL, "", self.plan.interval.probability, name)
+
+    def work(self) -> list[Callable[[], Iterator[Row]]]:
+        """Return the parts of the analysis as calls that yield rows."""
+        return [partial(self._outcome_counts, each) for each in self.prepared] + [self._rows]
+
+    def _outcome_scope(self, prepared: Prepared) -> Scope:
+        own = prepared.outcome
+        return Scope(self.analysis, own.name, own.domain, self.scope.conf_level, self.scope.method)
+
+    def _outcome_counts(self, prepared: Prepared) -> Iterator[Row]:
+        scope, notes = self._outcome_scope(prepared), "; ".join(prepared.frame.notes)
+        for extra in counts(prepared.frame):
+            yield scope.row(extra.stat_name, extra.stat, visit=extra.visit, arm=extra.arm, warning=notes)
+        if prepared.problem is None:
+            yield from refused_rows(scope, self.plan, prepared.planned, prepared.error, notes)
+
+    def _problem(self) -> model.JointProblem:
+        """Return the outcomes together, their units coded alike.
+
+        Raises:
+            BayesInputError: they cannot be modelled together.
+        """
+        if len(self.study.arms) != 2:
+            raise BayesInputError([f"{len(self.study.arms)} arms; the joint model compares two"])
+        units = sorted({unit for each in self.used for unit in each.frame.data["unit"]})
+        position = {unit: i for i, unit in enumerate(units)}
+        outcomes = []
+        for each in self.used:
+            assert each.problem is not None
+            own = np.array([position[unit] for unit in each.frame.data["unit"]], dtype=np.intp)
+            visits = np.array([self.visits.index(visit) for visit in each.frame.model_visits], dtype=np.intp)
+            at = np.array([self.visits.index(visit) for _, visit in each.keys], dtype=np.intp)
+            domain = self.domains.index(each.outcome.domain)
+            outcomes.append(model.JointOutcome(model.with_units(each.problem, own), visits, at, domain))
+        return model.JointProblem(outcomes, len(units), len(self.visits), len(self.domains))
+
+    def _rows(self) -> Iterator[Row]:
+        contrast = contrast_name(list(self.study.arms)[1], self.study.reference_arm.name)
+        try:
+            problem = self._problem()
+        except BayesInputError as error:
+            yield from refused_rows(self.scope, self.plan, [("", contrast)], str(error))
+            return
+        compiled = model.build(problem, self.plan.nuisance.lkj)
+        for i, each in enumerate(self.plan.prior_sets):
+            priors = model.JointPriors(
+                each.name, effect_prior(each, ""), self.plan.nuisance.pooling_scale, nuisance_priors(self.plan)
+            )
+            seed = seed_of(self.study, self.analysis.name, priors.name)
+            posterior, found, said = refitted_by_rule(
+                partial(_fit, compiled, problem, priors, seed),
+                self._judge,
+                self.settings,
+                target_accept=self.plan.refit.target_accept,
+                longer=self.plan.refit.longer,
+            )
+            yield from self._set_rows(posterior, found, contrast, said)
+            if i == 0 and found.passed:
+                yield from self._default_rows(posterior)
+
+    def _judge(self, posterior: model.JointPosterior) -> Diagnostics:
+        pooled = [self._domain(posterior, d, v) for d in range(len(self.domains)) for v in self._times()]
+        pooled += [posterior.overall_effect(v) for v in self._times()]
+        reported = {
+            "effect": posterior.effects[:, :, posterior.problem.estimated],
+            "pooled": np.stack([each for each in pooled if each is not None], axis=-1),
+            "spread": np.stack([posterior.draws.values[name] for name in self._spreads(posterior)], axis=-1),
+        }
+        return diagnose(reported, posterior.draws, gates(self.plan))
+
+    def _times(self) -> list[int | None]:
+        return [None, *range(len(self.visits))]
+
+    def _domain(self, posterior: model.JointPosterior, domain: int, visit: int | None) -> FloatArray | None:
+        """Return a domain's effect, None where it has none at the visit."""
+        own = posterior.problem.estimated[posterior.problem.domain == domain]
+        there = own.any() if visit is None else own[:, visit].any()
+        return posterior.domain_effect(domain, visit) if there else None
+
+    @staticmethod
+    def _spreads(posterior: model.JointPosterior) -> list[str]:
+        return [name for name in ("domain_sd", "outcome_sd", "visit_sd") if name in posterior.draws.values]
+
+    def _set_rows(self, posterior: model.JointPosterior, found: Diagnostics, contrast: str, said: str) -> Iterator[Row]:
+        """Yield what is given under every set of priors: status, and effects at every level."""
+        prior, plan, scope = posterior.priors.name, self.plan, self.scope
+        yield from fit_rows(scope, prior, found, warning=said)
+        error = "" if found.passed else "gates not passed: " + "; ".join(found.failures)
+        default = prior == plan.prior_sets[0].name
+        sensitivity = self._sensitivity(posterior) if found.passed and default else None
+        for k, each in enumerate(self.used):
+            assert each.problem is not None
+            own = self._outcome_scope(each)
+            for arm, visit in each.keys:
+                where: Where = {"visit": visit, "contrast": contrast_name(arm, each.frame.reference), "warning": said}
+                draws = posterior.effects[..., k, self.visits.index(visit)]
+                effect = EffectDraws(
+                    draws, each.problem.unit_of_effect, mcid(plan, own.outcome), plan.rope * each.problem.scale
+                )
+                yield from effect_rows(own, plan, prior, None if error else effect, error=error, **where)
+            if found.passed:
+                at = [self.visits.index(visit) for _, visit in each.keys]
+                self.kept.append(
+                    OutcomeDraws(each.outcome.name, prior, each.keys, posterior.effects[..., k, at], posterior.draws)
+                )
+        for v in self._times():
+            visit = "" if v is None else self.visits[v]
+            where = {"visit": visit, "contrast": contrast, "warning": said}
+            for d, domain in enumerate(self.domains):
+                draws_ = self._domain(posterior, d, v)
+                if draws_ is None:
+                    continue
+                pooled = None if error else EffectDraws(draws_, 1.0, nan, plan.rope)
+                own = Scope(self.analysis, domain, domain, scope.conf_level, scope.method)
+                yield from effect_rows(own, plan, prior, pooled, error=error, **where)
+            whole = None if error else EffectDraws(posterior.overall_effect(v), 1.0, nan, plan.rope)
+            own_sensitivity = sensitivity if v is None else None
+            yield from effect_rows(scope, plan, prior, whole, error=error, sensitivity=own_sensitivity, **where)
+
+    def _sensitivity(self, posterior: model.JointPosterior) -> Sensitivity:
+        """Return how the overall effect moves with its prior."""
+        drawn = posterior.draws.values["overall"][..., None]
+        effect = posterior.overall_effect()[..., None]
+        return power_scaling(effect, posterior.unit_logliks.sum(-1), log_prior(drawn, [posterior.priors.overall]))[0]
+
+    def _default_rows(self, posterior: model.JointPosterior) -> Iterator[Row]:
+        """Yield what is given under the default set alone: spread of effects, correlations, cross-validation."""
+        prior, plan, scope = posterior.priors.name, self.plan, self.scope
+        for name in self._spreads(posterior):
+            values = posterior.draws.values[name]
+            yield from parameter_rows(scope, plan, prior, name.replace("_", " "), values)
+        correlation = posterior.domain_correlation.reshape(*posterior.draws.divergent.shape, *2 * [len(self.domains)])
+        for a, first in enumerate(self.domains):
+            for b in range(a):
+                pair = f"correlation {self.domains[b]} {first}"
+                yield from parameter_rows(scope, plan, prior, pair, correlation[..., a, b])
+        yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks))
+
+
+def _fit(
+    compiled: CompiledModel,
+    problem: model.JointProblem,
+    priors: model.JointPriors,
+    seed: int,
+    settings: SamplerSettings,
+) -> model.JointPosterior:
+    return model.fit(compiled, problem, priors, settings, seed)

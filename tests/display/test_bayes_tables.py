@@ -1,0 +1,96 @@
+"""Bayesian tables show the results as they stand, with the interval's kind and every set of priors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from display.test_harms_table import scope
+from display.test_tables import Page
+from pipanalysis.display.step import tables
+from pipanalysis.estimate.analysis_results import Row, as_results
+from pipanalysis.files import write_json, write_parquet
+from pipanalysis.study.load import Study, load_study
+
+CONTRAST = "pip - control"
+
+
+@pytest.fixture
+def study(study_folder: Callable[..., Path]) -> Study:
+    loaded = load_study(study_folder())
+    loaded.layout.allocation_record.parent.mkdir(parents=True)
+    write_json(loaded.layout.allocation_record, {"allocation": "real"})
+    return loaded
+
+
+def effect(
+    study: Study, analysis: str, outcome: str, prior: str, p: float, error: str = "", **more: float
+) -> list[Row]:
+    of = scope(study, analysis, outcome)
+    numbers = {"posterior_mean": -2.345, "cred_low": -4.5, "cred_high": 0.125, "p_benefit": p, "p_beyond_mcid": 0.104}
+    numbers |= {"p_equivalence": 0.003} | more
+    where = {"visit": "month6", "contrast": CONTRAST, "error": error}
+    made = [of.row(k, v if not error else float("nan"), context=f"prior={prior}", **where) for k, v in numbers.items()]
+    context = f"prior={prior}, measure=standardised"
+    standardised = {"posterior_mean": 0.26, "cred_low": -0.01, "cred_high": 0.5}
+    return made + [of.row(k, v, context=context, **where) for k, v in standardised.items() if not error]
+
+
+def shown(study: Study, made: list[Row], table: str) -> Page:
+    write_parquet(study.layout.estimates, as_results(made))
+    tables(study)
+    return Page(study.layout.table(table, "html"))
+
+
+def test_effects_with_probabilities_and_priors(study: Study) -> None:
+    sets = {"weakly_informative": 0.974, "sceptical": 0.9, "enthusiastic": 0.9999, "informed": 0.6}
+    made = [row for prior, p in sets.items() for row in effect(study, "bayes_single", "cesd_total", prior, p)]
+    page = shown(study, made, "bayes_effects")
+    assert page.row("6 months") == [
+        "−2.35 (−4.50 to 0.13)", "0.26 (−0.01 to 0.50)", "0.97", "0.10", "<0.01", "0.90", ">0.99", "0.60",
+    ]  # fmt: skip
+    text = " ".join(page.text)
+    assert "95% CrI: credible interval, equal-tailed" in text
+    assert "Sceptical: normal(0.00, 0.20)" in text
+    assert "SYNTHETIC DATA" in text
+    kept = pd.read_csv(study.layout.table("bayes_effects", "csv"))
+    assert kept.set_index("prior")["p_benefit"].to_dict() == sets
+
+
+def test_a_sensitive_posterior_and_a_failed_one_are_marked(study: Study) -> None:
+    made = effect(study, "bayes_single", "cesd_total", "weakly_informative", 0.97, sensitivity_prior=0.07)
+    made += effect(study, "bayes_single", "psi_total", "weakly_informative", 0.5, error="gates not passed: R-hat 1.020")
+    page = shown(study, made, "bayes_effects")
+    text = " ".join(page.text)
+    assert "the posterior moves with the prior of the effect" in text
+    assert "gates not passed: R-hat 1.020" in text
+    assert page.row("6 months [b]")[:3] == ["not estimated", "–", "–"]
+
+
+def test_domains_and_all_of_them_stand_in_the_joint_table(study: Study) -> None:
+    made = effect(study, "bayes_joint", "maternal_mental_health", "weakly_informative", 0.8)
+    made += effect(study, "bayes_joint", "overall", "weakly_informative", 0.7)
+    page = shown(study, made, "bayes_joint")
+    text = " ".join(page.text)
+    assert page.row("6 months")[2] == "0.80"
+    assert "The domain's effect, pooled" in text
+    assert "The overall effect, pooled over the domains" in text
+
+
+def test_diagnostics_against_the_gates(study: Study) -> None:
+    of = scope(study, "bayes_single", "cesd_total")
+    context = "prior=weakly_informative"
+    numbers = {"r_hat": 1.0049, "ess_bulk": 1234.4, "ess_tail": 999.9, "n_divergent": 0, "bfmi": 0.876}
+    numbers |= {"elpd_loo": -100.25, "elpd_loo_se": 8.04, "pareto_k": 0.61, "n_high_pareto_k": 0, "fit_status": 0}
+    made = [of.row(name, value, context=context) for name, value in numbers.items()]
+    for arm, p in (("control", 0.3), ("pip", 0.7)):
+        made.append(of.row("predictive_p", p, visit="month6", arm=arm, context=f"{context}, check=posterior mean"))
+        made.append(of.row("predictive_p", 0.01, visit="month6", arm=arm, context=f"{context}, check=prior mean"))
+    page = shown(study, made, "bayes_checks")
+    assert page.row("CES-D depressive symptoms: Weakly informative") == [
+        "ok", "1.005", "1234", "1000", "0", "0.88", "−100.3 (8.0)", "0.61", "0", "0.30 to 0.70",
+    ]  # fmt: skip
+    assert "R-hat below 1.01" in " ".join(page.text)
