@@ -16,8 +16,8 @@ from estimate.simulated import said
 RUNS, SEED = 300, 20160302
 CONSERVATIVE = ("gee", "symptoms out of")
 """estimating equations with the small-sample covariance; a negative binomial distribution fitted to bounded counts"""
-POOR = {("logistic, bootstrap", "coverage, risk_ratio"): 0.87}
-"""estimator and quantity → least share; ratios of few events, whose resampled denominators come near to none"""
+POOR = {("logistic, bootstrap", simulations_binary.RARE, "coverage, risk_ratio"): 0.88}
+"""estimator, scenario and quantity → least share; 92.6% (Monte Carlo SE 1.0) of 95% in 700 runs of two seeds"""
 
 
 @pytest.mark.validation
@@ -39,7 +39,7 @@ def test_coverage_and_type_i_error(simulate: Callable[[int, int], list[dict[str,
         liberal = line["nominal"] - line["found"]
         if line["nominal"] < 0.5:  # an error rate
             liberal = -liberal
-        if least := POOR.get((line["estimator"], line["quantity"])):
+        if least := POOR.get((line["estimator"], line["scenario"], line["quantity"])):
             assert line["found"] >= least, line
             continue
         assert liberal < allowed, line
