@@ -12,6 +12,7 @@ from pipanalysis.bayes.diagnostics import (
     Gates,
     diagnose,
     energy_fraction,
+    importance_weights,
     leave_one_unit_out,
     log_prior,
     power_scaling,
@@ -130,3 +131,24 @@ def test_leave_one_out_of_a_normal_mean() -> None:
     assert found.elpd == pytest.approx(norm.logpdf(y, rest, np.sqrt(1 + 1 / (n - 1))).sum(), abs=0.05)
     assert found.max_pareto_k < 0.5
     assert found.n_high_k == 0
+
+
+def test_weighted_draws_are_those_of_the_other_prior() -> None:
+    """Likelihood N(0.5, 0.3): from the posterior under N(0, 1) to that under N(0, 0.2), both normal."""
+
+    def law(sd: float) -> tuple[float, float]:
+        variance = 1 / (1 / 0.3**2 + 1 / sd**2)
+        return variance * 0.5 / 0.3**2, variance**0.5
+
+    x = np.random.default_rng(6).normal(*law(1.0), (4, 2000, 1))
+    wide, narrow = (log_prior(x, [EffectPrior((0.0,), (sd,))]) for sd in (1.0, 0.2))
+    found = importance_weights(narrow - wide)
+    mean, sd = law(0.2)
+    assert found.weights.sum() == pytest.approx(1)
+    assert found.pareto_k < 0.7
+    error = sd / np.sqrt(found.efficiency * x.size)
+    assert abs(found.weights @ x.reshape(-1) - mean) < 4 * error
+    again = x.reshape(-1)[found.resample(1)]
+    assert abs(again.mean() - mean) < 4 * error
+    assert again.std() == pytest.approx(sd, rel=0.06)
+    assert importance_weights(np.zeros((2, 50))).efficiency == pytest.approx(1)

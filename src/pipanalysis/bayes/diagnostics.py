@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from pipanalysis.bayes.arrays import FloatArray
+from pipanalysis.bayes.arrays import FloatArray, IntArray
 from pipanalysis.bayes.priors import EffectPrior
 from pipanalysis.bayes.sampler import Draws, SamplerSettings
 
@@ -150,6 +150,47 @@ def leave_one_unit_out(logliks: FloatArray) -> Loo:
     k = np.asarray(found.pareto_k)
     limit = min(1 - 1 / np.log10(logliks.shape[0] * logliks.shape[1]), 0.7)
     return Loo(float(found.elpd), float(found.se), float(found.p), float(k.max()), int((k > limit).sum()))
+
+
+MAX_PARETO_K = 0.7
+"""above it importance weights are not reliable (Vehtari et al. 2024, Journal of Machine Learning Research 25:72)"""
+
+
+@dataclass(frozen=True)
+class ImportanceWeights:
+    """Pareto-smoothed weights of draws.
+
+    Attributes:
+        weights: add up to 1, (draws of all chains,).
+        pareto_k: of their tail.
+    """
+
+    weights: FloatArray
+    pareto_k: float
+
+    @property
+    def efficiency(self) -> float:
+        """Share of the effective number of draws that is left."""
+        return float(1 / (len(self.weights) * np.square(self.weights).sum()))
+
+    def resample(self, seed: int) -> IntArray:
+        """Return as many positions as there are draws, by weight (systematic resampling), in random order."""
+        rng = np.random.default_rng(seed)
+        n = len(self.weights)
+        at = np.searchsorted(np.cumsum(self.weights), (np.arange(n) + rng.random()) / n)
+        return np.asarray(rng.permutation(np.minimum(at, n - 1)), dtype=np.intp)
+
+
+def importance_weights(log_ratio: FloatArray) -> ImportanceWeights:
+    """Return the weights of draws under another prior from the log ratio of its density to theirs, (chains, draws)."""
+    from arviz_stats.base import array_stats
+
+    flat = log_ratio.reshape(-1)
+    if np.ptp(flat) == 0:
+        return ImportanceWeights(np.full(flat.size, 1 / flat.size), 0.0)
+    smoothed, k = array_stats.psislw(flat[None, :], axis=[-1])
+    logs = np.asarray(smoothed).reshape(-1)
+    return ImportanceWeights(np.exp(logs - logsumexp(logs)), float(np.asarray(k).reshape(-1)[0]))
 
 
 def log_prior(effects: FloatArray, priors: Sequence[EffectPrior]) -> FloatArray:

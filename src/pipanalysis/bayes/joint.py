@@ -285,6 +285,27 @@ def model_data(problem: JointProblem, priors: JointPriors) -> dict[str, FloatArr
     }
 
 
+def resampled(posterior: JointPosterior, priors: JointPriors, chosen: IntArray) -> JointPosterior:
+    """Return the posterior under other priors from draws that were chosen by their importance weights.
+
+    Args:
+        posterior: under the priors that it was sampled with.
+        priors: the others.
+        chosen: positions among the draws of all chains, as many as there are.
+    """
+    shape = posterior.draws.divergent.shape
+
+    def take(values: FloatArray) -> FloatArray:
+        return values.reshape(-1, *values.shape[2:])[chosen].reshape(values.shape)
+
+    draws = Draws(
+        {name: take(values) for name, values in posterior.draws.values.items()},
+        posterior.draws.divergent.reshape(-1)[chosen].reshape(shape),
+        take(posterior.draws.energy),
+    )
+    return JointPosterior(posterior.problem, priors, draws)
+
+
 def fit(
     compiled: CompiledModel, problem: JointProblem, priors: JointPriors, settings: SamplerSettings, seed: int
 ) -> JointPosterior:

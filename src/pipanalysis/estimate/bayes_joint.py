@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from math import nan
 from typing import TYPE_CHECKING
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.bayes import joint as model
-from pipanalysis.bayes.diagnostics import diagnose, leave_one_unit_out, log_prior, power_scaling, refitted_by_rule
+from pipanalysis.bayes.diagnostics import (
+    MAX_PARETO_K,
+    diagnose,
+    importance_weights,
+    leave_one_unit_out,
+    log_prior,
+    power_scaling,
+    refitted_by_rule,
+)
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.bayes_files import OutcomeDraws
@@ -57,7 +66,9 @@ class BayesJoint:
         self.trial, self.analysis = trial, analysis
         self.study = trial.study
         self.plan = bayes_plan(self.study)
-        self.settings = sampler_settings(self.plan, sampler)
+        self.settings = replace(
+            sampler_settings(self.plan, sampler), target_accept=self.plan.sampling.joint_target_accept
+        )
         self.prepared = [prepare(trial, analysis, outcome) for outcome in suitable_outcomes(self.study, analysis)]
         self.used = [each for each in self.prepared if each.problem is not None]
         present = {visit for each in self.used for visit in each.frame.model_visits}
@@ -111,11 +122,15 @@ class BayesJoint:
             yield from refused_rows(self.scope, self.plan, [("", contrast)], str(error))
             return
         compiled = model.build(problem, self.plan.nuisance.lkj)
+        base: tuple[model.JointPosterior, Diagnostics] | None = None
         for i, each in enumerate(self.plan.prior_sets):
             priors = model.JointPriors(
                 each.name, effect_prior(each, ""), self.plan.nuisance.pooling_scale, nuisance_priors(self.plan)
             )
             seed = seed_of(self.study, self.analysis.name, priors.name)
+            if base is not None and (weighted := self._reweighted(*base, priors, seed)) is not None:
+                yield from self._set_rows(*weighted[:2], contrast, weighted[2])
+                continue
             posterior, found, said = refitted_by_rule(
                 partial(_fit, compiled, problem, priors, seed),
                 self._judge,
@@ -125,7 +140,32 @@ class BayesJoint:
             )
             yield from self._set_rows(posterior, found, contrast, said)
             if i == 0 and found.passed:
+                base = posterior, found
                 yield from self._default_rows(posterior)
+
+    def _reweighted(
+        self, posterior: model.JointPosterior, found: Diagnostics, priors: model.JointPriors, seed: int
+    ) -> tuple[model.JointPosterior, Diagnostics, str] | None:
+        """Return the posterior under another prior of the overall effect from the draws under the default one.
+
+        None where importance weights are not reliable, or would leave fewer effective draws than the plan's gate.
+        """
+        drawn = posterior.draws.values["overall"][..., None]
+        ratio = log_prior(drawn, [priors.overall]) - log_prior(drawn, [posterior.priors.overall])
+        weights = importance_weights(ratio)
+        kept = replace(
+            found,
+            ess_bulk=found.ess_bulk * weights.efficiency,
+            ess_tail=found.ess_tail * weights.efficiency,
+        )
+        gate = self.plan.gates.ess
+        if weights.pareto_k > MAX_PARETO_K or min(kept.ess_bulk, kept.ess_tail) <= gate:
+            return None
+        said = (
+            "draws under the default priors, weighted (Pareto-smoothed importance sampling, "
+            f"k {weights.pareto_k:.2f}, {100 * weights.efficiency:.0f}% of their effective number)"
+        )
+        return model.resampled(posterior, priors, weights.resample(seed)), kept, said
 
     def _judge(self, posterior: model.JointPosterior) -> Diagnostics:
         pooled = [self._domain(posterior, d, v) for d in range(len(self.domains)) for v in self._times()]
