@@ -52,6 +52,9 @@ def check(study: StudyFolder = HERE) -> None:
     loaded = _load(study)
     check_whole_plan(loaded)
     about = loaded.config.study
+    if not loaded.analysed:
+        typer.echo(f"{about.id}: valid. A study without arms and without analysis; {about.data} data.")
+        return
     typer.echo(
         f"{about.id}: valid. {len(loaded.arms)} arms, {len(loaded.visits)} visits, {len(loaded.instruments)} "
         f"instruments, {len(loaded.scores)} scores, {len(loaded.outcomes)} outcomes, "

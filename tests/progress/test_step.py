@@ -289,6 +289,18 @@ def test_small_counts_are_not_sent_out(tmp_path: Path) -> None:
     assert reasons(hidden.layout.progress_workbook) == {"Moved": 15, "Declined": 5}
 
 
+def test_small_counts_are_hidden_on_the_page_too_where_the_plan_says_so(tmp_path: Path) -> None:
+    chosen = trials.study(tmp_path, {"small_counts": {"below": 5, "page": True}})
+    log = [{"site": "north", "seen_on": "2020-01-03", "fits": "0", "why_not": why} for why in ("1", "1", "2")]
+    trials.write(chosen, people(4), log=log)
+    progress(chosen, as_of="2020-05-20")
+    page = chosen.layout.progress_page.read_text(encoding="utf-8")
+    north = re.search(r'data-scope="north" data-section="screening">(.*?)</template>', page, flags=re.DOTALL)
+    assert north
+    assert "Too old: hidden (small) · Other: hidden (small)" in words(north.group(1))
+    assert "Too old: 2 · Other: 1" in words(page)
+
+
 def test_made_up_data_say_so_on_their_face(tmp_path: Path) -> None:
     about = {**trials.STUDY["study"], "data": "example"}
     chosen = trials.study(tmp_path, study=about)

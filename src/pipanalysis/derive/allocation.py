@@ -29,6 +29,7 @@ def allocate(study: Study) -> str:
         PlanError: the data are real, the plan is not locked, and study.yaml gives no reason for that.
         DataError: the allocation is missing, or does not name exactly one known arm for each randomised unit.
     """
+    study.require_analysis()
     layout = study.layout
     participants = read_parquet(layout.participants)
     participants = participants.loc[participants["randomised"]].reset_index(drop=True)

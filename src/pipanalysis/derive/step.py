@@ -25,8 +25,10 @@ def derive(study: Study, *, progress: bool = False) -> str:
         What was done, in a line.
 
     Raises:
+        ConfigError: the study has no analysis.
         DataError: a checked table is missing or damaged.
     """
+    study.require_analysis()
     layout = study.layout
     participants = read_parquet(layout.checked_participants)
     visits = read_parquet(layout.checked_visits)

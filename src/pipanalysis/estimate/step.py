@@ -236,6 +236,7 @@ def collect(study: Study) -> str:
         What was done, in a line.
 
     Raises:
+        ConfigError: the study has no analysis.
         PlanError: a family of hypotheses lists an outcome that its analysis cannot be carried out on.
         DataError: a family's results are missing or do not meet the schema.
     """
@@ -244,6 +245,7 @@ def collect(study: Study) -> str:
     from pipanalysis.estimate.cross_check import cross_check_rows
     from pipanalysis.estimate.multiplicity import adjusted_rows
 
+    study.require_analysis()
     check_families(study)
     paths = [study.layout.family(family) for family in study.families()]
     parts = [checked(read_parquet(path), path.name) for path in paths]

@@ -123,9 +123,16 @@ def _forecast(data: ProgressData, outlook: Outlook) -> list[str]:
         low_n, middle_n, high_n = outlook.by_end
         end = day(data.study.config.recruitment.end)
         numbers = f"By the planned end, {end}: about {middle_n:,} (likely {low_n:,} to {high_n:,})"
-        chance = "" if outlook.chance is None else f"; the chance of the target by then is {outlook.chance:.0%}"
+        chance = "" if outlook.chance is None else f"; the chance of the target by then is {_chance(outlook.chance)}"
         said.append(f"{numbers}{chance}.")
     return said
+
+
+def _chance(probability: float) -> str:
+    """Return a probability in per cent, never as certain."""
+    if probability > 0.99:
+        return "over 99%"
+    return "under 1%" if probability < 0.01 else f"{probability:.0%}"
 
 
 def _chart(data: ProgressData, found: Recruitment) -> list[dict[str, Any]]:

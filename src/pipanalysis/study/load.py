@@ -60,10 +60,19 @@ class Study:
         Raises:
             ConfigError: the study has no arms.
         """
-        if self.config.allocation is None:
+        self.require_analysis()
+        assert self.config.allocation is not None
+        return self.config.allocation
+
+    def require_analysis(self) -> None:
+        """Refuse a step of the analysis for a study that has none.
+
+        Raises:
+            ConfigError: the study has no arms and no analysis.
+        """
+        if not self.analysed:
             about = "study.analysis: false, a study without arms and without analysis"
             raise ConfigError(Problem("config/study.yaml", about, "only `intake` and `progress`"))
-        return self.config.allocation
 
     @property
     def masked(self) -> bool:
