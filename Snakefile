@@ -38,13 +38,6 @@ data_parts = (config_.visits, config_.sites, config_.variables, config_.files, s
 set_parts = (plan.analysis_sets, plan.outcomes)
 
 
-rule all:
-    input:
-        at.manifest,
-        at.estimates_csv,
-        [at.table(table.name, ending) for table in study.displays.tables for ending in ("html", "csv")],
-
-
 if config_.study.data == "synthetic":
 
     rule simulate:
@@ -92,7 +85,7 @@ rule derive:
         "pipanalysis derive --quiet"
 
 
-if closed_files:
+if closed_files and not study.masked:
 
     rule intake_closed:
         input:
@@ -179,13 +172,12 @@ rule tables:
         "pipanalysis tables"
 
 
+# The last two rules take what every rule above them makes.
+
+
 rule manifest:
     input:
-        [path for path in rules.all.input if Path(path) != at.manifest],
-        at.allocation_record,
-        at.intake_record,
-        at.participants,
-        [at.closed_record] if closed_files and not study.masked else [],
+        [path for above in workflow.rules for path in above.output],
     output:
         at.manifest,
         at.durations,
@@ -194,3 +186,10 @@ rule manifest:
         parts=part_fingerprint(config_, study.instruments, plan, study.displays, study.simulation, lock),
     shell:
         "pipanalysis manifest"
+
+
+# Not the results alone: a step that was killed has lost its output, and is not made again unless that is asked for.
+rule all:
+    default_target: True
+    input:
+        [path for above in workflow.rules for path in above.output],
