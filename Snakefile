@@ -45,15 +45,6 @@ if not study.analysed:
     print(f"{config_.study.id}: a study without arms and without analysis; only its progress is made.", file=sys.stderr)
 
 
-rule all:
-    input:
-        at.manifest if study.analysed else progress_outputs(study),
-        at.estimates_csv if study.analysed else [],
-        [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
-        [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
-        [at.report(ending) for ending in study.displays.report_formats if study.analysed],
-
-
 if config_.study.data == "synthetic":
 
     rule simulate:
@@ -116,7 +107,7 @@ rule progress:
         "pipanalysis progress --quiet --as-of '{params.as_of}'"
 
 
-if closed_files:
+if closed_files and not study.masked:
 
     rule intake_closed:
         input:
@@ -234,13 +225,13 @@ rule report:
         "pipanalysis report"
 
 
+# Not the results alone: a step that was killed has lost its output, and is not made again unless that is asked for.
+made = [path for above in workflow.rules if above.name != "progress" for path in above.output]
+
+
 rule manifest:
     input:
-        [path for path in rules.all.input if Path(path) != at.manifest],
-        at.allocation_record,
-        at.intake_record,
-        at.participants,
-        [at.closed_record] if closed_files and not study.masked else [],
+        made,
     output:
         at.manifest,
         at.durations,
@@ -249,3 +240,9 @@ rule manifest:
         parts=part_fingerprint(config_, study.instruments, plan, study.displays, study.simulation, lock),
     shell:
         "pipanalysis manifest"
+
+
+rule all:
+    default_target: True
+    input:
+        [*made, at.manifest, at.durations] if study.analysed else progress_outputs(study),

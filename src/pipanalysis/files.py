@@ -36,6 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             left.unlink(missing_ok=True)
     aside = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
     try:
+        aside.touch()  # a folder that cannot be written is told in the system's words, not in some writer's
         yield aside
         with aside.open("rb+") as written:
             os.fsync(written.fileno())

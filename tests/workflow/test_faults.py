@@ -279,3 +279,18 @@ def test_a_clock_set_back_changes_no_result(undisturbed: Path, folder: Path, wor
     assert run.status == 0, run.said
     assert run.jobs["collect"] == 1
     assert made(folder) == made(undisturbed)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    ["results/estimates/mmrm.parquet", "data/derived/analysis/participants.parquet", "data/derived/scores.parquet"],
+)
+def test_a_step_that_was_killed_is_made_again_with_all_that_rests_on_it(
+    undisturbed: Path, folder: Path, workflow: Workflow, lost: str
+) -> None:
+    """The workflow removes a step's output before it runs the step; the results of before are still there then."""
+    (folder / lost).unlink()
+    run = workflow(folder)
+    assert run.status == 0, run.said
+    assert {"mmrm", "collect", "tables", "manifest"} <= set(run.jobs)
+    assert made(folder) == made(undisturbed)
