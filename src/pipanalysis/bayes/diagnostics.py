@@ -188,7 +188,7 @@ def importance_weights(log_ratio: FloatArray) -> ImportanceWeights:
     flat = log_ratio.reshape(-1)
     if np.ptp(flat) == 0:
         return ImportanceWeights(np.full(flat.size, 1 / flat.size), 0.0)
-    smoothed, k = array_stats.psislw(flat[None, :], axis=[-1])
+    smoothed, k = array_stats.psislw(-flat[None, :], axis=[-1])  # it takes log ratios with the opposite sign
     logs = np.asarray(smoothed).reshape(-1)
     return ImportanceWeights(np.exp(logs - logsumexp(logs)), float(np.asarray(k).reshape(-1)[0]))
 
