@@ -67,5 +67,5 @@ benchmark: .venv/made ## how fast, and how much memory
 	$(BIN)/python benchmarks/bench_progress.py
 	$(BIN)/python benchmarks/bench_bayes.py
 
-clean: ## remove what was made: data of the synthetic trial, derived data, results
-	git clean -fdxq data results examples
+clean: ## remove what was made: data of the synthetic trial, derived data, results (not the history of the progress page)
+	git clean -fdxq -e '**/data/progress/' -e query_answers.csv data results examples

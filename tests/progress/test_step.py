@@ -208,7 +208,8 @@ def test_an_empty_trial(tmp_path: Path) -> None:
     ):
         assert said in text
     assert not re.search(r"\b(nan|None|NaT)\b", text)
-    progress(chosen)  # no date in the data: still a page
+    progress(chosen)
+    assert "The data hold no date" in words(chosen.layout.progress_page.read_text(encoding="utf-8"))
     outputs(chosen)
 
 
@@ -264,6 +265,9 @@ def test_a_site_is_sent_its_own_units_and_no_other_column(running: Study) -> Non
         assert own <= cells
         assert not others & cells
         assert [c.value for c in book["Dyads"][2]] == ["Dyad", "Date of randomisation"]
+        asked = [c.value for c in book["Open queries"][2]]
+        assert "Found" in asked
+        assert not {"Answer", "Site", "Since last time"} & set(asked)
 
 
 def test_small_counts_are_not_sent_out(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.study import Variable
 
+NO_DAY = pd.Timestamp(dt.date(1970, 1, 1))
+"""as-of date of data that hold no date"""
 NO_GROUP = ""
 """group of what belongs to no known site"""
 
@@ -31,7 +33,8 @@ class ProgressData:
 
     Attributes:
         study: the configuration.
-        as_of: the day; whatever is dated later has not happened yet.
+        as_of: the day; whatever is dated later has not happened yet. `NO_DAY` where the latest date was asked for and
+            the data hold none.
         people: a row per unit received: unit, group, enrolled, enrolled_on, withdrawn_on, withdrawn_reason.
         visits: a row per enrolled unit and planned visit, as `derive.windows.assessments`, with done,
             group, assessor, withdrawn_on and state (one of `visit_states.STATES`).
@@ -157,7 +160,7 @@ def _day(
     dates = [people["enrolled_on"], people["withdrawn_on"], held["date"]]
     dates += [frame["date"] for frame in (screening, acts) if frame is not None]
     latest = pd.concat([d.astype("datetime64[ns]") for d in dates]).max()
-    return pd.Timestamp(dt.date(1970, 1, 1)) if pd.isna(latest) else latest.normalize()
+    return NO_DAY if pd.isna(latest) else latest.normalize()
 
 
 def labels(variable: Variable | None, values: pd.Series) -> pd.Series:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pipanalysis.progress.data import ProgressData
 
 
+INTERNAL = ("since", "answer")
+"""columns of the queries that are for the trial team alone"""
+
+
 def write_listing(
     path: Path, data: ProgressData, group: str | None, groups: dict[str, str], shown: list[List], marks: list[str]
 ) -> None:
@@ -43,8 +47,10 @@ def write_listing(
         columns = {**one.columns, **one.more}
         if one.name == "queries":
             frame = frame[frame["state"].isin([STATES[name] for name in OPEN])]
-            if group is not None and not study.progress.listings.query_values:
-                columns.pop("found")
+            hidden = (
+                [*INTERNAL, *([] if study.progress.listings.query_values else ["found"])] if group is not None else []
+            )
+            columns = {name: label for name, label in columns.items() if name not in hidden}
         names = [name for name in columns if group is None or name != "site"]
         sheets["To do" if one.name == "chase" else "Open queries"] = frame[names].rename(columns=columns)
     if study.visits:

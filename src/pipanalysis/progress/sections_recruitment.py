@@ -105,6 +105,8 @@ def _standing(data: ProgressData, found: Recruitment) -> list[str]:
         return [*said, f"The target was reached{when}."]
     if found.state == "ended_short":
         return [*said, f"The planned end of recruitment is past, and the latest {unit} came on {day(found.last_on)}."]
+    if found.last_on is None:
+        return [*said, "None of them has a date, so there is no forecast."]
     said.append(f"In the last {found.recent_days} days: {found.recent}; the latest on {day(found.last_on)}.")
     return said if found.outlook is None else [*said, *_forecast(data, found.outlook)]
 

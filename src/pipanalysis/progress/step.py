@@ -12,7 +12,7 @@ from pipanalysis.errors import ConfigError, Problem
 from pipanalysis.files import write_text
 from pipanalysis.progress import lists
 from pipanalysis.progress.answers import read_answers
-from pipanalysis.progress.data import NO_GROUP, ProgressData, groups, read_progress
+from pipanalysis.progress.data import NO_DAY, NO_GROUP, ProgressData, groups, read_progress
 from pipanalysis.progress.listings import write_listing
 from pipanalysis.progress.outputs import site_names
 from pipanalysis.progress.page import WHOLE, Page, render
@@ -75,7 +75,7 @@ def progress(study: Study, *, as_of: str | None = None, show: bool = False) -> s
     last = earlier[-1] if earlier else None
     since = day(last.as_of) if last else ""
     by_scope[WHOLE].insert(1, changes_section(changes(now, last), changed_files(now, last), since))
-    by_scope[WHOLE].append(_about(data, as_of))
+    by_scope[WHOLE].append(_about(data))
     written = _write_lists(data, names, shown, log, marks)
     page = Page(
         title=study.config.study.title,
@@ -162,18 +162,21 @@ def _subtitle(data: ProgressData, as_of: str | None) -> list[str]:
         how, "as asked for"
     )
     about = data.study.config.study
-    said = [f"State of the data on {day(data.as_of)} ({why}).", "Blinded: nothing here is by arm."]
+    when = f"State of the data on {day(data.as_of)} ({why})."
+    if data.as_of == NO_DAY:
+        when = "The data hold no date, so this is the state of no particular day."
+    said = [when, "Blinded: nothing here is by arm."]
     if not data.study.analysed:
         said[1] = "A study without arms and without analysis."
     return [*([about.registration] if about.registration else []), *said]
 
 
-def _about(data: ProgressData, as_of: str | None) -> Section:
+def _about(data: ProgressData) -> Section:
     rows = [[str(f["file"]), f"{f['rows_read']:,}", str(f["sha256"])[:16]] for f in data.files]
     tables = [
         Table("Data files read", ["File", "Rows", "Checksum (SHA-256, first 16)"], rows, frozenset({1}), open=False)
     ]
-    lead = [f"Made from the data as received, as they stood on {day(data.as_of)}; whatever is dated later is left out."]
+    lead = ["Made from the data as received; whatever is dated after the day above is left out."]
     for what, n in data.later.items():
         lead.append(f"Left out: {n} {what} dated later.")
     for what, n in data.undated.items():
