@@ -5,11 +5,12 @@ Lines of single participants are not drawn: the results hold nothing at the leve
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.figure_files import COLOURS, LINES, MARKERS
+from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import analysis, marks, wrapped
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 """panels side by side"""
+NARROWEST = 7
+"""letters between two visits at least, for their labels to lie level"""
 
 
 def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
@@ -58,7 +61,7 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, squeeze=False)
         for axes, (name, points) in zip(grid.flat, panels.items(), strict=False):
-            _panel(study, axes, points)
+            _panel(study, axes, points, LETTERS_PER_INCH * (model.size[0] / across - 0.6))
             better = study.scores[study.outcomes[name].score].better
             axes.set_title(wrapped(labels[name], 32) + (f"\n({better} is better)" if better else ""), loc="left")
         for axes in list(grid.flat)[len(panels) :]:
@@ -84,7 +87,8 @@ def _points(
     return points
 
 
-def _panel(study: Study, axes: Axes, points: list[dict[str, Any]]) -> None:
+def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], letters: float) -> None:
+    """Draw an outcome on axes that are so many letters wide."""
     months = {visit.name: visit.months for visit in study.visits.values()}
     span = max(months.values()) - min(months.values()) or 1.0
     for i, arm in enumerate(study.arms.values()):
@@ -109,5 +113,10 @@ def _panel(study: Study, axes: Axes, points: list[dict[str, Any]]) -> None:
                 axes.plot([x, x], [point["low"], point["high"]], color=style["color"], linewidth=0.9, zorder=1)
     shown = {point["visit"] for point in points}
     visits = [visit for visit in study.visits.values() if visit.name in shown]
-    axes.set_xticks([visit.months for visit in visits], [wrapped(visit.label, 12) for visit in visits])
+    at = [visit.months for visit in visits]
+    room = min((later - earlier for earlier, later in pairwise(at)), default=span) / (1.16 * span) * letters
+    if room >= NARROWEST:
+        axes.set_xticks(at, [wrapped(visit.label, int(room)) for visit in visits])
+    else:
+        axes.set_xticks(at, [visit.label for visit in visits], rotation=90)
     axes.margins(x=0.08)
