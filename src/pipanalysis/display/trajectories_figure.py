@@ -56,12 +56,14 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     )
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
-    model.size = (7.2 if across > 1 else 4.5, 2.25 * down + 0.35)
+    width = 7.2 if across > 1 else 6.2
+    room = _room(study, model.records, LETTERS_PER_INCH * (width / across - 0.6))
+    model.size = (width, (2.25 if room >= NARROWEST else 3.0) * down + 0.35)
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, squeeze=False)
         for axes, (name, points) in zip(grid.flat, panels.items(), strict=False):
-            _panel(study, axes, points, LETTERS_PER_INCH * (model.size[0] / across - 0.6))
+            _panel(study, axes, points, room)
             better = study.scores[study.outcomes[name].score].better
             axes.set_title(wrapped(labels[name], 32) + (f"\n({better} is better)" if better else ""), loc="left")
         for axes in list(grid.flat)[len(panels) :]:
@@ -71,6 +73,14 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
 
     model.draw = draw
     return model
+
+
+def _room(study: Study, points: list[dict[str, Any]], letters: float) -> float:
+    """Return how many letters lie between the two closest visits on axes that are so many letters wide."""
+    shown = {point["visit"] for point in points}
+    at = [visit.months for visit in study.visits.values() if visit.name in shown]
+    span = max(at) - min(at) or 1.0
+    return min((later - earlier for earlier, later in pairwise(at)), default=span) / (1.16 * span) * letters
 
 
 def _points(
@@ -87,8 +97,8 @@ def _points(
     return points
 
 
-def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], letters: float) -> None:
-    """Draw an outcome on axes that are so many letters wide."""
+def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], room: float) -> None:
+    """Draw an outcome; `room` is how many letters a visit's label may be wide."""
     months = {visit.name: visit.months for visit in study.visits.values()}
     span = max(months.values()) - min(months.values()) or 1.0
     for i, arm in enumerate(study.arms.values()):
@@ -114,9 +124,8 @@ def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], letters: floa
     shown = {point["visit"] for point in points}
     visits = [visit for visit in study.visits.values() if visit.name in shown]
     at = [visit.months for visit in visits]
-    room = min((later - earlier for earlier, later in pairwise(at)), default=span) / (1.16 * span) * letters
     if room >= NARROWEST:
         axes.set_xticks(at, [wrapped(visit.label, int(room)) for visit in visits])
     else:
-        axes.set_xticks(at, [visit.label for visit in visits], rotation=90)
+        axes.set_xticks(at, [wrapped(visit.label, 16) for visit in visits], rotation=90)
     axes.margins(x=0.08)
