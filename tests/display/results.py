@@ -24,7 +24,7 @@ ANALYSES: list[dict[str, Any]] = [
 ]
 
 
-def study(labels: list[str], figures: list[dict[str, Any]], **options: Any) -> Study:
+def study(labels: list[str], figures: list[dict[str, Any]], visits: dict[str, float] = VISITS, **options: Any) -> Study:
     """A study with an outcome for each label, whose scores are better high and low in turn."""
     names = [f"o{i}" for i in range(len(labels))]
     outcomes = [
@@ -33,7 +33,7 @@ def study(labels: list[str], figures: list[dict[str, Any]], **options: Any) -> S
     ]
     made = trials.study(
         ANALYSES,
-        visits=VISITS,
+        visits=visits,
         outcomes=outcomes,
         scores=dict.fromkeys(names, "continuous"),
         better="lower",
@@ -57,7 +57,7 @@ def effects(made: Study, name: str = "primary") -> list[Row]:
     rows = []
     for i, outcome in enumerate(made.plan.outcomes):
         of = scope(made, name, outcome.name)
-        for j, visit in enumerate(("month6", "month12")):
+        for j, visit in enumerate(list(made.visits)[1:]):
             size = round(-0.8 + 0.05 * i + 0.011 * j, 3)
             numbers = {"effect_size": size, "effect_size_low": size - 0.4, "effect_size_high": size + 0.4}
             numbers |= {"estimate": 10 * size, "conf_low": 10 * size - 4, "conf_high": 10 * size + 4, "p_value": 0.04}

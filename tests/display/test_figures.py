@@ -84,9 +84,31 @@ NAMES = {
 NAMING = [(kind, key) for kind in ("trajectories", "forest", "missingness") for key in NAMES]
 
 
+UNEVEN = {"Before treatment": 0.0, "2 months": 2.0, "3 months": 3.0, "5 months": 5.0, "8 months": 8.0}
+
+
+@pytest.mark.parametrize("kind", ["trajectories", "forest"])
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_labels_of_visits_close_together_are_apart(kind: str, n: int) -> None:
+    visits = {f"v{i}": months for i, months in enumerate(UNEVEN.values())}
+    study = made.study([f"Outcome {i}" for i in range(n)], [made.figure(kind, *ANALYSES[kind])], visits)
+    labels = dict(zip(visits, UNEVEN, strict=True))
+    config = study.config.model_copy(
+        update={"visits": [v.model_copy(update={"label": labels[v.name]}) for v in study.config.visits]}
+    )
+    study = replace(study, config=config)
+    model = DRAWINGS[kind](study, study.displays.figures[0], made.index(ROWS[kind](study)), made.OPEN)
+    check_texts(model)
+
+
 @pytest.mark.parametrize(("kind", "names"), [*NAMING, ("consort", "hard"), ("consort", "2"), ("recruitment", "2")])
 def test_nothing_is_cut_off_and_no_text_lies_on_another(kind: str, names: str) -> None:
-    *written, (_, page) = texts(model_of(kind, NAMES[names]))
+    check_texts(model_of(kind, NAMES[names]))
+
+
+def check_texts(model: FigureModel) -> None:
+    """Fail where a text of a figure is cut off or lies on another."""
+    *written, (_, page) = texts(model)
     assert len(written) > 3
     for text, box in written:
         assert box.x0 >= page.x0 - 1, text

@@ -1,4 +1,4 @@
-"""Forest plot: standardised effects of all outcomes by domain, visits side by side, analyses below one another."""
+"""Forest plot: standardised effects of all outcomes by domain, a panel a visit, analyses below one another."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SIZES = (("effect_size", "effect_size_low", "effect_size_high"), ("hedges_g", "conf_low", "conf_high"))
 """statistics on the standardised scale and their limits, the first that an analysis has"""
 LABEL_LETTERS = 42
+ACROSS = 2
+"""visits side by side"""
 ROW = 0.24
 """height of a row in inches"""
 
@@ -49,13 +51,17 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
         f"differences with {level}% intervals. The numbers are in the file beside."
     )
     heights = [_height(label, len(labels) if key else 1) for label, key in rows]
-    model.size = (2.8 + 3.1 * len(visits), ROW * sum(heights) + 1.0)
+    across = min(ACROSS, len(visits))
+    down = -(-len(visits) // across)
+    model.size = (2.8 + 3.1 * across, (ROW * sum(heights) + 0.8) * down + 0.2)
 
     def draw(body: SubFigure) -> None:
-        grid = body.subplots(1, len(visits), sharey=True, squeeze=False)
+        grid = body.subplots(down, across, sharey=True, squeeze=False)
         low = min(min(r["low"], r["estimate"]) for r in model.records)
         high = max(max(r["high"], r["estimate"]) for r in model.records)
-        for axes, visit in zip(grid.flat, visits, strict=True):
+        for axes in list(grid.flat)[len(visits) :]:
+            axes.set_visible(False)
+        for axes, visit in zip(grid.flat, visits, strict=False):
             own = [record for record in model.records if record["visit"] == visit.name]
             _panel(study, axes, rows, heights, own, labels, (low, high))
             axes.set_title(visit.label)

@@ -5,11 +5,12 @@ Lines of single participants are not drawn: the results hold nothing at the leve
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.figure_files import COLOURS, LINES, MARKERS
+from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import analysis, marks, wrapped
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 """panels side by side"""
+NARROWEST = 7
+"""letters between two visits at least, for their labels to lie level"""
 
 
 def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
@@ -53,12 +56,14 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     )
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
-    model.size = (7.2 if across > 1 else 4.5, 2.25 * down + 0.35)
+    width = 7.2 if across > 1 else 6.2
+    room = _room(study, model.records, LETTERS_PER_INCH * (width / across - 0.6))
+    model.size = (width, (2.25 if room >= NARROWEST else 3.0) * down + 0.35)
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, squeeze=False)
         for axes, (name, points) in zip(grid.flat, panels.items(), strict=False):
-            _panel(study, axes, points)
+            _panel(study, axes, points, room)
             better = study.scores[study.outcomes[name].score].better
             axes.set_title(wrapped(labels[name], 32) + (f"\n({better} is better)" if better else ""), loc="left")
         for axes in list(grid.flat)[len(panels) :]:
@@ -68,6 +73,14 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
 
     model.draw = draw
     return model
+
+
+def _room(study: Study, points: list[dict[str, Any]], letters: float) -> float:
+    """Return how many letters lie between the two closest visits on axes that are so many letters wide."""
+    shown = {point["visit"] for point in points}
+    at = [visit.months for visit in study.visits.values() if visit.name in shown]
+    span = max(at) - min(at) or 1.0
+    return min((later - earlier for earlier, later in pairwise(at)), default=span) / (1.16 * span) * letters
 
 
 def _points(
@@ -84,7 +97,8 @@ def _points(
     return points
 
 
-def _panel(study: Study, axes: Axes, points: list[dict[str, Any]]) -> None:
+def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], room: float) -> None:
+    """Draw an outcome; `room` is how many letters a visit's label may be wide."""
     months = {visit.name: visit.months for visit in study.visits.values()}
     span = max(months.values()) - min(months.values()) or 1.0
     for i, arm in enumerate(study.arms.values()):
@@ -109,5 +123,9 @@ def _panel(study: Study, axes: Axes, points: list[dict[str, Any]]) -> None:
                 axes.plot([x, x], [point["low"], point["high"]], color=style["color"], linewidth=0.9, zorder=1)
     shown = {point["visit"] for point in points}
     visits = [visit for visit in study.visits.values() if visit.name in shown]
-    axes.set_xticks([visit.months for visit in visits], [wrapped(visit.label, 12) for visit in visits])
+    at = [visit.months for visit in visits]
+    if room >= NARROWEST:
+        axes.set_xticks(at, [wrapped(visit.label, int(room)) for visit in visits])
+    else:
+        axes.set_xticks(at, [wrapped(visit.label, 16) for visit in visits], rotation=90)
     axes.margins(x=0.08)

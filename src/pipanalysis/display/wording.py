@@ -273,5 +273,5 @@ def mark_line(said: list[str]) -> str:
 
 
 def wrapped(text: str, letters: int) -> str:
-    """Return a text in lines of so many letters at most, broken between words where they are short enough."""
-    return "\n".join(textwrap.wrap(text, letters)) or text
+    """Return a text in lines of so many letters at most, broken between words; narrow lines keep words whole."""
+    return "\n".join(textwrap.wrap(text, letters, break_long_words=letters > 20)) or text
