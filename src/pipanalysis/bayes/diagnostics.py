@@ -65,7 +65,8 @@ def diagnose(reported: Mapping[str, FloatArray], draws: Draws, gates: Gates) -> 
 
     columns = [value.reshape(*value.shape[:2], -1) for value in reported.values()]
     stacked = np.concatenate(columns, axis=2)
-    r_hat = _worst(np.asarray(az.rhat(stacked)), max)
+    with np.errstate(invalid="ignore"):  # of a quantity that does not vary: NaN, which fails
+        r_hat = _worst(np.asarray(az.rhat(stacked)), max)
     bulk = _worst(np.asarray(az.ess(stacked, method="bulk")), min)
     tail = _worst(np.asarray(az.ess(stacked, method="tail", prob=TAILS)), min)
     bfmi = _worst(energy_fraction(draws.energy), min)

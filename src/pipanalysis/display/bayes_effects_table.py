@@ -138,8 +138,11 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
         context=_context(place, plan.prior_sets[0]),
     )  # fmt: skip
     error, warning = ("", "") if own is None else (str(own["error"]), str(own["warning"]))
+    in_units = rounding.with_interval(default["posterior_mean"], low, high, digits.estimate)
+    if place.outcome not in study.outcomes:
+        in_units = rounding.ABSENT  # of several outcomes together there is no unit but the standardised one
     cells = [
-        "not estimated" if error else rounding.with_interval(default["posterior_mean"], low, high, digits.estimate),
+        "not estimated" if error else in_units,
         rounding.with_interval(mean, size_low, size_high, digits.effect_size),
         *(rounding.p_value(default[name], 2) for name in ("p_benefit", "p_beyond_mcid", "p_equivalence")),
         *(rounding.p_value(found[each.name]["p_benefit"], 2) for each in plan.prior_sets[1:]),
