@@ -172,12 +172,17 @@ rule tables:
         "pipanalysis tables"
 
 
-# The last two rules take what every rule above them makes.
+# The last two rules take what the rules above them make.
+made_above = [Path(path) for above in workflow.rules for path in above.output]
 
 
 rule manifest:
     input:
-        [path for above in workflow.rules for path in above.output],
+        [path for path in made_above if at.results in path.parents],
+        at.intake_record,
+        at.participants,
+        at.allocation_record,
+        [at.closed_record] if closed_files and not study.masked else [],
     output:
         at.manifest,
         at.durations,
@@ -192,4 +197,5 @@ rule manifest:
 rule all:
     default_target: True
     input:
-        [path for above in workflow.rules for path in above.output],
+        [path for path in made_above if at.raw not in path.parents],
+        rules.manifest.output,
