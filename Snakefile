@@ -225,13 +225,16 @@ rule report:
         "pipanalysis report"
 
 
-# Not the results alone: a step that was killed has lost its output, and is not made again unless that is asked for.
-made = [path for above in workflow.rules if above.name != "progress" for path in above.output]
+made = [Path(path) for above in workflow.rules if above.name != "progress" for path in above.output]
 
 
 rule manifest:
     input:
-        made,
+        [path for path in made if at.results in path.parents],
+        at.intake_record,
+        at.participants,
+        at.allocation_record,
+        [at.closed_record] if closed_files and not study.masked else [],
     output:
         at.manifest,
         at.durations,
@@ -242,7 +245,9 @@ rule manifest:
         "pipanalysis manifest"
 
 
+# Not the results alone: a step that was killed has lost its output, and is not made again unless that is asked for.
 rule all:
     default_target: True
     input:
-        [*made, at.manifest, at.durations] if study.analysed else progress_outputs(study),
+        [path for path in made if at.raw not in path.parents] if study.analysed else progress_outputs(study),
+        rules.manifest.output if study.analysed else [],

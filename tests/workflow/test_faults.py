@@ -271,11 +271,16 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert capsys.readouterr().err.startswith("memory: not enough")
 
 
-def test_a_clock_set_back_changes_no_result(undisturbed: Path, folder: Path, workflow: Workflow) -> None:
-    ahead = time.time() + 365 * 86_400  # when these were written; since then the clock was set back
-    for path in files(folder):
-        os.utime(path, (ahead, ahead))
+def test_a_clock_set_back_is_told_and_changes_no_result(undisturbed: Path, folder: Path, workflow: Workflow) -> None:
+    now = time.time()
+    for path in files(folder):  # when these were written; since then the clock was set back by a year
+        os.utime(path, (now + 365 * 86_400,) * 2)
     run = workflow(folder, "--forcerun", "allocate")
+    assert run.status != 0
+    assert "clock skew" in run.said
+    for path in files(folder):
+        os.utime(path, (now, now))
+    run = workflow(folder)
     assert run.status == 0, run.said
     assert run.jobs["collect"] == 1
     assert made(folder) == made(undisturbed)
