@@ -12,19 +12,17 @@ import pandas as pd
 
 from pipanalysis.derive.windows import assessments
 from pipanalysis.files import read_parquet
+from pipanalysis.progress import events
+from pipanalysis.progress.events import NO_GROUP, dates_of, labels, name_of, of_unit
 from pipanalysis.progress.inputs import event_tables, needs_scores, read_queries, read_record
 from pipanalysis.progress.visit_states import visit_states
 from pipanalysis.study.crosscheck_progress import group_levels
-from pipanalysis.study.event_tables import event_file
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
-    from pipanalysis.study.study import Variable
 
 NO_DAY = pd.Timestamp(dt.date(1970, 1, 1))
 """as-of date of data that hold no date"""
-NO_GROUP = ""
-"""group of what belongs to no known site"""
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,8 @@ def read_progress(study: Study, as_of: str | None = None) -> ProgressData:
     held = read_parquet(layout.checked_visits)
     tables = {name: read_parquet(layout.checked_events(name)) for name in event_tables(study)}
     log, acts = study.progress.screening, study.progress.activities
-    screening = _screening(study, tables[log.table], everyone) if log and log.table in tables else None
-    activities = _activities(study, tables[acts.table], everyone) if acts and acts.table in tables else None
+    screening = events.screening(study, tables[log.table], everyone) if log and log.table in tables else None
+    activities = events.activities(study, tables[acts.table], everyone) if acts and acts.table in tables else None
     dated = study.variable_with_role("visit_date")
     visit_date = held[dated.name] if dated and dated.name in held else pd.Series(pd.NaT, index=held.index)
     held = held.assign(date=visit_date.astype("datetime64[ns]"))
@@ -163,25 +161,13 @@ def _day(
     return NO_DAY if pd.isna(latest) else latest.normalize()
 
 
-def labels(variable: Variable | None, values: pd.Series) -> pd.Series:
-    """Return the labels of a category's codes as text, "" where missing."""
-    names = variable.levels if variable else {}
-    return values.map(lambda code: "" if pd.isna(code) else names.get(str(code), str(code))).astype("object")
-
-
-def _dates(frame: pd.DataFrame, name: str | None) -> pd.Series:
-    if name is None or name not in frame:
-        return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[ns]")
-    return frame[name].astype("datetime64[ns]").dt.normalize()
-
-
 def _people(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     """Return the units received; who is enrolled is what intake says, or who has the date of another enrolment."""
     progress = study.progress
     group = study.variables.get(progress.group) if progress.group else study.variable_with_role("site")
-    entered = progress.enrolment or _name(study.variable_with_role("randomisation_date"))
+    entered = progress.enrolment or name_of(study.variable_with_role("randomisation_date"))
     reason = study.variable_with_role("withdrawal_reason")
-    enrolled_on = _dates(table, entered)
+    enrolled_on = dates_of(table, entered)
     there = enrolled_on.notna() if progress.enrolment else table["randomised"]
     groups_of = table[group.name] if group and group.name in table else pd.Series(NO_GROUP, index=table.index)
     columns = {
@@ -189,7 +175,7 @@ def _people(study: Study, table: pd.DataFrame) -> pd.DataFrame:
         "group": groups_of.astype("object").where(groups_of.notna(), NO_GROUP),
         "enrolled": there.to_numpy(dtype=bool),
         "enrolled_on": enrolled_on,
-        "withdrawn_on": _dates(table, _name(study.variable_with_role("withdrawal_date"))),
+        "withdrawn_on": dates_of(table, name_of(study.variable_with_role("withdrawal_date"))),
         "withdrawn_reason": labels(reason, table[reason.name]) if reason and reason.name in table else "",
     }
     for name in progress.listings.variables:
@@ -197,10 +183,6 @@ def _people(study: Study, table: pd.DataFrame) -> pd.DataFrame:
             variable = study.variables[name]
             columns[name] = labels(variable, table[name]) if variable.type == "category" else table[name]
     return pd.DataFrame(columns)
-
-
-def _name(variable: Variable | None) -> str | None:
-    return None if variable is None else variable.name
 
 
 def _people_on(people: pd.DataFrame, day: pd.Timestamp, enrolled: str, later: dict[str, int]) -> pd.DataFrame:
@@ -230,8 +212,8 @@ def _held_on(
 def _as_derive(study: Study, people: pd.DataFrame) -> pd.DataFrame:
     """Return the people under the names that `derive` knows them by."""
     names = {
-        study.progress.enrolment or _name(study.variable_with_role("randomisation_date")): "enrolled_on",
-        _name(study.variable_with_role("withdrawal_date")): "withdrawn_on",
+        study.progress.enrolment or name_of(study.variable_with_role("randomisation_date")): "enrolled_on",
+        name_of(study.variable_with_role("withdrawal_date")): "withdrawn_on",
     }
     own = {name: people[column] for name, column in names.items() if name is not None}
     return pd.DataFrame({"unit": people["unit"].astype("str"), "randomised": people["enrolled"], **own})
@@ -249,17 +231,12 @@ def _visits(study: Study, people: pd.DataFrame, held: pd.DataFrame, day: pd.Time
     table["unit"], table["visit"] = table["unit"].astype("object"), table["visit"].astype("object")
     at = keys.get_indexer(pd.MultiIndex.from_frame(table[["unit", "visit"]]))
     table["done"] = at >= 0
-    table["group"] = _of_unit(people, "group", table["unit"])
-    table["withdrawn_on"] = _of_unit(people, "withdrawn_on", table["unit"])
+    table["group"] = of_unit(people, "group", table["unit"])
+    table["withdrawn_on"] = of_unit(people, "withdrawn_on", table["unit"])
     by = study.progress.assessor
     told = labels(study.variables[by], held[by]).to_numpy() if by and by in held else np.full(len(held), "")
     table["assessor"] = np.where(at >= 0, told[at] if len(told) else "", "")
     return table.assign(state=visit_states(table, day, study.progress.follow_up.late_days))
-
-
-def _of_unit(people: pd.DataFrame, column: str, units: pd.Series) -> pd.Series:
-    """Return a column of the people for each of some units; missing for a unit that is none of them."""
-    return pd.Series(people.set_index("unit")[column].reindex(units.astype("object")).to_numpy(), index=units.index)
 
 
 def _forms(study: Study, done: pd.DataFrame) -> pd.DataFrame:
@@ -277,67 +254,6 @@ def _forms(study: Study, done: pd.DataFrame) -> pd.DataFrame:
         )
     columns = ["unit", "visit", "group", "instrument", "items", "answered"]
     return pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame(columns=columns)
-
-
-def _group_of(study: Study, table: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
-    """Return the group of each event: its own where the table has it, else its unit's."""
-    name = study.progress.group or _name(study.variable_with_role("site"))
-    if name and name in table:
-        own = table[name].astype("object")
-        return own.where(own.notna(), NO_GROUP)
-    found = _of_unit(people, "group", table["unit"])
-    return found.where(found.notna(), NO_GROUP)
-
-
-def _said(values: pd.Series, yes: str) -> pd.Series:
-    """Return True, False or None (not said)."""
-    return pd.Series([None if pd.isna(v) else str(v) == yes for v in values], index=values.index, dtype="object")
-
-
-def _screening(study: Study, table: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    log = study.progress.screening
-    assert log is not None
-    own = _own_variables(study, log.table)
-    empty = pd.Series("", index=table.index, dtype="object")
-
-    def reason(name: str | None) -> pd.Series:
-        return labels(own.get(name), table[name]) if name else empty
-
-    return pd.DataFrame(
-        {
-            "unit": table["unit"].astype("object").where(table["unit"].notna(), ""),
-            "group": _group_of(study, table, people),
-            "date": _dates(table, log.date),
-            "eligible": _said(table[log.eligible], log.yes),
-            "not_eligible_reason": reason(log.not_eligible_reason),
-            "consented": _said(table[log.consented], log.yes),
-            "declined_reason": reason(log.declined_reason),
-        }
-    )
-
-
-def _activities(study: Study, table: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    plan = study.progress.activities
-    assert plan is not None
-    own = _own_variables(study, plan.table)
-    together = plan.together.identifier if plan.together else None
-    issued = plan.vouchers.issued if plan.vouchers else None
-    return pd.DataFrame(
-        {
-            "unit": table["unit"].astype("object"),
-            "group": _group_of(study, table, people),
-            "date": _dates(table, plan.date),
-            "kind": table[plan.kind].astype("object").where(table[plan.kind].notna(), ""),
-            "kind_label": labels(own.get(plan.kind), table[plan.kind]),
-            "together": labels(own.get(together or ""), table[together]) if together else "",
-            "voucher": _said(table[issued], plan.vouchers.yes) if issued and plan.vouchers else None,
-        }
-    )
-
-
-def _own_variables(study: Study, table: str) -> dict[str, Variable]:
-    file = event_file(study, table)
-    return {v.name: v for v in file.events.variables} if file and file.events else {}
 
 
 def _until(table: pd.DataFrame, day: pd.Timestamp, what: str, later: dict[str, int]) -> pd.DataFrame:
@@ -369,7 +285,7 @@ def _queries(
     later_visit = dates.reindex(at).to_numpy() > day.to_datetime64()
     later_person = unit.isin(set(everyone["unit"]) - set(people["unit"])).to_numpy(dtype=bool)
     table = queries[~later_visit & ~later_person].reset_index(drop=True)
-    found = _of_unit(people, "group", table["unit"])
+    found = of_unit(people, "group", table["unit"])
     return table.assign(group=found.where(found.notna(), NO_GROUP))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def visits_section(data: ProgressData) -> tuple[Section, pd.DataFrame]:
     """Return the section on assessments, and the counts of states by visit."""
     study, counts = data.study, state_counts(data)
-    unit, rates = study.config.study.unit, follow_up_rate(state_counts(data))
+    unit, rates = study.config.study.unit, follow_up_rate(counts)
     shown = {state: label for state, label in STATES.items() if state != "done_undated" or counts[state].any()}
     if data.enrolled.empty:
         return Section("visits", "Assessments", [f"No {unit} is in the study yet, so no assessment is due."]), counts
@@ -77,7 +77,7 @@ def completeness_section(data: ProgressData) -> Section | None:
 def retention_section(data: ProgressData, *, whole: bool) -> Section:
     """Return the section on who stays in the study."""
     study, table, reasons = data.study, retention(data), withdrawal_reasons(data)
-    unit, n, gone = study.config.study.unit, len(data.enrolled), sum(withdrawal_reasons(data).values())
+    unit, n, gone = study.config.study.unit, len(data.enrolled), sum(reasons.values())
     title = "Staying in the study"
     if not n:
         return Section("retention", title, [f"No {unit} is in the study yet."])

@@ -12,7 +12,8 @@ from pipanalysis.errors import ConfigError, Problem
 from pipanalysis.files import write_text
 from pipanalysis.progress import lists
 from pipanalysis.progress.answers import read_answers
-from pipanalysis.progress.data import NO_DAY, NO_GROUP, ProgressData, groups, read_progress
+from pipanalysis.progress.data import NO_DAY, ProgressData, groups, read_progress
+from pipanalysis.progress.events import NO_GROUP
 from pipanalysis.progress.listings import write_listing
 from pipanalysis.progress.outputs import site_names
 from pipanalysis.progress.page import WHOLE, Page, render
