@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chromium import AXE, launched, missing
 from display.test_report import study, written
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from pipanalysis.study.load import Study
 
 __all__ = ["study", "written"]
-AXE = Path(os.environ.get("AXE_CORE", Path(__file__).parents[2] / ".browser" / "axe.min.js"))
-"""axe-core, one file of its npm package"""
 NARROW, WIDE = {"width": 400, "height": 800}, {"width": 1300, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium; tests that need it skip where it is not installed."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("Chromium is not here")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+def browser() -> Iterator[Browser]:
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture
-def page(browser: Any, written: Study) -> Iterator[Page]:
+def page(browser: Browser, written: Study) -> Iterator[Page]:
     """The report, opened offline; at the end nothing was said on the console and nothing fetched."""
     context = browser.new_context(offline=True, viewport=WIDE)
     opened = context.new_page()
@@ -83,7 +72,7 @@ def test_every_printed_page_has_the_marks(page: Page, tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["400px", "1300px"])
 def test_axe_finds_no_serious_violation(page: Page, size: Any) -> None:
     if not AXE.is_file():
-        pytest.skip("axe-core is not here (AXE_CORE names its axe.min.js)")
+        missing("axe-core")
     page.set_viewport_size(size)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run()")

@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from chromium import AXE, launched, missing
 from pipanalysis.progress.step import progress
 from pipanalysis.study.load import Study
 from progress import trials
 from progress.test_step import NASTY, log_of, people, visits_of
 
 ROOT = Path(__file__).resolve().parents[2]
-AXE = ROOT / ".venv" / "browser" / "axe.min.js"
 SITES = [{"name": f"site_{i:02d}", "label": f"Site {i:02d}"} for i in range(40)]
-
-
-def missing(what: str) -> None:
-    """Skip for want of a browser; fail where the browser tests must run."""
-    reason = f"{what} is not here: tools/browser-test-env"
-    if os.environ.get("BROWSER_TESTS") == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = next((path for path in map(shutil.which, names) if path), None)
-    if chromium is None:
-        missing("Chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
+    with launched() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
