@@ -106,7 +106,7 @@ def test_no_module_runs_text_or_reads_pickles() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 named = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                ours = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "re"
+                ours = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") in ("re", "typst")
                 assert named not in refused or ours, (path, node.lineno, named)
                 assert not any(k.arg == "shell" for k in node.keywords), (path, node.lineno)
             if isinstance(node, ast.Import | ast.ImportFrom):
@@ -286,7 +286,7 @@ def test_every_text_of_the_configuration_is_escaped_in_every_page(
     collect(study)
     tables(study)
     pages = list((folder / "results").rglob("*.html"))
-    assert len(pages) == 3
+    assert len(pages) == len(study.displays.tables) > 2
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert "<script" not in text.lower()

@@ -43,7 +43,14 @@ P4,treated
 RAW = {"people.csv": PEOPLE, "visits.csv": VISITS, "allocation.csv": ALLOCATION}
 
 STUDY: Config = {
-    "study": {"id": "small", "title": "A small trial", "data": "real", "blinding": "open", "seed": 1},
+    "study": {
+        "id": "small",
+        "title": "A small trial",
+        "data": "real",
+        "blinding": "open",
+        "without_lock": "a trial of the tests",
+        "seed": 1,
+    },
     "arms": [
         {"name": "control", "label": "Control", "reference": True},
         {"name": "treated", "label": "Treated"},

@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import pandas as pd
 import pytest
 
@@ -77,6 +78,14 @@ def test_what_gives_a_unit_away_is_named(study: Path, plant: Callable[[Path], No
         refuse_disclosures(load_study(study))
     assert (where, found) in [(problem.where, problem.found) for problem in refused.value.problems]
     assert "D014" not in "".join(problem.found for problem in refused.value.problems)  # not repeated in a message
+
+
+def test_the_draws_of_a_model_are_searched_for_words(study: Path) -> None:
+    (draws,) = (study / "results" / "bayes").glob("*.nc")
+    with h5py.File(draws, "a") as file:
+        file.attrs["units"] = "D014"
+    with pytest.raises(DisclosureError, match="1 id of units"):
+        refuse_disclosures(load_study(study))
 
 
 def test_the_trial_team_sees_ids_in_the_progress_folder_but_no_direct_identifier(study: Path) -> None:

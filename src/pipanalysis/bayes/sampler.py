@@ -76,7 +76,7 @@ class CompiledModel:
         """Names of the free parameters."""
         return [variable.name for variable in self.model.free_RVs]
 
-    def compile(self) -> None:
+    def build(self) -> None:
         """Compile the log-density for nutpie, where that has not been done."""
         import nutpie
 
@@ -100,7 +100,7 @@ class CompiledModel:
     def _sample_nutpie(self, data: Mapping[str, FloatArray], settings: SamplerSettings, seed: int) -> Draws:
         import nutpie
 
-        self.compile()
+        self.build()
         tree = nutpie.sample(
             self._nutpie[0].with_data(**data),
             draws=settings.draws,

@@ -1,6 +1,7 @@
 """Whether results give away a participant: ids, rows of single units, direct identifiers, small cells, places on disk.
 
-Every file under ``results/`` is read, whatever wrote it: text as it is, Parquet and CSV cell by cell, archives (Word
+Every file under ``results/`` is read, whatever wrote it: text as it is, Parquet and CSV cell by cell, of netCDF files
+the names, attributes and texts (their numbers, as bytes, would look like ids by chance), archives (Word
 documents, workbooks) file by file within. The progress folder is the trial team's, who chase units by their ids: in it
 ids may stand, but no direct identifier and no place on the disk.
 """
@@ -88,7 +89,10 @@ def _tokens(content: bytes, ids: set[bytes], lengths: set[int]) -> set[bytes]:
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the bytes of a file; of an archive, those of each file within."""
+    """Yield the bytes of a file; of an archive, those of each file within; of a netCDF file, its words."""
+    if path.suffix == ".nc":
+        yield "", "\n".join(netcdf_words(path)).encode()
+        return
     content = path.read_bytes()
     if not zipfile.is_zipfile(io.BytesIO(content)):
         yield "", content
@@ -96,6 +100,24 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
             yield entry.filename, archive.read(entry)
+
+
+def netcdf_words(path: Path) -> list[str]:
+    """Return the names, attributes and texts of a netCDF file."""
+    import h5py
+
+    words: list[str] = []
+
+    def visit(name: str, node: object) -> None:
+        words.append(name)
+        words.extend(f"{key} {value}" for key, value in node.attrs.items())  # type: ignore[attr-defined]
+        if isinstance(node, h5py.Dataset) and node.dtype.kind in "OSU":
+            words.extend(map(str, node.asstr()[()].ravel() if node.shape else [node.asstr()[()]]))
+
+    with h5py.File(path) as file:
+        words.extend(f"{key} {value}" for key, value in file.attrs.items())
+        file.visititems(visit)
+    return words
 
 
 def _in_tables(name: str, path: Path, units: list[str], keys: set[str]) -> Iterator[Problem]:
