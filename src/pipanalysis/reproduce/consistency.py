@@ -104,14 +104,17 @@ def _interval(own: Stats, group: Key, level: float) -> Checked:
         return
     se, tail = own["std_error"], 0.5 + level / 2
     by_t = _has(own, "df")
-    if not by_t and "delta" not in group[KEY.index("method")]:
+    method = group[KEY.index("method")]
+    # measures of marginal and count models have t limits, with degrees of freedom that stand with the fit
+    if not by_t and ("delta" not in method or "t delta" in method):
         return
+    measured = group[KEY.index("context")].startswith("measure=")  # risks, means and ratios, on scales of their own
     quantile = float(stats.t.ppf(tail, own["df"]) if by_t else stats.norm.ppf(tail))
     right = any(
         all(
             _close(scale(limit), scale(estimate) + sign * quantile * of_scale) for limit, sign in ((low, -1), (high, 1))
         )
-        for scale, of_scale in _scales(estimate, low, high, se, ratio=not by_t)
+        for scale, of_scale in _scales(estimate, low, high, se, ratio=not by_t or measured)
     )
     yield "intervals", right, "the limits do not follow from estimate, standard error and degrees of freedom"
 
@@ -159,7 +162,8 @@ def _probabilities(own: Stats, _group: Key, _level: float) -> Checked:
 
 def _shape(own: Stats, _group: Key, _level: float) -> Checked:
     for name, value in own.items():
-        if (name == "n" or name.startswith("n_")) and not name.startswith("n_eff") and not math.isnan(value):
+        whole = (name == "n" or name.startswith("n_")) and not name.startswith(("n_eff", "n_target"))
+        if whole and not math.isnan(value):
             yield "counts", value >= 0 and value == int(value), f"{name} is {value!r}"
         elif name in ("sd", "std_error", "variance_visit", "variance_residual") and not math.isnan(value):
             yield "spreads", value >= 0, f"{name} is {value!r}"
