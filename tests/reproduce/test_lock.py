@@ -35,7 +35,7 @@ def study(finished: Path) -> Path:
     """A real study before its allocation is read, with a table of deviations and no reason to do without a lock."""
     config = finished / "config"
     edit(config / "study.yaml", REASON, "")
-    (config / "displays.yaml").write_text((config / "displays.yaml").read_text() + TABLE)
+    edit(config / "displays.yaml", "tables:\n", f"tables:\n{TABLE}")
     (finished / "data" / "derived" / "analysis" / "allocation.json").unlink()
     (finished / "data" / "derived" / "analysis" / "participants.parquet").unlink()
     return finished
@@ -71,7 +71,7 @@ def test_with_a_lock_it_is_read_and_the_record_names_the_lock(study: Path) -> No
 
 def test_a_reason_in_its_place_stands_on_every_display(finished: Path) -> None:
     pages = list((finished / "results" / "tables").glob("*.html"))
-    assert len(pages) == 3
+    assert len(pages) == len(load_study(finished).displays.tables) > 2
     for page in pages:
         assert "NO PLAN LOCK" in page.read_text()
         assert "published, with its data, before this plan was written" in page.read_text()
