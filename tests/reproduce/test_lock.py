@@ -190,7 +190,7 @@ def test_an_untouched_plan_is_prespecified_and_labels_and_comments_do_not_count(
             "analysis.yaml",
             "summary: Difference between arms in means",
             "summary: Ratio of means",
-            {"primary", "random_intercept", "ancova"},
+            {"primary", "random_intercept", "ancova", "bayes"},
             "estimand.treatment_policy.summary: Difference between arms in means → Ratio of means",
         ),
         (
@@ -233,7 +233,9 @@ def test_added_and_removed_analyses(study: Path) -> None:
     lock(load_study(study), "1.0", DAY)
     plan = study / "config" / "analysis.yaml"
     edit(plan, "  - name: hedges_g\n", "  - name: another\n")
-    edit(study / "config" / "displays.yaml", "ancova, hedges_g]", "ancova, another]")
+    for title in ("Treatment effects on the BDI-II", "Standardised treatment effects"):
+        shown = f"title: {title}, analyses: [primary, random_intercept, ancova, "
+        edit(study / "config" / "displays.yaml", f"{shown}hedges_g]", f"{shown}another]")
     found = statuses(study)
     assert found["another"] == "post_hoc"
     assert found["hedges_g"] == "dropped"
@@ -255,7 +257,9 @@ def test_results_displays_and_manifest_tell_what_changed(study: Path) -> None:
     plan = study / "config" / "analysis.yaml"
     edit(plan, "    covariance: us\n    fallback: [toeph, ar1h, csh, cs]\n", "    covariance: cs\n")
     edit(plan, "  - name: hedges_g\n", "  - name: another\n")
-    edit(study / "config" / "displays.yaml", "ancova, hedges_g]", "ancova, another]")
+    for title in ("Treatment effects on the BDI-II", "Standardised treatment effects"):
+        shown = f"title: {title}, analyses: [primary, random_intercept, ancova, "
+        edit(study / "config" / "displays.yaml", f"{shown}hedges_g]", f"{shown}another]")
     plan.write_text(plan.read_text() + "\ndeviations:\n  - {analysis: primary, reason: <b>too few</b> patients}\n")
     from pipanalysis.estimate.step import estimate
 
@@ -308,7 +312,7 @@ def test_a_reason_for_an_unknown_analysis_is_refused(study: Path) -> None:
 
 def test_a_table_of_deviations_names_no_analyses_and_the_others_do(study: Path) -> None:
     displays = study / "config" / "displays.yaml"
-    edit(displays, ", analyses: [descriptives]", "")
+    edit(displays, "by arm and visit, analyses: [descriptives]", "by arm and visit")
     with pytest.raises(ConfigError, match=r"a table of outcomes has analyses: at least one"):
         load_study(study)
 
