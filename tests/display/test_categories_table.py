@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_tables import MINUS, shown
 
+from display.test_tables import MINUS, shown
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, measure_rows
 from pipanalysis.estimate.model_result import Extra, ModelResult, Status

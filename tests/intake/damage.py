@@ -9,7 +9,8 @@ import zipfile
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
-from studies import workbook
+
+from intake.studies import workbook
 
 
 def noise(size: int) -> bytes:

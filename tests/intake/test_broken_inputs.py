@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from damage import damaged_workbook, half, noise, one_wrong_byte, packed, parquet_with_a_broken_text
 from openpyxl.chart import BarChart
 from openpyxl.worksheet.formula import ArrayFormula
-from studies import (
+
+from intake.damage import damaged_workbook, half, noise, one_wrong_byte, packed, parquet_with_a_broken_text
+from intake.studies import (
     ALLOCATION,
     PEOPLE,
     RAW,
@@ -28,7 +29,6 @@ from studies import (
     study_config,
     workbook,
 )
-
 from pipanalysis.cli import main
 from pipanalysis.derive.step import derive
 from pipanalysis.study.load import load_study

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from studies import (
+
+from intake.studies import (
     PEOPLE,
     RAW,
     VISITS,

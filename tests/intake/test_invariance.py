@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from studies import PEOPLE, VISITS, make_study, received, rows_of, study_config
+
+from intake.studies import PEOPLE, VISITS, make_study, received, rows_of, study_config
 
 # Faults of many kinds; every row can still be anywhere.
 FILES = {

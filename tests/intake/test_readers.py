@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from studies import Raw, intake_record, make_study, packaged, received, study_config, workbook
 
+from intake.studies import Raw, intake_record, make_study, packaged, received, study_config, workbook
 from pipanalysis.errors import DataError
 from pipanalysis.intake.read_file import read_file
 from pipanalysis.study.layout import Layout

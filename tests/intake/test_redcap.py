@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from studies import PEOPLE, VISITS, Config, make_study, received, rows_of, study_config
 
+from intake.studies import PEOPLE, VISITS, Config, make_study, received, rows_of, study_config
 from pipanalysis.errors import DataError
 from pipanalysis.intake.step import intake
 from pipanalysis.study.load import load_study
