@@ -106,6 +106,25 @@ def test_filter_by_site(watched: Watched) -> None:
     assert counted(tab, "chase") == whole
 
 
+def test_choose_an_assessor(watched: Watched) -> None:
+    tab = watched.tab
+    whole, north = counted(tab, "chase"), 0
+    column = "#chase select[data-key=assessor]"
+    by_rater = {}
+    for rater in ("Rater 1", "Rater 2"):
+        tab.select_option(column, rater)
+        assert {row[-1] for row in rows(tab, "chase")} == {rater}
+        by_rater[rater] = counted(tab, "chase")
+        tab.select_option("#scope", "north")
+        assert {(row[3], row[-1]) for row in rows(tab, "chase")} == {("North", rater)}
+        north += counted(tab, "chase")
+        tab.select_option("#scope", "*")
+    assert sum(by_rater.values()) == whole
+    tab.select_option(column, "All")
+    tab.select_option("#scope", "north")
+    assert counted(tab, "chase") == north
+
+
 def test_sort_and_search_the_queries(watched: Watched) -> None:
     tab = watched.tab
     assert counted(tab, "queries") == 59

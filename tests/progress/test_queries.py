@@ -158,3 +158,16 @@ def test_what_changed() -> None:
     assert [(c.what, c.before, c.now) for c in changes(now, last)] == [("Screened", 4, 7)]
     assert changed_files(now, last) == ["b.csv", "c.csv", "d.csv"]
     assert changes(now, None) == changed_files(now, None) == []
+
+
+def test_what_changed_at_a_site() -> None:
+    last = Snapshot(dt.date(2020, 1, 1), {"Screened": 4}, {}, [], {"north": {"Screened": 1}})
+    now = Snapshot(DAY, {"Screened": 7}, {}, [], {"north": {"Screened": 3}, "south": {"Screened": 4}})
+    assert [(c.before, c.now) for c in changes(now, last, "north")] == [(1, 3)]
+    assert changes(now, last, "south") == [], "not on record then: no change is claimed"
+
+
+def test_a_record_from_before_sites_were_kept_is_read(tmp_path: Path) -> None:
+    old = '{"as_of": "2020-01-01", "counts": {"Screened": 2}, "files": {}, "queries": []}'
+    (tmp_path / "2020-01-01.json").write_text(old, encoding="utf-8")
+    assert read_history(tmp_path) == [Snapshot(dt.date(2020, 1, 1), {"Screened": 2}, {}, [])]

@@ -52,7 +52,7 @@ def visits_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Baseline the day before randomisation; 6 months for every third dyad, 180 days on."""
     held = []
     for i, row in enumerate(rows):
-        items = {"mood_1": 1, "mood_2": 2, "mood_3": 0, "rater": "R1"}
+        items = {"mood_1": 1, "mood_2": 2, "mood_3": 0, "rater": ("R1", "R2")[i // 2 % 2]}
         held.append(
             {
                 "unit": row["unit"],
@@ -145,6 +145,11 @@ def test_what_changed_since_last_time(running: Study) -> None:
     assert "Since the page of 1 March 2020:" in text
     # Eight came by 1 March (6 January and every seventh day), all 12 by 1 April.
     assert "Randomised 8 12 +4" in text
+    # North and south take turns, so each has half of them, in a template of the site's own.
+    page = running.layout.progress_page.read_text(encoding="utf-8")
+    for site in ("north", "south"):
+        own = page.split(f'<template data-scope="{site}" data-section="changes">')[1].split("</template>")[0]
+        assert "Randomised 4 6 +2" in words(own)
     assert "2 open: 1 new since the last page, 1 open since before. 2 resolved since." in text
 
 

@@ -55,6 +55,7 @@ def chase(data: ProgressData, groups: dict[str, str], group_label: str) -> List:
         columns={name: label for name, label in columns.items() if groups or name != "site"},
         frame=frame,
         views=views,
+        filters=("assessor",) if "assessor" in columns else (),
         empty="Nothing to chase.",
     )
 

@@ -105,6 +105,7 @@ class List:
         frame: the rows; a column `group` says whose they are; further columns are shown when a row is opened.
         more: key → heading, of what is shown when a row is opened.
         views: name → (label, column, values): which rows a choice shows; the first is chosen at first.
+        filters: columns with a choice of their own: one value, or all.
         empty: what is said where it has no row.
     """
 
@@ -115,6 +116,7 @@ class List:
     frame: pd.DataFrame
     more: dict[str, str] = field(default_factory=dict)
     views: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
+    filters: tuple[str, ...] = ()
     empty: str = "Nothing."
 
 

@@ -115,22 +115,26 @@ def _glance(
     return Section("glance", "At a glance", tiles=tiles)
 
 
-def changes_section(changes: list[Change], files: list[str], since: str) -> Section:
-    """Return what changed since the last page, for all sites together.
+def changes_section(changes: list[Change], files: list[str] | None, since: str) -> Section:
+    """Return what changed since the last page, for all sites together or for one.
 
     Args:
         changes: counts then and now.
-        files: raw files that differ.
+        files: raw files that differ; None where that is not said.
         since: the last page's date, in words; "" where there is none.
     """
     title = "What changed since last time"
     if not since:
         return Section("changes", title, ["This is the first page on record. The next one will say what has changed."])
+    if not changes:
+        return Section("changes", title, [f"There is nothing to compare with on the page of {since}."])
     moved = [change for change in changes if change.now != change.before]
     rows = [[c.what, c.before, c.now, f"{c.now - c.before:+,}"] for c in moved]
     lead = [f"Since the page of {since}:" if moved else f"Nothing counted here has changed since the page of {since}."]
     tables = [number_table("Counts that changed", ["What", "Then", "Now", "Change"], rows, open=True)] if moved else []
-    notes = [f"Data files that are new or differ: {', '.join(files)}."] if files else ["No data file differs."]
+    notes = []
+    if files is not None:
+        notes = [f"Data files that are new or differ: {', '.join(files)}." if files else "No data file differs."]
     return Section("changes", title, lead, tables=tables, notes=notes)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.progress.blinded import pooled_summaries, sample_size_review
 from pipanalysis.progress.double_coding import coder_agreement, coding_progress
-from pipanalysis.progress.page_model import Section, number_table, percent
+from pipanalysis.progress.page_model import Section, number_table
 from pipanalysis.progress.query_log import OPEN, SEVERITIES, open_queries
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def coding_section(data: ProgressData, *, whole: bool) -> Section | None:
     columns = ["Instrument", "Forms done", "To be coded twice", "Coded twice", "Still to code"]
     tables = [number_table("Second coding by instrument", columns, rows, open=True)]
     lead = [
-        f"{study.instruments[c.instrument].label}: {c.coded} of {c.wanted} coded twice ({percent(c.coded, c.wanted)})."
+        f"{study.instruments[c.instrument].label}: {c.coded} coded twice; the plan asks for {c.wanted} so far."
         for c in coded
         if c.wanted
     ] or ["There is nothing to code yet."]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ class Snapshot:
         counts: what is counted → how many.
         files: raw file → checksum.
         queries: the data queries of that day, each a row of text by column.
+        by_group: group → the counts of it alone; {} in records from before it was kept.
     """
 
     as_of: dt.date
     counts: dict[str, int]
     files: dict[str, str]
     queries: list[dict[str, str]]
+    by_group: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,11 @@ def read_history(folder: Path) -> list[Snapshot]:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             day = dt.date.fromisoformat(path.stem)
-            found.append(Snapshot(day, dict(content["counts"]), dict(content["files"]), list(content["queries"])))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            by_group = {str(name): dict(counts) for name, counts in content.get("by_group", {}).items()}
+            found.append(
+                Snapshot(day, dict(content["counts"]), dict(content["files"]), list(content["queries"]), by_group)
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             problems.append(Problem(str(path), f"cannot be read: {error}", "a record that `progress` wrote"))
     if problems:
         raise DataError(problems)
@@ -71,16 +76,24 @@ def record(folder: Path, snapshot: Snapshot, history: list[Snapshot]) -> bool:
     """Write a day's snapshot, unless a later day is on record; tell whether it was written."""
     if any(other.as_of > snapshot.as_of for other in history):
         return False
-    content = {"as_of": snapshot.as_of.isoformat(), "counts": snapshot.counts, "files": snapshot.files}
-    write_json(folder / f"{snapshot.as_of.isoformat()}.json", {**content, "queries": snapshot.queries})
+    content = {
+        "as_of": snapshot.as_of.isoformat(),
+        "counts": snapshot.counts,
+        "by_group": snapshot.by_group,
+        "files": snapshot.files,
+        "queries": snapshot.queries,
+    }
+    write_json(folder / f"{snapshot.as_of.isoformat()}.json", content)
     return True
 
 
-def changes(now: Snapshot, last: Snapshot | None) -> list[Change]:
-    """Return every count then and now; what was not counted then is left out."""
+def changes(now: Snapshot, last: Snapshot | None, group: str | None = None) -> list[Change]:
+    """Return every count then and now, of all groups or of one; what was not counted then is left out."""
     if last is None:
         return []
-    return [Change(what, last.counts[what], n) for what, n in now.counts.items() if what in last.counts]
+    counts = now.counts if group is None else now.by_group[group]
+    then = last.counts if group is None else last.by_group.get(group, {})
+    return [Change(what, then[what], n) for what, n in counts.items() if what in then]
 
 
 def changed_files(now: Snapshot, last: Snapshot | None) -> list[str]:

@@ -59,12 +59,13 @@ def progress(study: Study, *, as_of: str | None = None, show: bool = False) -> s
     answers = read_answers(layout.raw / study.progress.query_answers)
     log = query_log(data.queries, earlier, answers, today)
     names = groups(study, data)
-    states = state_counts(data) if study.visits else pd.DataFrame()
+    parts = {name: data.of(name) for name in names}
     now = Snapshot(
         today,
-        counts(data, states, log),
+        _counts_of(data, log),
         {str(file["file"]): str(file["sha256"]) for file in data.files},
         [{str(k): str(v) for k, v in row.items()} for row in data.queries.to_dict("records")],
+        {name: _counts_of(part, log[(log["group"] == name).to_numpy(dtype=bool)]) for name, part in parts.items()},
     )
     shown = _lists(data, log, names)
     marks = [MADE_UP[study.config.study.data]] if study.config.study.data in MADE_UP else []
@@ -72,10 +73,12 @@ def progress(study: Study, *, as_of: str | None = None, show: bool = False) -> s
     context = Context(names, _kinds(study), log, shown[0].frame, bool(earlier), recruiting)
     by_scope: dict[str, list[Section]] = {WHOLE: sections(data, None, context)}
     for name in steps(list(names), "sites", show=show):
-        by_scope[name] = sections(data.of(name), name, context)
+        by_scope[name] = sections(parts[name], name, context)
     last = earlier[-1] if earlier else None
     since = day(last.as_of) if last else ""
     by_scope[WHOLE].insert(1, changes_section(changes(now, last), changed_files(now, last), since))
+    for name in names:
+        by_scope[name].insert(1, changes_section(changes(now, last, name), None, since))
     by_scope[WHOLE].append(_about(data))
     written = _write_lists(data, names, shown, log, marks)
     page = Page(
@@ -118,6 +121,10 @@ def group_label(study: Study) -> str:
     name = study.progress.group
     variable = study.variables[name] if name else study.variable_with_role("site")
     return variable.label if variable else ""
+
+
+def _counts_of(part: ProgressData, log: pd.DataFrame) -> dict[str, int]:
+    return counts(part, state_counts(part) if part.study.visits else pd.DataFrame(), log)
 
 
 def _kinds(study: Study) -> dict[str, str]:

@@ -86,11 +86,13 @@
       this.get = Object.fromEntries(Object.entries(this.data.data).map(([key, column]) => [key, reader(column)]));
       this.body = section.querySelector("tbody");
       this.chosen = section.querySelector(".view");
+      this.only = [...section.querySelectorAll(".only")];
       this.search = section.querySelector(".search");
       this.button = section.querySelector(".show-more");
       this.limit = FIRST;
       this.sort = null;
       this.chosen.addEventListener("change", () => this.again());
+      for (const chosen of this.only) chosen.addEventListener("change", () => this.again());
       this.search.addEventListener("input", () => this.again());
       this.button.addEventListener("click", () => {
         const before = this.body.querySelectorAll("tr:not(.detail)").length;
@@ -125,12 +127,14 @@
     again() {
       const [, , column, values] = this.data.views.find(([name]) => name === this.chosen.value);
       const allowed = new Set(values);
+      const only = this.only.filter((chosen) => chosen.value).map((chosen) => [this.get[chosen.dataset.key], chosen.value]);
       const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
       const keys = [...this.data.columns, ...this.data.more].map(([key]) => key);
       const found = [];
       for (let i = 0; i < this.data.n; i += 1) {
         if (scope !== WHOLE && this.get.group(i) !== scope) continue;
         if (!allowed.has(this.get[column](i))) continue;
+        if (!only.every(([get, value]) => get(i) === value)) continue;
         if (words.length) {
           const text = keys.map((key) => this.get[key](i)).join(" ").toLowerCase();
           if (!words.every((word) => text.includes(word))) continue;
