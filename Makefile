@@ -2,7 +2,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env results progress verify reference test check lint format lock validate simulations benchmark clean
+.PHONY: help env results progress verify reference qc test check lint format lock validate simulations benchmark clean
 
 CORES ?= 2
 STUDY ?= .
@@ -31,6 +31,10 @@ verify: .venv/made ## results made again in a clean folder, against the stored r
 
 reference: results ## store the results as reference results (STUDY/reference), for `make verify`
 	@$(BIN)/pipanalysis verify $(STUDY)/results --store $(STUDY)/reference
+
+qc: results ## the mixed models again in R (nlme, and mmrm where it is installed), against the results
+	$(BIN)/python qc/frames.py $(STUDY)
+	Rscript qc/mmrm.R $(STUDY)/build/qc $(STUDY)/results/estimates.csv
 
 progress: .venv/made ## the trial manager's page, blinded (AS_OF=2007-06-18 or today; STUDY=folder)
 	@set -o pipefail; $(SNAKEMAKE) --directory $(STUDY) progress --config as_of='$(AS_OF)' 2>&1 | sed -uE '/$(NOISE)/d'

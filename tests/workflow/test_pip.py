@@ -77,6 +77,17 @@ def test_the_three_tables_are_there(finished: Path) -> None:
         assert len(pd.read_csv(finished / "results" / "tables" / f"{name}.csv")) > 5
 
 
+def test_two_programs_agree_on_every_primary_and_secondary_estimate(finished: Path) -> None:
+    results = pd.read_parquet(finished / "results" / "estimates.parquet")
+    roles = results[results["role"].isin(["primary", "secondary"]) & (results["contrast"] != "")]
+    context = roles["context"]
+    reported = context.eq("") | context.str.match(r"measure=(risk_difference|risk_ratio|odds_ratio|probability_diff)")
+    estimates = roles[reported & (roles["stat_name"] == "estimate")]
+    found = results[(results["analysis"] == "double_programming") & (results["stat_name"] == "max_relative_difference")]
+    assert len(found) == len(estimates) > 40
+    assert found["stat"].max() < 1e-6
+
+
 def test_nothing_changed_nothing_done(folder: Path, workflow: Workflow) -> None:
     before = made(folder, "data", "results")
     run = workflow(folder)

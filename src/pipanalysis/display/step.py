@@ -18,6 +18,7 @@ from pipanalysis.display.counts_table import counts_table
 from pipanalysis.display.describe_tables import baseline_table, outcomes_table
 from pipanalysis.display.deviations_table import deviations_table
 from pipanalysis.display.diagnostics_table import diagnostics_table
+from pipanalysis.display.double_programming_table import double_programming_table
 from pipanalysis.display.dyadic_table import dyadic_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.figure_files import write_figure
@@ -76,6 +77,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "completeness": completeness_table,
     "protocol_deviations": protocol_deviations_table,
     "diagnostics": diagnostics_table,
+    "double_programming": double_programming_table,
 }
 
 DRAWINGS: dict[str, Callable[[Study, Figure, ResultsIndex, dict[str, Any]], FigureModel]] = {

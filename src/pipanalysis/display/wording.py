@@ -213,6 +213,9 @@ def method_sentence(study: Study, name: str) -> str:
         ),
         "descriptives": "observed values",
         "baseline": "observed values",
+        "double_programming": (
+            "each estimate computed a second time from the analysis dataset by code that shares nothing with the first"
+        ),
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
         "flow": f"numbers of {study.config.study.unit}s",
         "protocol_deviations": f"numbers of {study.config.study.unit}s, of rows of the raw files, and of data queries",

@@ -51,6 +51,7 @@ WITHOUT_OUTCOMES = (
     "flow",
     "protocol_deviations",
     "recruitment",
+    "double_programming",
 )
 """methods that describe something other than the plan's outcomes"""
 

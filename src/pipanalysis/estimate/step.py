@@ -64,6 +64,8 @@ def estimate(study: Study, family: str, *, progress: bool = False, sampler: Samp
         from pipanalysis.estimate.measurement import measurement_results
 
         results = measurement_results(study)
+    elif family == "double":
+        results = second_results(study, progress=progress)
     else:
         from pipanalysis.estimate.trial_data import read_trial_data
 
@@ -74,16 +76,32 @@ def estimate(study: Study, family: str, *, progress: bool = False, sampler: Samp
     return f"{len(results)} statistics" + (f"; fits: {fits}" if fits else "")
 
 
+def second_results(study: Study, *, progress: bool = False) -> pd.DataFrame:
+    """Return the estimates of the second program, from the analysis dataset's tables as they are."""
+    from pipanalysis.estimate.double_programming import double_programming
+    from pipanalysis.estimate.trial_data import read_trial_data
+
+    read_trial_data(study)  # refuses tables that are missing, damaged or do not fit the configuration
+    people = read_parquet(study.layout.analysis_participants)
+    scores = read_parquet(study.layout.scores, ["unit", "visit", "score", "value", "level"])
+    return carried_out(double_programming(study, people, scores), "double", progress=progress)
+
+
 def family_results(trial: TrialData, family: str, *, progress: bool = False) -> pd.DataFrame:
     """Return the analysis results of a method family.
 
     One process and one BLAS thread: a fit takes milliseconds, starting a process seconds.
     """
-    from threadpoolctl import threadpool_limits
-
     work: list[Callable[[], Iterator[Row]]] = []
     for analysis in trial.study.family_analyses(family):
         work += _work(trial, analysis)
+    return carried_out(work, family, progress=progress)
+
+
+def carried_out(work: list[Callable[[], Iterator[Row]]], family: str, *, progress: bool) -> pd.DataFrame:
+    """Return the rows that the parts of a family's work yield."""
+    from threadpoolctl import threadpool_limits
+
     rows: list[Row] = []
     with threadpool_limits(limits=1):
         for part in steps(work, family, show=progress):
@@ -229,8 +247,8 @@ def collect(study: Study) -> str:
     """Put the results of all families into one checked dataset, as Parquet and as CSV at full precision.
 
     P values adjusted for multiplicity are added here, since the hypotheses of a family may be of several methods, and
-    so is the comparison of two programs that fitted one model; each analysis is marked prespecified or not by the
-    plan's lock, where there is one.
+    so are the comparisons of two programs that computed one estimate; each analysis is marked prespecified or not by
+    the plan's lock, where there is one.
 
     Returns:
         What was done, in a line.
@@ -243,6 +261,7 @@ def collect(study: Study) -> str:
     import pandas as pd
 
     from pipanalysis.estimate.cross_check import cross_check_rows
+    from pipanalysis.estimate.double_programming import compared_rows
     from pipanalysis.estimate.multiplicity import adjusted_rows
 
     study.require_analysis()
@@ -251,6 +270,7 @@ def collect(study: Study) -> str:
     parts = [checked(read_parquet(path), path.name) for path in paths]
     together = pd.concat(parts, ignore_index=True)
     parts += [as_results(adjusted_rows(study, together)), as_results(cross_check_rows(study, together))]
+    parts += [as_results(compared_rows(study, together))]
     together = in_order(pd.concat(parts, ignore_index=True))
     planned = {name for name, found in study.statuses.items() if found.status == "prespecified"}
     together["prespecified"] = together["analysis"].isin(planned)

@@ -27,6 +27,7 @@ KIND_METHODS: dict[str, tuple[str, ...]] = {
     "flow": ("flow",),
     "completeness": ("completeness",),
     "protocol_deviations": ("protocol_deviations",),
+    "double_programming": ("double_programming",),
 }
 """kinds of table that lay out the results of these methods alone"""
 

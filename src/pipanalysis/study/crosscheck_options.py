@@ -1,15 +1,16 @@
-"""Checks of options of single analyses: re-randomisation, clusters, and checks of assumptions."""
+"""Checks of options of single analyses: re-randomisation, clusters, checks of assumptions, double programming."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipanalysis.study.finding import Finding, one_of
+from pipanalysis.study.finding import Finding, one_of, repeated
 from pipanalysis.study.yaml_file import Location
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Analysis
 
 
 def check_options(study: Study) -> Iterator[Finding]:
@@ -17,6 +18,7 @@ def check_options(study: Study) -> Iterator[Finding]:
     yield from _rerandomised(study)
     yield from _clusters(study)
     yield from _checks(study)
+    yield from _repeated(study)
 
 
 def _rerandomised(study: Study) -> Iterator[Finding]:
@@ -68,3 +70,36 @@ def _checks(study: Study) -> Iterator[Finding]:
             if name in known - checked:
                 at: Location = ("tables", t, "analyses")
                 yield "displays.yaml", at, f"{name} in a table of checks", "analyses with checks", "display-unsuited"
+
+
+def _repeated(study: Study) -> Iterator[Finding]:
+    """Find analyses to be computed a second time that are not there, are there twice, or that nothing can repeat."""
+    named = {analysis.name: analysis for analysis in study.plan.analyses}
+    for i, analysis in enumerate(study.plan.analyses):
+        at: Location = ("analyses", i, "analyses")
+        if analysis.method != "double_programming":
+            if analysis.analyses:
+                found = f"analyses of method {analysis.method}"
+                yield "analysis.yaml", at, found, "method: double_programming, or no analyses", "option-unsuited"
+            continue
+        if not analysis.analyses:
+            yield "analysis.yaml", at[:2], "double_programming of nothing", "analyses: at least one", "option-unsuited"
+        for j, name in repeated(analysis.analyses):
+            yield "analysis.yaml", (*at, j), f"{name} twice", "each analysis once", "repeated-name"
+        for j, name in enumerate(analysis.analyses):
+            if name not in named:
+                yield "analysis.yaml", (*at, j), repr(name), one_of(named)
+            elif wrong := _beyond_the_second_program(named[name]):
+                allowed = "mmrm (us, kenward-roger, no subgroup or moderator), ancova (no clusters), logistic, nominal"
+                yield "analysis.yaml", (*at, j), f"{name}: {wrong}", allowed, "option-unsuited"
+
+
+def _beyond_the_second_program(analysis: Analysis) -> str:
+    """Return why the second program cannot repeat an analysis, "" where it can."""
+    if analysis.method not in ("mmrm", "ancova", "logistic", "nominal"):
+        return f"method {analysis.method}"
+    if analysis.subgroup or analysis.moderator:
+        return "by subgroup or moderator"
+    if analysis.method == "mmrm" and (analysis.covariance != "us" or not analysis.df.startswith("kenward-roger")):
+        return f"covariance {analysis.covariance}, df {analysis.df}"
+    return "standard errors robust to clusters" if analysis.standard_error == "cluster" else ""

@@ -43,6 +43,7 @@ class Table(Model):
     - `flow`: participant flow in numbers
     - `completeness`: values there, by instrument, visit and arm
     - `protocol_deviations`: deviations from the protocol and everything excluded
+    - `double_programming`: estimates computed twice, and how far they differ
     - `diagnostics`: how every fit ended
     - `bayes_effects`: posterior differences and probabilities
     - `bayes_checks`: how well the Bayesian models were sampled and fit
@@ -76,6 +77,7 @@ class Table(Model):
         "flow",
         "completeness",
         "protocol_deviations",
+        "double_programming",
         "diagnostics",
         "bayes_effects",
         "bayes_checks",

@@ -161,9 +161,11 @@ class Study:
         read: list[object] = [tables, config.sessions, self.masked] if tables else []
         read += [config.recruitment] if family == "flow" else []
         seed = config.study.seed  # of re-randomisation and bootstrap
+        repeated = [a for a in plan.analyses if any(a.name in ours.analyses for ours in chosen)]
         bayes = plan.bayes if family == "bayes" else None
         return (
             chosen,
+            repeated,
             seed,
             bayes,
             plan.outcomes,

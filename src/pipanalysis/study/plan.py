@@ -88,6 +88,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "treatment_received": ("therapist", "cace"),
     "association": ("dyadic",),
     "flow": ("flow", "protocol_deviations", "completeness", "recruitment"),
+    "double": ("double_programming",),
     "bayes": ("bayes_mmrm", "bayes_joint", "bayes_logistic", "bayes_therapist"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
@@ -186,6 +187,7 @@ class Analysis(Model):
     - `protocol_deviations`: visits out of window or missed, exclusions, rows set aside
     - `completeness`: values there and missing by arm and visit
     - `recruitment`: units randomised by month
+    - `double_programming`: other analyses' estimates computed a second time by other code, and how far they differ
     - `bayes_mmrm`: Bayesian mixed model for repeated measures
     - `bayes_joint`: all continuous outcomes together, effects pooled within and over domains
     - `bayes_logistic`: binary outcomes one visit at a time, Bayesian
@@ -221,6 +223,7 @@ class Analysis(Model):
         "protocol_deviations",
         "completeness",
         "recruitment",
+        "double_programming",
         "bayes_mmrm",
         "bayes_joint",
         "bayes_logistic",
@@ -284,6 +287,9 @@ class Analysis(Model):
     """dyadic: the roles, at least two; `outcomes` is not used"""
     screening: ScreeningLog | None = None
     """flow: where the screening log stands"""
+    analyses: list[Name] = []
+    """double_programming: the analyses to repeat, of method mmrm (us, Kenward-Roger), ancova, logistic or nominal;
+    `outcomes` is not used"""
     prespecified: bool = True
 
 

@@ -1,0 +1,92 @@
+"""Double programming: every estimate of two programs side by side, and how far they differ."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
+from pipanalysis.display.wording import analysis, marks, method_sentence, outcome_label
+from pipanalysis.estimate.double_programming import repeated_context
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+
+COMPARED = ("estimate", "std_error")
+DIGITS = 4
+"""of estimates and standard errors: more than a paper needs, so that agreement can be seen"""
+
+
+def double_programming_table(
+    study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]
+) -> TableModel:
+    """Lay out the first and second estimates of the table's analyses by the analysis repeated, outcome and visit."""
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    model.columns = [
+        *(Column(head, program) for program in ("First program", "Second program") for head in ("Estimate", "SE")),
+        Column("Relative difference"),
+    ]
+    largest = 0.0
+    repeated = []
+    for ours in table.analyses:
+        for name in analysis(study, ours).analyses:
+            group = RowGroup(f"{analysis(study, name).label} ({analysis(study, name).role})")
+            for outcome in study.plan.outcomes:
+                if not (table.outcomes == "all" or outcome.name in table.outcomes):
+                    continue
+                rows = []
+                for found in results.rows(ours, outcome.name, "max_relative_difference"):
+                    context = str(found["context"])
+                    if context == repeated_context(name) or context.startswith(f"{repeated_context(name)}; "):
+                        rows.append(_row(study, results, model, ours, name, outcome.name, found))
+                        largest = max(largest, found["stat"] if isfinite(found["stat"]) else 0.0)
+                if rows:
+                    group.rows += [TableRow(outcome_label(study, outcome)), *rows]
+            model.groups.append(group)
+            repeated.append(name)
+    model.notes = [
+        "Relative difference: the largest of those of the estimates (over the first standard error; ratios by their "
+        "logarithms), of the standard errors (of a ratio: of its logarithm) and of the degrees of freedom. The largest "
+        f"here is {scientific(largest)}.",
+        *(method_sentence(study, name) for name in [*table.analyses, *dict.fromkeys(repeated)]),
+        *table.footnotes,
+    ]
+    return model
+
+
+def _row(
+    study: Study,
+    results: ResultsIndex,
+    model: TableModel,
+    ours: str,
+    name: str,
+    outcome: str,
+    found: dict[str, Any],
+) -> TableRow:
+    visit, contrast, context = str(found["visit"]), str(found["contrast"]), str(found["context"])
+    plain = context.removeprefix(repeated_context(name)).removeprefix("; ")
+    first = results.stats(name, outcome, COMPARED, visit=visit, contrast=contrast, context=plain)
+    second = results.stats(ours, outcome, COMPARED, visit=visit, contrast=contrast, context=context)
+    words = [study.visits[visit].label]
+    words += [f"{part.partition('=')[2].replace('_', ' ')}" for part in plain.split("; ") if part]
+    if len(study.arms) > 2:
+        words.append(study.arms[contrast.partition(" - ")[0]].label)
+    own = results.row(ours, outcome, "estimate", visit=visit, contrast=contrast, context=context)
+    said = [str(row["warning"]) for row in (own, found) if row is not None and row["warning"]]
+    mark = f" [{model.footnotes.letter('; '.join(said))}]" if said else ""
+    cells = [rounding.fixed(one[stat], DIGITS) for one in (first, second) for stat in COMPARED]
+    model.records.append(
+        {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast, "context": plain}
+        | {f"first_{stat}": first[stat] for stat in COMPARED}
+        | {f"second_{stat}": second[stat] for stat in COMPARED}
+        | {"max_relative_difference": found["stat"]}
+    )
+    return TableRow(", ".join(words) + mark, (*cells, scientific(float(found["stat"]))), 1)
+
+
+def scientific(value: float) -> str:
+    """Return a small number as a power of ten with one digit, as 3e-11."""
+    return f"{value:.0e}" if isfinite(value) else rounding.ABSENT

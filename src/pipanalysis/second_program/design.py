@@ -1,0 +1,123 @@
+"""Data and design of one outcome, put together with pandas from the analysis dataset's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an analysis asks for, in the words of the tables.
+
+    Attributes:
+        score: the outcome's.
+        baseline_score: the score whose baseline value is adjusted for; "" for none.
+        baseline_visit: where that stands.
+        visits: compared, in time order.
+        arms: the reference first.
+        analysis_set: whose units are analysed.
+        factors: categorical adjustments → their levels in order.
+        numbers: numeric adjustments: columns of the participants, or scores at baseline.
+        by_visit: the slope of the baseline differs between visits.
+    """
+
+    score: str
+    baseline_score: str
+    baseline_visit: str
+    visits: tuple[str, ...]
+    arms: tuple[str, ...]
+    analysis_set: str
+    factors: dict[str, list[str]]
+    numbers: Sequence[str] = ()
+    by_visit: bool = True
+
+
+@dataclass(frozen=True)
+class Design:
+    """Rows without missing values, sorted by unit and visit.
+
+    Attributes:
+        rows: unit, visit, arm, value or level, one a row.
+        X: shape (n, p), of full rank; the differences between arms at visits are the columns of `effects`.
+        effects: (arm, visit) → column of X.
+    """
+
+    rows: pd.DataFrame
+    X: FloatArray
+    effects: dict[tuple[str, str], int]
+
+
+def complete_rows(people: pd.DataFrame, scores: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    """Return a row per unit and visit with a value, every adjustment beside it; none of them is missing.
+
+    Args:
+        people: unit, arm, in_<analysis set>, variables.
+        scores: unit, visit, score, value, level.
+        wanted: what is asked for.
+    """
+    chosen = people.loc[people[f"in_{wanted.analysis_set}"].fillna(False).astype(bool)].copy()
+    chosen["arm"] = chosen["arm"].astype(str)
+    own = scores.loc[(scores["score"] == wanted.score) & scores["visit"].isin(wanted.visits)]
+    rows = own[["unit", "visit", "value", "level"]].merge(chosen, on="unit", how="inner")
+    rows["visit"] = pd.Categorical(rows["visit"], categories=list(wanted.visits), ordered=True)
+    needed = [*wanted.factors]
+    for name in dict.fromkeys([*([wanted.baseline_score] if wanted.baseline_score else []), *wanted.numbers]):
+        if name not in rows:
+            before = scores.loc[(scores["score"] == name) & (scores["visit"] == wanted.baseline_visit)]
+            rows[name] = rows["unit"].map(before.set_index("unit")["value"])
+        needed.append(name)
+    known = rows["value"].notna() | rows["level"].notna()
+    rows = rows.loc[known & rows[needed].notna().all(axis=1)]
+    return rows.sort_values(["unit", "visit"], kind="stable").reset_index(drop=True)
+
+
+def design(rows: pd.DataFrame, wanted: Wanted) -> Design:
+    """Return the design: a mean for each visit, arms within visits, baseline (by visit), adjustments.
+
+    Args:
+        rows: from `complete_rows`.
+        wanted: what is asked for.
+
+    Raises:
+        ValueError: an arm is observed fewer than twice at a visit, or is told by the other columns.
+    """
+    at = {visit: _is(rows["visit"], visit) for visit in wanted.visits}
+    columns: list[FloatArray] = list(at.values())
+    effects: dict[tuple[str, str], int] = {}
+    for arm in wanted.arms:
+        inside = _is(rows["arm"], arm)
+        for visit in wanted.visits:
+            if (inside * at[visit]).sum() < 2:
+                raise ValueError(f"fewer than 2 of {arm} at {visit}")
+            if arm != wanted.arms[0]:
+                effects[arm, visit] = len(columns)
+                columns.append(inside * at[visit])
+    if wanted.baseline_score:
+        before = rows[wanted.baseline_score].to_numpy(dtype=float)
+        before = before - before.mean()
+        columns += [before * here for here in at.values()] if wanted.by_visit else [before]
+    for name, levels in wanted.factors.items():
+        columns += [_is(rows[name].astype(str), level) for level in levels]
+    for name in wanted.numbers:
+        number = rows[name].to_numpy(dtype=float)
+        columns.append(number - number.mean())
+    kept: list[int] = []
+    for j in range(len(columns)):
+        tried = np.column_stack([columns[i] for i in [*kept, j]])
+        if np.linalg.matrix_rank(tried) == len(kept) + 1:
+            kept.append(j)
+    if not set(effects.values()) <= set(kept):
+        raise ValueError("an arm cannot be told apart from the visits")
+    X = np.column_stack([columns[j] for j in kept])
+    return Design(rows, X, {key: kept.index(j) for key, j in effects.items()})
+
+
+def _is(column: pd.Series, level: str) -> FloatArray:
+    return np.asarray(column == level, dtype=np.float64)

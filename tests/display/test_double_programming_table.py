@@ -1,0 +1,59 @@
+"""The table of double programming shows both programs' numbers as they are, and the difference that was found."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from display.test_tables import MINUS, shown
+from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.files import write_json
+from pipanalysis.study.load import Study, load_study
+
+
+@pytest.fixture
+def study(study_folder: Callable[..., Path], root: Path) -> Study:
+    loaded = load_study(study_folder(root))
+    loaded.layout.allocation_record.parent.mkdir(parents=True)
+    write_json(loaded.layout.allocation_record, {"allocation": "real"})
+    return loaded
+
+
+def both(study: Study, difference: float, warning: str = "") -> list[Row]:
+    """Two programs' rows of the primary outcome at 12 months, and of the risk difference of secure attachment."""
+    named = {one.name: one for one in study.plan.analyses}
+    rows: list[Row] = []
+    cases = (
+        ("primary", "bayley_cognitive", "", (-4.49805, 3.50217), (-4.498049, 3.502171)),
+        ("binary", "attachment_secure", "measure=risk_difference", (0.00070, 0.12678), (0.00071, 0.12679)),
+    )
+    for name, outcome, context, first, second in cases:
+        where = {"visit": "month12", "contrast": "pip - control"}
+        domain = study.outcomes[outcome].domain
+        own = Scope(named[name], outcome, domain, 0.95, "first")
+        again = Scope(named["double_programming"], outcome, domain, 0.95, "second")
+        repeated = f"analysis={name}" + (f"; {context}" if context else "")
+        for stat, a, b in zip(("estimate", "std_error"), first, second, strict=True):
+            rows.append(own.row(stat, a, **where, context=context))
+            rows.append(again.row(stat, b, **where, context=repeated))
+        rows.append(again.row("max_relative_difference", difference, **where, context=repeated, warning=warning))
+    return rows
+
+
+def test_both_programs_stand_side_by_side(study: Study) -> None:
+    page = shown(study, both(study, 2.86e-7), "double_programming")
+    assert page.row("12 months") == [f"{MINUS}4.4981", "3.5022", f"{MINUS}4.4980", "3.5022", "3e-07"]
+    assert page.row("12 months, risk difference") == ["0.0007", "0.1268", "0.0007", "0.1268", "3e-07"]
+    said = " ".join(page.text)
+    assert "The largest here is 3e-07." in said
+    assert "SYNTHETIC DATA" in said
+    record = pd.read_csv(study.layout.table("double_programming", "csv")).iloc[0]
+    assert (record["first_estimate"], record["second_estimate"]) == (-4.49805, -4.498049)
+    assert record["max_relative_difference"] == 2.86e-7
+
+
+def test_what_was_not_compared_is_said_and_not_hidden(study: Study) -> None:
+    page = shown(study, both(study, float("nan"), "not compared: no value"), "double_programming")
+    assert page.row("12 months [a]")[-1] == "–"
+    assert "not compared: no value" in " ".join(page.text)
