@@ -2,7 +2,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env results progress verify reference qc test check lint format lock validate simulations benchmark clean
+.PHONY: help env results progress verify reference qc crate sbom test check lint format lock validate simulations benchmark clean
 
 CORES ?= 2
 STUDY ?= .
@@ -35,6 +35,15 @@ reference: results ## store the results as reference results (STUDY/reference), 
 qc: results ## the mixed models again in R (nlme, and mmrm where it is installed), against the results
 	$(BIN)/python qc/frames.py $(STUDY)
 	Rscript qc/mmrm.R $(STUDY)/build/qc $(STUDY)/results/estimates.csv
+
+crate: results ## the results as a Workflow Run RO-Crate, STUDY/build/crate, with Snakemake's report; validated
+	@rm -rf $(STUDY)/build/crate
+	@$(SNAKEMAKE) --directory $(STUDY) --report build/workflow-report.html >/dev/null
+	@$(BIN)/pipanalysis crate $(STUDY)/build/crate --study $(STUDY) --report $(STUDY)/build/workflow-report.html
+	@tools/validate-crate $(STUDY)/build/crate
+
+sbom: .venv/made ## what the lock file pins as a CycloneDX software bill of materials, build/sbom.cdx.json
+	@tools/sbom
 
 progress: .venv/made ## the trial manager's page, blinded (AS_OF=2007-06-18 or today; STUDY=folder)
 	@set -o pipefail; $(SNAKEMAKE) --directory $(STUDY) progress --config as_of='$(AS_OF)' 2>&1 | sed -uE '/$(NOISE)/d'

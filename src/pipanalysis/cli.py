@@ -217,6 +217,24 @@ def verify(
 
 
 @app.command()
+def crate(
+    out: Annotated[Path, typer.Argument(help="The crate's folder, which must not be there yet.")],
+    study: StudyFolder = HERE,
+    workflow: Annotated[Path, typer.Option(help="The workflow that made the results.")] = Path("Snakefile"),
+    date: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of publication (default: today).")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Address of the licence of the results (default: none is given).")] = "",
+    report: Annotated[Path | None, typer.Option(help="Snakemake's report of the run, to be taken in.")] = None,
+) -> None:
+    """Put the results, the plan and how they were made into a Workflow Run RO-Crate, without any data."""
+    from pipanalysis.reproduce import crate as step
+
+    day = date.date() if date else dt.datetime.now(dt.UTC).date()
+    _say("crate", step.crate(_load(study), workflow, out, day, licence or step.NO_LICENCE, report))
+
+
+@app.command()
 def figures(study: StudyFolder = HERE) -> None:
     """Render the figures from the collected results."""
     from pipanalysis.display.step import figures as step
