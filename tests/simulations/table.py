@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "simulations.md"
-RUNS, SEED, CHUNKS = 1000, 20160302, 10
+RUNS, SEED, CHUNKS = 500, 20160302, 10
 POOR = 0.01
 """distance of a rate from its nominal value from which it is poor, where it is beyond chance too"""
 HEAD = "| estimator | scenario | quantity | nominal | found | MCSE | trials | |"
