@@ -34,16 +34,17 @@ at, config_, plan = study.layout, study.config, study.plan
 open_files = [file for file in config_.files if not file.closed and (file.required or (at.raw / file.path).exists())]
 closed_files = [file for file in config_.files if file.closed and (file.required or (at.raw / file.path).exists())]
 families = study.families()
-# To start Python and import its statistics packages takes many times as long as the fits of these families: they share
-# a process. What reads event tables stays apart from what does not.
+# To start Python and import its statistics packages takes longer than the fits of these families: they share a process.
+# What reads event tables stays apart from what does not.
 TOGETHER = {
     "short_families": ("describe", "binary", "categorical", "association"),
+    "statsmodels_families": ("mixed_model", "ancova"),
     "event_families": ("safety", "treatment_received", "flow"),
 }
 together = {step: [family for family in members if family in families] for step, members in TOGETHER.items()}
 alone = {family: [family] for family in families if family not in sum(TOGETHER.values(), ())}
 estimated = {step: members for step, members in (together | alone).items() if members}
-SLOWEST_FIRST = ("short_families", "mixed_model")  # begun last, the slowest would keep one core waiting
+SLOWEST_FIRST = ("short_families", "statsmodels_families")  # begun last, the slowest would keep one core waiting
 lock = study.lock.sha256 if study.lock else None
 statuses = {name: found.status for name, found in study.statuses.items()}
 data_parts = (config_.visits, config_.sites, config_.variables, config_.files, study.instruments)

@@ -109,7 +109,7 @@ def test_everything_made_again_has_the_same_bytes(folder: Path, workflow: Workfl
             "analysis.yaml",
             "label: Analysis of covariance at each visit",
             "label: ANCOVA",
-            {"ancova", "collect", "tables", "figures", "report", "manifest"},
+            {"statsmodels_families", "collect", "tables", "figures", "report", "manifest"},
         ),
         (
             "analysis.yaml",
