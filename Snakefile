@@ -34,7 +34,17 @@ at, config_, plan = study.layout, study.config, study.plan
 open_files = [file for file in config_.files if not file.closed and (file.required or (at.raw / file.path).exists())]
 closed_files = [file for file in config_.files if file.closed and (file.required or (at.raw / file.path).exists())]
 families = study.families()
-SLOWEST_FIRST = ("mixed_model",)  # begun last, the slowest family would keep one core waiting
+# To start Python and import its statistics packages takes longer than the fits of these families: they share a process.
+# What reads event tables stays apart from what does not.
+TOGETHER = {
+    "short_families": ("describe", "binary", "categorical", "association"),
+    "statsmodels_families": ("mixed_model", "ancova"),
+    "event_families": ("safety", "treatment_received", "flow"),
+}
+together = {step: [family for family in members if family in families] for step, members in TOGETHER.items()}
+alone = {family: [family] for family in families if family not in sum(TOGETHER.values(), ())}
+estimated = {step: members for step, members in (together | alone).items() if members}
+SLOWEST_FIRST = ("short_families", "statsmodels_families")  # begun last, the slowest would keep one core waiting
 lock = study.lock.sha256 if study.lock else None
 statuses = {name: found.status for name, found in study.statuses.items()}
 data_parts = (config_.visits, config_.sites, config_.variables, config_.files, study.instruments)
@@ -149,26 +159,26 @@ rule allocate:
         "pipanalysis allocate"
 
 
-for family in families:
+for step, members in estimated.items():
 
     rule:
         name:
-            family
+            step
         input:
-            at.participants if family in BLINDED_FAMILIES else at.analysis_participants,
+            at.participants if set(members) <= set(BLINDED_FAMILIES) else at.analysis_participants,
             at.scores,
-            family_tables(study, family),
+            sorted({table for family in members for table in family_tables(study, family)}),
         output:
-            at.family(family),
-            [at.draws(analysis.name) for analysis in study.family_analyses(family)] if family == "bayes" else [],
-        threads: 2 if family == "bayes" else 1
+            [at.family(family) for family in members],
+            [at.draws(analysis.name) for analysis in study.family_analyses("bayes")] if "bayes" in members else [],
+        threads: 2 if "bayes" in members else 1
         params:
             source=source_fingerprint("estimate.step"),
-            parts=part_fingerprint(*study.family_parts(family)),
-            family=family,
-        priority: 1 if family in SLOWEST_FIRST else 0
+            parts=part_fingerprint(*(study.family_parts(family) for family in members)),
+            families=members,
+        priority: 1 if step in SLOWEST_FIRST else 0
         shell:
-            "pipanalysis estimate {params.family} --quiet"
+            "pipanalysis estimate {params.families} --quiet"
 
 
 rule collect:

@@ -130,17 +130,21 @@ def allocate(study: StudyFolder = HERE) -> None:
 
 @app.command()
 def estimate(
-    family: Annotated[str, typer.Argument(help="Method family: describe, mixed_model, ancova, mmrm, binary or bayes.")],
+    families: Annotated[
+        list[str], typer.Argument(help="Method families: describe, mixed_model, ancova, mmrm, binary, bayes, ...")
+    ],
     study: StudyFolder = HERE,
     sampler: Annotated[
         BayesSampler | None, typer.Option(help="bayes: sampler of the models (default: the plan's).")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Carry out the plan's analyses of one method family."""
+    """Carry out the plan's analyses of method families, in one process."""
     from pipanalysis.estimate.step import estimate as step
 
-    _say(f"estimate {family}", step(_load(study), family, progress=not quiet, sampler=sampler))
+    loaded = _load(study)
+    for family in families:
+        _say(f"estimate {family}", step(loaded, family, progress=not quiet, sampler=sampler))
 
 
 @app.command()

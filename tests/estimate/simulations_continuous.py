@@ -23,8 +23,8 @@ LOSS = np.array([0.12, 0.09])
 """share lost between visits, more likely the worse the value before: missing at random"""
 SCENARIO = f"{PER_ARM} an arm, normal, 20% lost at random"
 FAMILIES = ("mmrm", "ancova", "describe", "mixed_model")
-MIXED_EVERY = 4
-"""one trial in so many is fitted by MixedLM too, which takes longer than all else together"""
+MIXED_EVERY = 2
+"""one trial in so many is fitted by MixedLM too, which takes as long as all else together"""
 AT = ("month12", "treated - control")
 KINDS = {
     "`mmrm`, unstructured, Kenward-Roger": (COVERAGE, LEVEL),

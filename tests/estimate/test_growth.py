@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from estimate import trials
 from estimate.trials import row, stat
-from pipanalysis.estimate.growth import SLOPE, least_squares_given, random_slope
+from pipanalysis.estimate.growth import SLOPE, random_slope
+from pipanalysis.estimate.growth_likelihood import highest, least_squares_given, unit_sums
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import TrialData
 
@@ -60,7 +61,7 @@ def test_numbers_are_those_of_lme4(shared: Path, lmer: dict, name: str) -> None:
     y, X, unit, time = arrays(shared, name)
     expected = lmer[name]
     assert len(y) == expected["n_obs"]
-    fit, _ = random_slope(y, X, unit, time)
+    fit = random_slope(y, X, unit, time)
     assert fit is not None
     vcov = np.array(expected["vcov_asymptotic"]["values"])
     se = np.sqrt(np.diag(vcov))
@@ -90,10 +91,34 @@ def test_likelihood_and_coefficients_are_those_of_the_dense_matrices() -> None:
     beta = vcov @ X.T @ W @ y
     r = y - X @ beta
     deviance = np.linalg.slogdet(V)[1] - np.linalg.slogdet(vcov)[1] + r @ W @ r
-    found = least_squares_given(y, X, unit, Z, random, residual)
+    sums, factor = unit_sums(y, X, unit, Z), np.linalg.cholesky(random / residual)
+    found = least_squares_given(sums, factor, residual)
     assert found[0] == pytest.approx(beta, rel=1e-9)
     assert found[1] == pytest.approx(vcov, rel=1e-9)
-    assert found[2] == pytest.approx(deviance, rel=1e-9)
+    assert found[3] == pytest.approx(deviance, rel=1e-9)
+    profiled = least_squares_given(sums, factor)
+    assert profiled[0] == pytest.approx(beta, rel=1e-9)
+    assert profiled[2] == pytest.approx((r @ W @ r) * residual / (n - 3), rel=1e-9)
+    assert profiled[3] == pytest.approx(least_squares_given(sums, factor, profiled[2])[3], rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("slope_sd", [0.0, 1.5])
+def test_no_global_search_finds_a_higher_likelihood(seed: int, slope_sd: float) -> None:
+    """Inside the parameter space and, without variation of slopes, often at its boundary."""
+    generator = np.random.default_rng(seed)
+    unit, time = np.repeat(np.arange(30), 3), np.tile([0.0, 0.5, 1.0], 30)
+    y = generator.normal(size=30)[unit] + generator.normal(0, slope_sd, 30)[unit] * time + generator.normal(size=90)
+    X, Z = np.column_stack([np.ones(90), time, (unit % 2) * time]), np.column_stack([np.ones(90), time])
+    sums = unit_sums(y, X, unit, Z)
+
+    def deviance(theta: np.ndarray) -> float:
+        return least_squares_given(sums, np.array([[theta[0], 0.0], [theta[1], theta[2]]]))[3]
+
+    found = highest(sums)
+    assert found is not None
+    best = optimize.differential_evolution(deviance, [(0, 6), (-6, 6), (0, 6)], rng=seed, maxiter=60, popsize=8)
+    assert least_squares_given(sums, found)[3] <= best.fun + 1e-6
 
 
 def trial(

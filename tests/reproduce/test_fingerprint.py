@@ -23,7 +23,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget() -> None:
-    fingerprint._read.cache_clear()
+    fingerprint._meanings.cache_clear()
     fingerprint.source_fingerprint.cache_clear()
 
 
@@ -41,6 +41,27 @@ def test_changes_with_the_meaning_of_what_is_imported(package: Path, file: str, 
     (package / file).write_text(text)
     forget()
     assert (source_fingerprint("sub.step") != before) is changes
+
+
+@pytest.mark.parametrize("damage", ["", "[", "[1]", '{"x": 1}'])
+def test_what_is_kept_of_an_earlier_run_changes_nothing(package: Path, damage: str) -> None:
+    fresh = source_fingerprint("sub.step")
+    (kept,) = (package / "__pycache__").glob("meanings.*.json")
+    forget()
+    assert source_fingerprint("sub.step") == fresh
+    kept.write_text(damage)
+    forget()
+    assert source_fingerprint("sub.step") == fresh
+    (package / "deep.py").write_text("def f():\n    return 2\n")
+    forget()
+    assert source_fingerprint("sub.step") != fresh
+
+
+def test_what_is_kept_is_read_instead_of_the_text(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = source_fingerprint("sub.step")
+    forget()
+    monkeypatch.setattr(fingerprint, "_meaning", lambda text: pytest.fail("parsed again"))
+    assert source_fingerprint("sub.step") == fresh
 
 
 def test_unknown_module(package: Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "simulations.md"
-RUNS, SEED, CHUNKS = 200, 20160302, 10
+RUNS, SEED, CHUNKS = 500, 20160302, 10
 POOR = 0.01
 """distance of a rate from its nominal value from which it is poor, where it is beyond chance too"""
 HEAD = "| estimator | scenario | quantity | nominal | found | MCSE | trials | |"
@@ -87,14 +88,25 @@ def merged(records: Iterable[Record]) -> list[Rate]:
     return rates
 
 
-def page(rates: Iterable[Rate], runs: int, seed: int) -> str:
+def page(rates: Sequence[Rate], runs: int, seed: int) -> str:
     """Return docs/simulations.md."""
     rows = [
         f"| {r.estimator} | {r.scenario} | {r.quantity} | {100 * r.nominal:.1f}% | {100 * r.found:.2f}% | "
         f"{100 * r.mcse:.2f} | {r.runs} | {r.verdict} |"
         for r in rates
     ]
-    return "\n".join([INTRODUCTION.format(runs=f"{runs:,}", seed=seed), "", HEAD, "|---" * 8 + "|", *rows, ""])
+    introduction = INTRODUCTION.format(runs=f"{runs:,}", seed=seed)
+    return "\n".join([introduction, "", _summary(rates), "", HEAD, "|---" * 8 + "|", *rows, ""])
+
+
+def _summary(rates: Sequence[Rate]) -> str:
+    """Say how many rates are poor, and which; in lines of the page's width."""
+    poor = [rate for rate in rates if rate.verdict != "good"]
+    if not poor:
+        return f"Of {len(rates)} rates none is poor."
+    named = "; ".join(f"{r.estimator}, {r.scenario}, {r.quantity}: {100 * r.found:.1f}%" for r in poor)
+    text = f"Of {len(rates)} rates {len(poor)} {'is' if len(poor) == 1 else 'are'} poor: {named}."
+    return "\n".join(textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False))
 
 
 INTRODUCTION = """# Simulations

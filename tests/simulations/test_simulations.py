@@ -60,6 +60,21 @@ def test_the_table_says_of_each_figure_what_follows_from_it() -> None:
     assert verdicts == [rate.verdict for rate in rates]
 
 
+def test_the_text_above_the_table_names_the_poor_rates_and_no_other() -> None:
+    good, poor = (
+        Rate("`a`", "s", "coverage", 0.95, 0.95, 0.01, 500),
+        Rate("`b`", "s", "coverage", 0.95, 0.85, 0.01, 500),
+    )
+    above = page([good, poor], 500, 1).partition("| estimator |")[0]
+    assert "Of 2 rates 1 is poor: `b`, s, coverage: 85.0%." in above
+    assert "`a`" not in above
+    assert "none is poor" in page([good], 500, 1)
+    shown = " ".join(TABLE.read_text(encoding="utf-8").partition("| estimator |")[0].split())
+    for rate in committed():
+        said = f"{rate.estimator}, {rate.scenario}, {rate.quantity}: {100 * rate.found:.1f}%"
+        assert (said in shown) == (rate.verdict != "good")
+
+
 def test_a_page_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rate = Rate("`ancova`", "38 an arm", "coverage", 0.95, 0.9415, 0.0049, 2000)
     path = tmp_path / "simulations.md"

@@ -13,16 +13,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.discrete.discrete_model import MNLogit, NegativeBinomial
+from statsmodels.genmod.generalized_estimating_equations import GEE
+from statsmodels.genmod.generalized_linear_model import GLM
+from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.regression.linear_model import OLS
 from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.sandbox.regression.gmm import IV2SLS
 
 from display.tracing import Rounded, displays
+from pipanalysis.estimate import therapist
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import read_trial_data
 from pipanalysis.files import sha256
 from pipanalysis.mmrm import MMRM
 from pipanalysis.reproduce.disclosure import netcdf_words
 from pipanalysis.study.load import Study, load_study
+from pipanalysis.study.plan import BLINDED_FAMILIES
 from workflow.conftest import Workflow
 
 
@@ -113,7 +120,13 @@ def test_everything_made_again_has_the_same_bytes(folder: Path, workflow: Workfl
             "analysis.yaml",
             "label: Analysis of covariance at each visit",
             "label: ANCOVA",
-            {"ancova", "collect", "tables", "figures", "report", "manifest"},
+            {"statsmodels_families", "collect", "tables", "figures", "report", "manifest"},
+        ),
+        (
+            "analysis.yaml",
+            "working_correlation: exchangeable",
+            "working_correlation: independence",
+            {"short_families", "collect", "tables", "figures", "report", "manifest"},
         ),
         ("analysis.yaml", "after: primary", "gate: all", {"collect", "tables", "figures", "report", "manifest"}),
         ("study.yaml", "seed: 20160302", "seed: 20160303", {"simulate", "allocate"}),
@@ -186,7 +199,7 @@ def test_only_analyses_of_events_read_event_tables_beside_allocate(folder: Path,
         if any("events_" in line for line in rule.splitlines() if line.strip().startswith("input:"))
     }
     # `all` asks for them, and reads nothing
-    assert reading - {"all"} == {"allocate", "safety", "measurement", "treatment_received", "flow", "bayes"}
+    assert reading - {"all"} == {"allocate", "event_families", "measurement", "bayes"}
 
 
 def words(path: Path) -> str:
@@ -290,9 +303,19 @@ def test_no_model_of_the_study_is_fitted_twice(finished: Path, monkeypatch: pyte
 
     counted(MMRM, "_fit_structure", lambda _, structure, frame, X: (f"mmrm {structure}", frame.response, X))
     counted(MixedLM, "fit", lambda self, *_: (f"MixedLM {self.k_re}", self.endog, self.exog))
-    counted(OLS, "fit", lambda self, *_: ("OLS", self.endog, self.exog))
-    trial = read_trial_data(load_study(finished))
-    for family in ("mmrm", "mixed_model", "ancova"):
-        family_results(trial, family)
-    assert len(fits) > 90
+    for model in (OLS, GEE, OrderedModel, MNLogit, NegativeBinomial):
+        counted(model, "fit", lambda self, *_, name=model.__name__: (name, self.endog, self.exog))
+    counted(GLM, "fit", lambda self, *_: (f"GLM {type(self.family).__name__}", self.endog, self.exog))
+    counted(IV2SLS, "fit", lambda self, *_: ("IV2SLS", self.endog, self.exog, self.instrument))
+    nested = therapist.fit_partially_nested
+    monkeypatch.setattr(
+        therapist, "fit_partially_nested", lambda *arrays: (count("partially nested", *arrays), nested(*arrays))[1]
+    )
+    study = load_study(finished)
+    for family in study.families():
+        if family not in ("bayes", *BLINDED_FAMILIES):  # those fit by sampling, and no model
+            family_results(read_trial_data(study), family)
+    kinds = {kind.partition(" ")[0] for kind, _ in fits}
+    assert {"mmrm", "MixedLM", "OLS", "GLM", "GEE", "OrderedModel", "NegativeBinomial", "IV2SLS", "partially"} <= kinds
+    assert len(fits) > 100
     assert {key: n for key, n in fits.items() if n > 1} == {}

@@ -17,6 +17,7 @@ import pandas as pd
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
+from pipanalysis.estimate.growth_likelihood import UnitSums, highest, least_squares_given, unit_sums
 from pipanalysis.estimate.linear_design import NO_VARIANCE, covariate_columns, ols_residual
 from pipanalysis.estimate.mixed_model import OPTIMISERS, random_intercept, varies_between_units, without_intercept
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
@@ -34,11 +35,12 @@ SLOPE = "slope=per year"
 """context of slopes"""
 MONTHS = 12.0
 SMALLEST = 1e-4
-"""ratio of the smaller to the larger eigenvalue of the scaled random-effects covariance below which it is singular"""
-BETTER = 1e-3
-"""fall of minus twice the log-likelihood from where MixedLM stopped that is worth telling"""
-FLAT = 1e-3
-"""slope of minus twice the log-likelihood by the logarithms of the variances that counts as none"""
+"""ratio of the smaller eigenvalue of the scaled random-effects covariance to the larger, or to the residual variance,
+below which it is singular"""
+GRADIENT = 1e-6
+"""slope of the log-likelihood an observation at which MixedLM has converged"""
+SAME = 1e-3
+"""difference of minus twice the log-likelihood that is none"""
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,9 @@ def _fit(design: GrowthDesign) -> tuple[str, Status, GrowthFit, list[str]]:
     y, X, unit = design.y, design.X, design.unit
     notes, status = [], Status.boundary
     try:
-        fit, said = random_slope(y, X, unit, design.time)
+        fit = random_slope(y, X, unit, design.time)
         if fit is not None:
-            return METHOD, Status.ok, fit, said
+            return METHOD, Status.ok, fit, []
         notes.append(
             "the variance of the slopes is estimated as zero, or as determined by the intercepts: no random slope"
         )
@@ -198,10 +200,8 @@ def _effects(frame: AnalysisFrame, design: GrowthDesign, fit: GrowthFit, months:
     return found
 
 
-def random_slope(
-    y: FloatArray, X: FloatArray, unit: NDArray[np.intp], time: FloatArray
-) -> tuple[GrowthFit | None, list[str]]:
-    """Fit a model with a random intercept and slope by REML with statsmodels.
+def random_slope(y: FloatArray, X: FloatArray, unit: NDArray[np.intp], time: FloatArray) -> GrowthFit | None:
+    """Fit a model with a random intercept and slope by REML with statsmodels, from where the likelihood is highest.
 
     Args:
         y: response, shape (n,).
@@ -212,96 +212,50 @@ def random_slope(
     The standard errors are those of generalised least squares at the estimated variances, as in lme4 and SAS.
 
     Returns:
-        The fit, None where the covariance of the random effects is at its boundary; and what the reader must know.
-        Warnings of MixedLM on the way to a maximum that was then verified are not passed on.
+        The fit, None where the covariance of the random effects is at its boundary.
 
     Raises:
-        NotFittedError: no optimiser of MixedLM reached a maximum that can be trusted.
+        NotFittedError: the likelihood has no maximum that can be trusted, or MixedLM does not agree that it is one.
     """
-    from statsmodels.regression.mixed_linear_model import MixedLM
-
     scale, spread = float(y.std()), float(time.std())
     Z = np.column_stack([np.ones(len(y)), time / spread])
+    sums = unit_sums(y / scale, X, unit, Z)
+    factor = highest(sums)
+    if factor is None:
+        raise NotFittedError("no maximum of the restricted likelihood was found")
+    eigen = np.linalg.eigvalsh(factor @ factor.T)
+    if eigen[0] <= SMALLEST * max(float(eigen[1]), 1.0):
+        return None
+    beta, vcov, residual, deviance = least_squares_given(sums, factor)
+    _confirm(y / scale, X, unit, Z, sums, factor, deviance)
+    back = np.diag([1.0, 1 / spread]) @ factor
+    return GrowthFit(beta * scale, vcov * scale**2, back @ back.T * residual * scale**2, residual * scale**2)
+
+
+def _confirm(
+    y: FloatArray,
+    X: FloatArray,
+    unit: NDArray[np.intp],
+    Z: FloatArray,
+    sums: UnitSums,
+    factor: FloatArray,
+    deviance: float,
+) -> None:
+    """Let MixedLM climb from the maximum: it must converge there, to the coefficients that its variances imply."""
+    from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams
+
+    start = MixedLMParams.from_components(fe_params=np.zeros(X.shape[1]), cov_re=factor @ factor.T)
     said: list[str] = []
     for methods in OPTIMISERS:
         with python_warnings() as caught:
             try:
-                found: Any = MixedLM(y / scale, X, groups=unit, exog_re=Z).fit(reml=True, method=methods, gtol=1e-8)
-                random, residual = np.asarray(found.cov_re, dtype=np.float64), float(found.scale)
-                beta, vcov, deviance = least_squares_given(y / scale, X, unit, Z, random, residual)
+                fit: Any = MixedLM(y, X, groups=unit, exog_re=Z).fit(start, reml=True, method=methods, gtol=GRADIENT)
+                relative = np.linalg.cholesky(np.asarray(fit.cov_re_unscaled, dtype=np.float64))
+                beta, vcov, _, found = least_squares_given(sums, relative, float(fit.scale))
             except (np.linalg.LinAlgError, ValueError, FloatingPointError):
                 continue
-        if _singular(random, residual):
-            return None, []
         said += caught
-        implied = bool((np.abs(np.asarray(found.fe_params) - beta) <= 1e-6 * np.sqrt(np.diag(vcov))).all())
-        best = _maximum(y / scale, X, unit, Z, random, residual) if found.converged and implied else None
-        if best is None:
-            continue
-        random, residual = best
-        if _singular(random, residual):
-            return None, []
-        beta, vcov, least = least_squares_given(y / scale, X, unit, Z, random, residual)
-        short = deviance - least
-        notes = [f"MixedLM stopped {short:.1g} short of the maximum of twice the log-likelihood"] * (short > BETTER)
-        back = np.diag([1.0, 1 / spread])
-        return GrowthFit(beta * scale, vcov * scale**2, back @ random @ back * scale**2, residual * scale**2), notes
-    raise NotFittedError("; ".join(["no optimiser of MixedLM converged", *dict.fromkeys(said)]))
-
-
-def _singular(random: FloatArray, residual: float) -> bool:
-    eigen = np.linalg.eigvalsh(random)
-    return bool(eigen[0] <= SMALLEST * max(float(eigen[1]), residual))
-
-
-def _maximum(
-    y: FloatArray, X: FloatArray, unit: NDArray[np.intp], Z: FloatArray, random: FloatArray, residual: float
-) -> tuple[FloatArray, float] | None:
-    """Go the last steps to the maximum: MixedLM stops up to a thousandth of a standard error before it.
-
-    None where the likelihood still rises, so that what MixedLM called converged was not.
-    """
-    from scipy.optimize import minimize
-
-    def variances(theta: FloatArray) -> tuple[FloatArray, float]:
-        factor = np.array([[np.exp(theta[0]), 0.0], [theta[1], np.exp(theta[2])]])
-        return factor @ factor.T, float(np.exp(theta[3]))
-
-    def deviance(theta: FloatArray) -> float:
-        try:
-            return least_squares_given(y, X, unit, Z, *variances(theta))[2]
-        except np.linalg.LinAlgError:
-            return np.inf
-
-    factor = np.linalg.cholesky(random)
-    start = np.array([np.log(factor[0, 0]), factor[1, 0], np.log(factor[1, 1]), np.log(residual)])
-    with np.errstate(all="ignore"):
-        found = minimize(deviance, start, jac="3-point", method="BFGS", options={"gtol": 1e-5})
-    return variances(found.x) if np.abs(np.asarray(found.jac, dtype=np.float64)).max() < FLAT else None
-
-
-def least_squares_given(
-    y: FloatArray, X: FloatArray, unit: NDArray[np.intp], Z: FloatArray, random: FloatArray, residual: float
-) -> tuple[FloatArray, FloatArray, float]:
-    """Return coefficients, their covariance (X'V⁻¹X)⁻¹, and minus twice the restricted log-likelihood less a constant.
-
-    V = Z random Z' + residual I within each unit; its inverse and determinant come from those of 2 by 2 matrices
-    (Woodbury), for all units at once.
-    """
-    n, n_units = len(y), int(unit.max()) + 1
-    stacked = np.column_stack([X, y])
-
-    def sums(rows: FloatArray) -> FloatArray:
-        total = np.zeros((n_units, *rows.shape[1:]))
-        np.add.at(total, unit, rows)
-        return total
-
-    inner = sums(Z[:, :, None] * Z[:, None, :]) / residual + np.linalg.inv(random)
-    mixed = sums(Z[:, :, None] * stacked[:, None, :]) / residual
-    cross = stacked.T @ stacked / residual - np.einsum("uap,uaq->pq", mixed, np.linalg.solve(inner, mixed))
-    p = X.shape[1]
-    vcov = np.linalg.inv(cross[:p, :p])
-    beta = vcov @ cross[:p, p]
-    log_det = n * np.log(residual) + n_units * np.linalg.slogdet(random)[1] + np.linalg.slogdet(inner)[1].sum()
-    rss = cross[p, p] - beta @ cross[:p, p]
-    return beta, vcov, float(log_det + np.linalg.slogdet(cross[:p, :p])[1] + rss)
+        implied = bool((np.abs(np.asarray(fit.fe_params) - beta) <= 1e-6 * np.sqrt(np.diag(vcov))).all())
+        if fit.converged and implied and abs(found - deviance) <= SAME:
+            return
+    raise NotFittedError("; ".join(["MixedLM finds no maximum there", *dict.fromkeys(said)]))

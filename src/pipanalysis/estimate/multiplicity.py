@@ -26,6 +26,7 @@ from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import P_VALUE_OF_METHOD, tested_hypotheses
+from pipanalysis.mmrm.multiplicity import adjust_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,14 +36,6 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import HypothesisFamily
 
-STATSMODELS = {
-    "holm": "holm",
-    "hochberg": "simes-hochberg",
-    "bonferroni": "bonferroni",
-    "benjamini_hochberg": "fdr_bh",
-}
-"""names of the step-wise methods in statsmodels"""
-
 
 def within_family(p: FloatArray, method: str) -> FloatArray:
     """Return P values adjusted within one family, shape (m,), in the order given.
@@ -51,13 +44,13 @@ def within_family(p: FloatArray, method: str) -> FloatArray:
         p: raw P values, shape (m,), none missing; for a fixed sequence in the order of testing.
         method: a method of HypothesisFamily.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    if method == "none":
-        return p.copy()
     if method == "fixed_sequence":
         return np.maximum.accumulate(p)
-    return np.asarray(multipletests(p, method=STATSMODELS[method])[1], dtype=np.float64)
+    if method == "benjamini_hochberg":
+        from statsmodels.stats.multitest import multipletests  # seconds to import, and seldom asked for
+
+        return np.asarray(multipletests(p, method="fdr_bh")[1], dtype=np.float64)
+    return adjust_p(p, method)
 
 
 def adjusted_p(families: Sequence[HypothesisFamily], raw: Mapping[str, FloatArray]) -> dict[str, FloatArray]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pipanalysis.errors import PlanError, Problem
+from pipanalysis.errors import DataError, PlanError, Problem
 from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_results, checked, in_order
 from pipanalysis.estimate.planning import (
     TYPE_OF_METHOD,
@@ -267,8 +267,8 @@ def collect(study: Study) -> str:
     study.require_analysis()
     check_families(study)
     paths = [study.layout.family(family) for family in study.families()]
-    parts = [checked(read_parquet(path), path.name) for path in paths]
-    together = pd.concat(parts, ignore_index=True)
+    parts = [read_parquet(path) for path in paths]
+    together = _checked_together(parts, [path.name for path in paths])
     parts += [as_results(adjusted_rows(study, together)), as_results(cross_check_rows(study, together))]
     parts += [as_results(compared_rows(study, together))]
     together = in_order(pd.concat(parts, ignore_index=True))
@@ -279,3 +279,16 @@ def collect(study: Study) -> str:
     write_csv(study.layout.estimates_csv, results)
     written = study.layout.estimates_csv.relative_to(study.layout.root)
     return f"{len(results)} statistics of {len(paths)} families ({written})"
+
+
+def _checked_together(parts: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:
+    """Return the families' results together, checked as one; where that fails, one by one, to name the file."""
+    import pandas as pd
+
+    together = pd.concat(parts, ignore_index=True)
+    try:
+        return checked(together, "all families together")
+    except DataError:
+        for part, name in zip(parts, names, strict=True):
+            checked(part, name)
+        raise

@@ -8,8 +8,10 @@ parts of the configuration that it reads.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -17,7 +19,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipanalysis.files import write_text
+
 PACKAGE = Path(__file__).resolve().parents[1]
+Meaning = tuple[list[str], str]
+"""the names that a module may import from the package; checksum of its text without comments, docstrings and layout"""
 
 
 @cache
@@ -32,7 +38,7 @@ def source_fingerprint(*modules: str) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(_closure(modules)):
-        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n{_read(path)[1]}\n".encode())
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\n{_meanings()[path][1]}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -73,20 +79,38 @@ def _closure(modules: Iterable[str]) -> set[Path]:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            waiting.extend(_read(path)[0])
+            waiting.extend(found for name in _meanings()[path][0] for found in _files(name.split(".")[1:]))
     return seen
 
 
 @cache
-def _read(path: Path) -> tuple[tuple[Path, ...], str]:
-    """Return the files that a module imports, and a checksum of its meaning: parsed once, whatever asks for it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found: list[Path] = []
+def _meanings() -> dict[Path, Meaning]:
+    """Return what each module of the package imports and means.
+
+    To parse them all takes a second of every start of the workflow, so what was found is kept beside Python's own
+    compiled modules, by the checksum of the module's text.
+    """
+    kept_at = PACKAGE / "__pycache__" / f"meanings.{sys.implementation.cache_tag}.json"
+    kept: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        kept = dict(json.loads(kept_at.read_text(encoding="utf-8")))
+    own = Path(__file__).read_bytes()
+    texts = {path: path.read_bytes() for path in PACKAGE.rglob("*.py")}
+    sums = {path: hashlib.sha256(own + text).hexdigest() for path, text in texts.items()}
+    found = {key: kept.get(key) or _meaning(texts[path]) for path, key in sums.items()}
+    if found.keys() != kept.keys():
+        with contextlib.suppress(OSError):  # a package folder that cannot be written is parsed each time
+            write_text(kept_at, json.dumps(found, sort_keys=True))
+    return {path: (found[key][0], found[key][1]) for path, key in sums.items()}
+
+
+def _meaning(text: bytes) -> Meaning:
+    tree = ast.parse(text)
+    names: list[str] = []
     for node in ast.walk(tree):
-        for name in _names(node):
-            found.extend(_files(name.split(".")[1:]))
+        names += _names(node)
         _without_docstring(node)
-    return tuple(dict.fromkeys(found)), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return list(dict.fromkeys(names)), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _names(node: ast.AST) -> Iterator[str]:
