@@ -6,9 +6,10 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, marks, wrapped
+from pipanalysis.display.wording import analysis, marks, mid_sentence, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 SIZES = (("effect_size", "effect_size_low", "effect_size_high"), ("hedges_g", "conf_low", "conf_high"))
 """statistics on the standardised scale and their limits, the first that an analysis has"""
+POSTERIOR = ("posterior_mean", "cred_low", "cred_high")
+"""the same of Bayesian analyses, positive where it is benefit"""
 LABEL_LETTERS = 42
 ACROSS = 2
 """visits side by side"""
@@ -41,9 +44,11 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
     labels = list(dict.fromkeys(analysis(study, str(record["analysis"])).label for record in model.records))
     level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
     arms = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    credible = any(record["statistic"] == POSTERIOR[0] for record in model.records)
     model.notes = [
         f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level}% interval: the difference in "
         f"standard deviations at baseline. Shaded: the side of zero on which {arms} does better.",
+        *([_credible(study)] if credible else []),
         *figure.footnotes,
     ]
     model.alternative = (
@@ -103,14 +108,39 @@ def _effects(study: Study, figure: Figure, results: ResultsIndex, outcome: str, 
         for visit in study.visits:
             if not (figure.visits == "all" or visit in figure.visits):
                 continue
-            for size, low, high in SIZES:
-                s = results.stats(name, outcome, (size, low, high), visit=visit, contrast=contrast)
-                if all(isfinite(value) for value in s.values()):
-                    own = {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast}
-                    numbers = {"statistic": size, "estimate": s[size], "low": s[low], "high": s[high]}
-                    found.append(own | {"key": f"{outcome} {arm}"} | numbers)
-                    break
+            size = _size(study, results, name, outcome, visit, contrast)
+            if size:
+                own = {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast}
+                found.append(own | {"key": f"{outcome} {arm}"} | size)
     return found
+
+
+def _size(
+    study: Study, results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str
+) -> dict[str, Any] | None:
+    """Return an effect on the standardised scale with its limits, None where the analysis has none."""
+    where = {"visit": visit, "contrast": contrast}
+    for names in SIZES:
+        estimate, low, high = results.stats(name, outcome, names, **where).values()
+        if isfinite(estimate) and isfinite(low) and isfinite(high):
+            return {"statistic": names[0], "estimate": estimate, "low": low, "high": high}
+    if study.plan.bayes is None:
+        return None
+    context = context_of(study.plan.bayes.prior_sets[0].name, "measure=standardised")
+    benefit, low, high = results.stats(name, outcome, POSTERIOR, **where, context=context).values()
+    if not isfinite(benefit):
+        return None
+    if study.scores[study.outcomes[outcome].score].better == "lower":
+        benefit, low, high = -benefit, -high, -low
+    return {"statistic": POSTERIOR[0], "estimate": benefit, "low": low, "high": high}
+
+
+def _credible(study: Study) -> str:
+    assert study.plan.bayes is not None  # a result of a Bayesian analysis is drawn
+    plan = study.plan.bayes
+    level = rounding.fixed(100 * plan.interval.probability, 1).removesuffix(".0")
+    prior = mid_sentence(plan.prior_sets[0].label)
+    return f"Bayesian analyses: posterior mean with {level}% credible interval; prior: {prior}."
 
 
 def _height(label: str, analyses: int) -> float:

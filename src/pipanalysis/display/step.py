@@ -30,6 +30,8 @@ from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.missingness_figure import missingness_figure
 from pipanalysis.display.moderators_table import moderators_table
+from pipanalysis.display.posteriors_figure import posteriors_figure
+from pipanalysis.display.prior_posterior_figure import prior_posterior_figure
 from pipanalysis.display.protocol_deviations_table import protocol_deviations_table
 from pipanalysis.display.recruitment_figure import recruitment_figure
 from pipanalysis.display.residuals_figure import residuals_figure
@@ -39,6 +41,7 @@ from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.therapists_table import therapists_table
+from pipanalysis.display.tipping_points_figure import tipping_points_figure
 from pipanalysis.display.trajectories_figure import trajectories_figure
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
@@ -85,6 +88,9 @@ DRAWINGS: dict[str, Callable[[Study, Figure, ResultsIndex, dict[str, Any]], Figu
     "missingness": missingness_figure,
     "recruitment": recruitment_figure,
     "residuals": residuals_figure,
+    "posteriors": posteriors_figure,
+    "prior_posterior": prior_posterior_figure,
+    "tipping_points": tipping_points_figure,
 }
 
 
