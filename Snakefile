@@ -212,10 +212,13 @@ if study.displays.figures:
             "pipanalysis figures"
 
 
+# After the others, whose tables and pictures it takes.
 rule report:
     input:
         at.estimates,
         at.allocation_record,
+        rules.tables.output,
+        rules.figures.output if study.displays.figures else [],
     output:
         [at.report(ending) for ending in study.displays.report_formats],
     params:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.figure_files import COLOURS
@@ -51,11 +52,9 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
     model.size = (2.3 * across + 0.4, 2.3 * down + 0.3)
 
     def draw(body: SubFigure) -> None:
-        from scipy.stats import norm
-
         grid = body.subplots(down, across, squeeze=False)
         for axes, (label, points) in zip(grid.flat, panels.items(), strict=False):
-            normal = [float(norm.ppf(p)) for p, _ in points]
+            normal = [NormalDist().inv_cdf(p) for p, _ in points]
             ends = [min(normal) - 0.3, max(normal) + 0.3]
             axes.plot(ends, ends, color="#999999", linewidth=0.8)
             axes.plot(normal, [value for _, value in points], "o", color=COLOURS[1], markersize=3)
