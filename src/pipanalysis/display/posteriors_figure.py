@@ -31,7 +31,10 @@ DOTS_ACROSS = 22
 """dots side by side on the axis of a panel"""
 LINE = 0.15
 """height of a line of text in inches"""
-HARM, GAIN, LITTLE = COLOURS[2], COLOURS[1], "#8c8c8c"
+GAIN: dict[str, Any] = {"marker": "o", "color": COLOURS[1]}
+LITTLE: dict[str, Any] = {"marker": "o", "color": "#8c8c8c", "markerfacecolor": "white"}
+HARM: dict[str, Any] = {"marker": "^", "color": COLOURS[2]}
+"""dots of a benefit beyond the MCID, of less either way, and of a harm as large"""
 ROPE_COLOUR = "#e4e4e4"
 
 
@@ -69,6 +72,7 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
     model.records = [record for row in rows.values() for one in row for record in _records(one, default)]
     if not rows:
         return model
+    with_mcid = any(isfinite(one.summary["mcid"]) for row in rows.values() for one in row)
     heads = list(dict.fromkeys(one.place.label for row in rows.values() for one in row))
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
     others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
@@ -76,8 +80,9 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
     model.notes = [
         f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome (pooled effects: standard "
         f"deviations at baseline, positive where it is benefit). {said}; prior: {mid_sentence(default.label)}. Each "
-        f"dot is {each}% of the posterior. MCID: smallest benefit that matters; the dotted line is a harm as large. "
-        "Grey: practical equivalence. Numbers: posterior probabilities.",
+        f"dot is {each}% of the posterior. "
+        + ("MCID: smallest benefit that matters; the dotted line is a harm as large. " if with_mcid else "")
+        + "Grey: practical equivalence. Numbers: posterior probabilities.",
         *figure.footnotes,
     ]
     model.alternative = (
@@ -109,20 +114,13 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
                     axes.set_visible(False)
             first = next(axes for axes in line if axes.get_visible())
             first.set_title(titles[label], loc="left")
-        dot: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 5}
-        body.legend(
-            handles=[
-                Line2D([], [], color=GAIN, label="Benefit beyond the MCID", **dot),
-                Line2D([], [], color=LITTLE, markerfacecolor="white", label="In between", **dot),
-                Line2D([], [], color=HARM, label="Harm as large", **(dot | {"marker": "^"})),
-                Line2D([], [], color="#202020", linestyle="--", linewidth=0.9, label="MCID"),
-                Patch(color=ROPE_COLOUR, label="Practical equivalence"),
-            ],
-            loc="outside lower center",
-            ncols=5,
-            columnspacing=1.2,
-            handletextpad=0.5,
-        )
+        handles: list[Any] = []
+        if with_mcid:
+            for label, style in (("Benefit beyond the MCID", GAIN), ("In between", LITTLE), ("Harm as large", HARM)):
+                handles.append(Line2D([], [], linestyle="", markersize=5, label=label, **style))
+            handles.append(Line2D([], [], color="#202020", linestyle="--", linewidth=0.9, label="MCID"))
+        handles.append(Patch(color=ROPE_COLOUR, label="Practical equivalence"))
+        body.legend(handles=handles, loc="outside lower center", ncols=5, columnspacing=1.2, handletextpad=0.5)
 
     model.draw = draw
     return model
@@ -192,7 +190,8 @@ def _probabilities(one: Posterior) -> str:
 
 def _below(one: Posterior, inches: float) -> str:
     """Return what stands below a panel that is so many inches wide."""
-    return wrapped(f"{one.place.label}: {_probabilities(one)}", int(LETTERS_PER_INCH * inches))
+    letters = int(LETTERS_PER_INCH * inches)
+    return f"{wrapped(one.place.label, letters)}\n{wrapped(_probabilities(one), letters)}"
 
 
 def _in_words(label: str, one: Posterior) -> str:
@@ -237,12 +236,15 @@ def _panel(axes: Axes, one: Posterior, limits: tuple[float, float], inches: floa
         axes.axvline(one.sign * mcid, color="#202020", linestyle="--", linewidth=0.9, zorder=1)
         axes.axvline(-one.sign * mcid, color="#202020", linestyle=":", linewidth=0.9, zorder=1)
     placed = stacked(one.quantiles, width)
-    for (x, height), value in zip(placed, sorted(one.quantiles), strict=True):
-        benefit = one.sign * value
-        style: dict[str, Any] = {"marker": "o", "color": LITTLE, "markerfacecolor": "white"}
-        if isfinite(mcid) and abs(benefit) > mcid:
-            style = {"marker": "o", "color": GAIN} if benefit > 0 else {"marker": "^", "color": HARM}
-        axes.plot(x, height + 0.5, linestyle="", markersize=0.9 * 72 * inches / DOTS_ACROSS, zorder=2, **style)
+    beyond = [
+        0 if not (isfinite(mcid) and abs(value) > mcid) else one.sign * (1 if value > 0 else -1)
+        for value in sorted(one.quantiles)
+    ]
+    for side, style in ((1, GAIN), (0, LITTLE), (-1, HARM)):
+        own = [dot for dot, of in zip(placed, beyond, strict=True) if of == side]
+        size = 0.9 * 72 * inches / DOTS_ACROSS
+        x, y = [at for at, _ in own], [height + 0.5 for _, height in own]
+        axes.plot(x, y, linestyle="", markersize=size, zorder=2, **style)
     axes.set_xlim(low, high)
     axes.set_ylim(0, max(PANEL / inches * DOTS_ACROSS, max(height for _, height in placed) + 1.2))
     axes.set_yticks([])

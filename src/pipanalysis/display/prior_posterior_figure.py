@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
@@ -51,7 +50,7 @@ def prior_posterior_figure(
     model.notes = [
         f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome. {said}. Grey: prior; lines: "
         f"posteriors. Each is drawn over its middle {share}%, from quantiles in steps of "
-        f"{rounding.fixed(100 / len(PROBABILITIES), 0)}%.",
+        f"{rounding.fixed(100 / len(PROBABILITIES), 0)}%; a wide prior goes on beyond the panel.",
         *figure.footnotes,
     ]
     sets = ", ".join(mid_sentence(priors.label) for priors in plan.prior_sets)
@@ -66,6 +65,9 @@ def prior_posterior_figure(
         grid = body.subplots(len(rows), across, squeeze=False, sharex="row", sharey="row")
         handles: dict[str, Any] = {}
         for line, (label, row) in zip(grid, rows.items(), strict=True):
+            drawn = [curve for _, curves in row for curve in curves]
+            line[0].set_xlim(*_limits(drawn))
+            line[0].set_ylim(0, 1.05 * max(max(density(values)[1]) for *_, values in drawn))
             for axes in line[len(row) :]:
                 axes.set_visible(False)
             for axes, (priors, curves) in zip(line, row, strict=False):
@@ -99,16 +101,23 @@ def _curves(results: ResultsIndex, priors: PriorSet, at: list[Place], model: Fig
     return found if any(stat == "prior_quantile" for stat, *_ in found) else []
 
 
-def density(values: tuple[float, ...]) -> tuple[list[float], list[float]]:
-    """Return places and heights of the density that has the same probability between each two quantiles.
+def _limits(curves: list[Curve]) -> tuple[float, float]:
+    """Return the ends of a row's axis: all of the posteriors, and the middle half of the priors at least."""
+    middle = [i for i, p in enumerate(PROBABILITIES) if 0.25 <= p <= 0.75]
+    values = [0.0]
+    for stat, _, own in curves:
+        values += [own[i] for i in middle] if stat == "prior_quantile" else own
+    pad = 0.1 * (max(values) - min(values)) or 1.0
+    return min(values) - pad, max(values) + pad
 
-    The heights stand at the middle of each step of probability; at the first and last quantile the line ends at zero.
-    """
-    step = PROBABILITIES[1] - PROBABILITIES[0]
-    pairs = list(pairwise(values))
-    middles = [(a + b) / 2 for a, b in pairs]
-    heights = [step / (b - a) if b > a else 0.0 for a, b in pairs]
-    return [values[0], *middles, values[-1]], [0.0, *heights, 0.0]
+
+def density(values: tuple[float, ...]) -> tuple[list[float], list[float]]:
+    """Return places and heights of the density at the quantiles: the probability between neighbours by their gap."""
+    last = len(values) - 1
+    around = [(max(i - 1, 0), min(i + 1, last)) for i in range(len(values))]
+    gaps = [(PROBABILITIES[j] - PROBABILITIES[i], values[j] - values[i]) for i, j in around]
+    heights = [probability / gap if gap > 0 else 0.0 for probability, gap in gaps]
+    return [values[0], *values, values[-1]], [0.0, *heights, 0.0]
 
 
 def _panel(axes: Axes, curves: list[Curve]) -> dict[str, Any]:
@@ -127,7 +136,6 @@ def _panel(axes: Axes, curves: list[Curve]) -> dict[str, Any]:
         }
         handles[label] = axes.plot(x, y, **style)[0]
     axes.axvline(0, color="#808080", linewidth=0.7, zorder=0)
-    axes.set_ylim(0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.locator_params(axis="x", nbins=4)

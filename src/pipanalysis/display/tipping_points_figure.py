@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.figures import Figure
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import DeltaAdjustment, Outcome
+    from pipanalysis.study.study import Arm
 
 ACROSS = 2
 """maps side by side"""
@@ -54,7 +55,7 @@ def tipping_points_figure(
     across = min(ACROSS, len(maps))
     down = -(-len(maps) // across)
     size = max(len(deltas) for _, _, deltas, _ in maps)
-    model.size = (3.6 * across if across > 1 else 4.4, (0.26 * size + 1.35) * down + 0.4)
+    model.size = (3.6 * across if across > 1 else 4.4, (0.26 * size + 1.45) * down + 0.4)
 
     def draw(body: SubFigure) -> None:
         from matplotlib.patches import Patch
@@ -149,7 +150,9 @@ def _panel(study: Study, axes: Axes, one: Map, inches: float) -> None:
         if at_random:
             frame = Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="#202020", linewidth=1.6, zorder=3)
             axes.add_patch(frame)
-        axes.text(x, y, rounding.fixed(record["estimate"], digits), ha="center", va="center", fontsize=5.8, zorder=4)
+        text = rounding.fixed(record["estimate"], digits)
+        behind = {"facecolor": COLOURS_OF_SIDE[side], "linewidth": 0, "pad": 0.8}
+        axes.text(x, y, text, ha="center", va="center", fontsize=5.8, zorder=4, bbox=behind)
     axes.set_xlim(-0.5, len(deltas) - 0.5)
     axes.set_ylim(-0.5, len(deltas) - 0.5)
     written = [rounding.fixed(delta, 0) if delta == int(delta) else f"{delta:g}" for delta in deltas]
@@ -161,11 +164,12 @@ def _panel(study: Study, axes: Axes, one: Map, inches: float) -> None:
     letters = int(LETTERS_PER_INCH * (inches - 0.9))
     axes.set_title(wrapped(title, letters), loc="left")
     first = records[0]
-    axes.set_xlabel(wrapped(f"Shift in {study.arms[arm].label} ({_missing(first, arm)})", letters))
-    reference = study.reference_arm
-    axes.set_ylabel(wrapped(f"Shift in {reference.label} ({_missing(first, reference.name)})", letters))
+    axes.set_xlabel(_shift(study.arms[arm], first, letters))
+    axes.set_ylabel(_shift(study.reference_arm, first, letters))
 
 
-def _missing(record: dict[str, Any], arm: str) -> str:
-    observed, missing = record[f"n_{arm}"], record[f"n_missing_{arm}"]
-    return f"{rounding.count(missing)} of {rounding.count(observed + missing)} missing"
+def _shift(arm: Arm, record: dict[str, Any], letters: int) -> str:
+    """Return the name of an axis: whose values are shifted, and how many of them are missing."""
+    observed, missing = record[f"n_{arm.name}"], record[f"n_missing_{arm.name}"]
+    counted = f"({rounding.count(missing)} missing, {rounding.count(observed)} observed)"
+    return wrapped(f"Shift in {arm.label}", letters) + f"\n{counted}"
