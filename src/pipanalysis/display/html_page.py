@@ -12,7 +12,8 @@ from pipanalysis.display.wording import numbered_title
 if TYPE_CHECKING:
     from pipanalysis.display.table_model import TableModel
 
-INDENT = "\u2003"
+WIDEST_HEADING = 60
+"""letters of a heading within a table that is set on one line"""
 CH_PER_EM = 2.1
 """widths in the unit of the digit 0, which is half an em in Times, and a little room"""
 STYLE = """
@@ -29,6 +30,8 @@ h1 { font-size: 1.35rem; margin: 0.8rem 0; }
 .gt_row { padding-top: 4px !important; padding-bottom: 4px !important; }
 td.gt_row { white-space: nowrap; }
 td.gt_row.gt_left:not(.gt_stub) { white-space: normal; min-width: 15em; }
+.in { display: inline-block; }
+.over { display: inline-block; width: 0; white-space: nowrap; }
 .h { display: inline-block; text-align: right; }
 .t { display: inline-block; text-align: left; white-space: pre; }
 """.strip()
@@ -75,7 +78,8 @@ def great_table(model: TableModel) -> str:
         for row in group.rows:
             cells = row.cells or ("",) * len(names)
             shown = [_cell(cell) if number else escape(cell) for cell, number in zip(cells, numbers, strict=True)]
-            rows.append([group.label, INDENT * row.depth + row.label, *shown])
+            label = _indented(row.label, row.depth) if row.cells else _over_the_row(row.label)
+            rows.append([group.label, label, *shown])
     frame = pl.DataFrame(rows, schema=["group", "label", *names], orient="row")
     grouped = any(group.label for group in model.groups)
     table = GT(
@@ -88,9 +92,19 @@ def great_table(model: TableModel) -> str:
     for spanner in dict.fromkeys(column.spanner for column in model.columns if column.spanner):
         chosen = [n for n, c in zip(names, model.columns, strict=True) if c.spanner == spanner]
         table = table.tab_spanner(spanner, columns=chosen)
-    table = table.fmt_passthrough(columns=names, escape=False)
+    table = table.fmt_passthrough(columns=["label", *names], escape=False)
     table = table.cols_align("center", columns=[n for n, c in zip(names, model.columns, strict=True) if c.numbers])
     return f"<style>\n{_alignment(model)}\n</style>\n{table.as_raw_html()}"
+
+
+def _over_the_row(label: str) -> str:
+    """Return the label of a heading, which goes over the empty cells beside it unless it is longer than most tables."""
+    return f'<span class="over">{escape(label)}</span>' if len(label) <= WIDEST_HEADING else escape(label)
+
+
+def _indented(label: str, depth: int) -> str:
+    """Return a row's label, which stands in by its depth with every line that it wraps to."""
+    return f'<span class="in" style="padding-left: {depth}em">{escape(label)}</span>' if depth else escape(label)
 
 
 def _cell(text: str) -> str:
