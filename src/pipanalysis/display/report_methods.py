@@ -97,6 +97,14 @@ def _missing(study: Study) -> str:
         )
     if methods_used & {"ancova", "logistic", "effect_size"}:
         said.append("Analyses of one visit at a time use the units with a value at that visit.")
+    for analysis in study.plan.analyses:
+        for adjustment in analysis.delta_adjustments:
+            low, high = rounding.fixed(adjustment.deltas[0], 1), rounding.fixed(adjustment.deltas[-1], 1)
+            said.append(
+                f"Should values of {study.outcomes[adjustment.outcome].label} not be missing at random, the difference "
+                f"between arms ({mid_sentence(analysis.label)}) is given with the mean of each arm's missing values "
+                f"shifted by {low} to {high}."
+            )
     if "completeness" in methods_used:
         said.append("How much is missing, and in which patterns, is shown by arm.")
     return " ".join(said) or "No analysis of the plan has a rule for missing values."
