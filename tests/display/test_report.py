@@ -236,11 +236,6 @@ def test_a_changed_number_changes_the_report(written: Study) -> None:
     assert "P = 0.032" not in before
 
 
-def test_the_checklist_names_every_item_of_consort_2025_and_kinds_that_there_are() -> None:
-    """Thirty items, ten of them in parts (Hopewell et al. 2025, table 1)."""
-    numbers = [number for number, *_ in ITEMS]
-    parts = {"1": "ab", "5": "ab", "12": "ab", "16": "ab", "17": "ab", "20": "ab", "21": "abcd", "22": "ab", "23": "ab"}
-    parts["24"] = "ab"
-    assert numbers == [f"{i}{part}" for i in range(1, 31) for part in parts.get(str(i), [""])]
+def test_the_checklist_points_to_kinds_of_display_that_there_are() -> None:
     answers = {answer for _, _, said in ITEMS for answer in said.split()}
     assert answers <= {*LAYOUTS, *DRAWINGS, *PARTS, "registration"}

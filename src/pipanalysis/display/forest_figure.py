@@ -62,8 +62,8 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, sharey=True, squeeze=False)
-        low = min(min(r["low"], r["estimate"]) for r in model.records)
-        high = max(max(r["high"], r["estimate"]) for r in model.records)
+        ends = [value for record in model.records for value in oriented(study, record)]
+        low, high = min(ends), max(ends)
         for axes in list(grid.flat)[len(visits) :]:
             axes.set_visible(False)
         for axes, visit in zip(grid.flat, visits, strict=False):
@@ -128,11 +128,18 @@ def _size(
         return None
     context = context_of(study.plan.bayes.prior_sets[0].name, "measure=standardised")
     benefit, low, high = results.stats(name, outcome, POSTERIOR, **where, context=context).values()
-    if not isfinite(benefit):
-        return None
-    if study.scores[study.outcomes[outcome].score].better == "lower":
-        benefit, low, high = -benefit, -high, -low
-    return {"statistic": POSTERIOR[0], "estimate": benefit, "low": low, "high": high}
+    return {"statistic": POSTERIOR[0], "estimate": benefit, "low": low, "high": high} if isfinite(benefit) else None
+
+
+def oriented(study: Study, record: dict[str, Any]) -> tuple[float, float, float]:
+    """Return an effect and its limits as they are drawn: the arm minus the reference.
+
+    Records hold what stands in the results, where the effects of Bayesian analyses are positive where it is benefit.
+    """
+    estimate, low, high = record["estimate"], record["low"], record["high"]
+    better = study.scores[study.outcomes[record["outcome"]].score].better
+    flipped = record["statistic"] == POSTERIOR[0] and better == "lower"
+    return (-estimate, -high, -low) if flipped else (estimate, low, high)
 
 
 def _credible(study: Study) -> str:
@@ -177,10 +184,11 @@ def _panel(
             i = labels.index(analysis(study, str(record["analysis"])).label)
             y = position + (i - (len(labels) - 1) / 2) * step
             colour = COLOURS[(i + 1) % len(COLOURS)] if len(labels) > 1 else COLOURS[0]
-            axes.plot([record["low"], record["high"]], [y, y], color=colour, linewidth=1.1, zorder=2)
+            estimate, low, high = oriented(study, record)
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.1, zorder=2)
             face = colour if i % 2 == 0 else "white"
             axes.plot(
-                record["estimate"],
+                estimate,
                 y,
                 MARKERS[(i + 1) % len(MARKERS)],
                 color=colour,
@@ -189,7 +197,7 @@ def _panel(
                 zorder=3,
                 label=labels[i],
             )
-            text = rounding.with_interval(record["estimate"], record["low"], record["high"], digits)
+            text = rounding.with_interval(estimate, low, high, digits)
             axes.annotate(
                 text,
                 (1.0, y),
