@@ -48,7 +48,7 @@ def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, alloc
     plan = study.plan.bayes
     assert plan is not None  # the study was refused without it
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * plan.interval.probability, 1).removesuffix('.0')}% CrI"
+    level = f"{rounding.level(plan.interval.probability)} CrI"
     default, *others = plan.prior_sets
     model.columns = [
         Column(f"Difference ({level})"),
@@ -120,7 +120,7 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
     if isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE:
         said.append("the posterior moves with the prior of the effect (power scaling)")
     note = "; ".join(part for part in said if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(note)
     return TableRow(place.label + mark, tuple(cells), 1)
 
 

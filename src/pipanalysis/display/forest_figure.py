@@ -42,18 +42,18 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
     shown = {record["visit"] for record in model.records}
     visits = [visit for visit in study.visits.values() if visit.name in shown]
     labels = list(dict.fromkeys(analysis(study, str(record["analysis"])).label for record in model.records))
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     arms = ", ".join(arm.label for arm in list(study.arms.values())[1:])
     credible = any(record["statistic"] == POSTERIOR[0] for record in model.records)
     model.notes = [
-        f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level}% interval: the difference in "
+        f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level} interval: the difference in "
         f"standard deviations at baseline. Shaded: the side of zero on which {arms} does better.",
         *([_credible(study)] if credible else []),
         *figure.footnotes,
     ]
     model.alternative = (
         f"Forest plot of {len(rows)} row(s) by domain at {', '.join(visit.label for visit in visits)}: standardised "
-        f"differences with {level}% intervals. The numbers are in the file beside."
+        f"differences with {level} intervals. The numbers are in the file beside."
     )
     heights = [_height(label, len(labels) if key else 1) for label, key in rows]
     across = min(ACROSS, len(visits))
@@ -145,9 +145,9 @@ def oriented(study: Study, record: dict[str, Any]) -> tuple[float, float, float]
 def _credible(study: Study) -> str:
     assert study.plan.bayes is not None  # a result of a Bayesian analysis is drawn
     plan = study.plan.bayes
-    level = rounding.fixed(100 * plan.interval.probability, 1).removesuffix(".0")
+    level = rounding.level(plan.interval.probability)
     prior = mid_sentence(plan.prior_sets[0].label)
-    return f"Bayesian analyses: posterior mean with {level}% credible interval; prior: {prior}."
+    return f"Bayesian analyses: posterior mean with {level} credible interval; prior: {prior}."
 
 
 def _height(label: str, analyses: int) -> float:

@@ -40,9 +40,9 @@ def methods(study: Study) -> list[Block]:
         blocks.append(Subheading("Estimands"))
         blocks += [Paragraph(estimand_line(study.plan, estimand)) for estimand in study.plan.estimands]
     blocks.append(Subheading("Analyses"))
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     blocks.append(
-        Paragraph(f"Intervals are {level}% confidence intervals, P values two-sided, except where it is said.")
+        Paragraph(f"Intervals are {level} confidence intervals, P values two-sided, except where it is said.")
     )
     for role, title in ROLES.items():
         chosen = [analysis for analysis in study.plan.analyses if analysis.role == role]

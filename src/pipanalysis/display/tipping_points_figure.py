@@ -41,14 +41,14 @@ def tipping_points_figure(
     model.records = [record for *_, records in maps for record in records]
     if not maps:
         return model
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     reference = study.reference_arm.label
     others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
     model.notes = [
         f"{said}. Number in a field: difference, {others} minus {reference}, if the values that an arm misses at the "
         "visit lie that far, in the mean, above (or below) where the model expects them. Framed: missing at random. "
-        f"Coloured: the {level}% interval leaves out zero.",
+        f"Coloured: the {level} interval leaves out zero.",
         *figure.footnotes,
     ]
     model.alternative = "Tipping-point maps. " + " ".join(_in_words(study, one) for one in maps)

@@ -47,14 +47,14 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     model.records = [record for points in panels.values() for record in points]
     if not panels:
         return model
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     said = ", ".join(analysis(study, name).label for name in used)
     bands = any(isfinite(record["q1"]) for record in model.records)
     behind = " Shaded: from the first to the third quartile of the values." if bands else ""
-    model.notes = [f"Means with {level}% confidence intervals. {said}.{behind}", *figure.footnotes]
+    model.notes = [f"Means with {level} confidence intervals. {said}.{behind}", *figure.footnotes]
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
     model.alternative = (
-        f"Line charts of the means by arm over the visits, with {level}% confidence intervals, of "
+        f"Line charts of the means by arm over the visits, with {level} confidence intervals, of "
         f"{len(panels)} outcome(s): {'; '.join(labels[name] for name in panels)}. The numbers are in the file beside."
     )
     across = min(ACROSS, len(panels))
