@@ -49,6 +49,7 @@ lock = study.lock.sha256 if study.lock else None
 statuses = {name: found.status for name, found in study.statuses.items()}
 data_parts = (config_.visits, config_.sites, config_.variables, config_.files, study.instruments)
 set_parts = (plan.analysis_sets, plan.outcomes)
+display_parts = (config_, study.instruments, plan, study.displays.digits, lock)
 
 
 if not study.analysed:
@@ -202,7 +203,7 @@ rule tables:
         [at.table(table.name, ending) for table in study.displays.tables for ending in study.displays.table_endings()],
     params:
         source=source_fingerprint("display.step"),
-        parts=part_fingerprint(config_, study.instruments, plan, study.displays, lock),
+        parts=part_fingerprint(*display_parts, study.displays.tables, study.displays.formats),
     shell:
         "pipanalysis tables"
 
@@ -217,15 +218,18 @@ if study.displays.figures:
             [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
         params:
             source=source_fingerprint("display.step"),
-            parts=part_fingerprint(config_, study.instruments, plan, study.displays, lock),
+            parts=part_fingerprint(*display_parts, study.displays.figures, study.displays.figure_formats),
         shell:
             "pipanalysis figures"
 
 
+# After the others, whose tables and pictures it takes.
 rule report:
     input:
         at.estimates,
         at.allocation_record,
+        rules.tables.output,
+        rules.figures.output if study.displays.figures else [],
     output:
         [at.report(ending) for ending in study.displays.report_formats],
     params:

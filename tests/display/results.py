@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
+from statistics import NormalDist
 from typing import Any
 
 from estimate import trials
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.estimate.analysis_results import Row, Scope, as_results
+from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
+from pipanalysis.estimate.delta_adjustment import delta_context
+from pipanalysis.study.bayes_plan import BayesPlan
 from pipanalysis.study.displays import Displays
 from pipanalysis.study.load import Study
 
@@ -19,9 +24,17 @@ ANALYSES: list[dict[str, Any]] = [
     {"name": "recruitment", "method": "recruitment", "role": "descriptive", "label": "Recruitment"},
     {"name": "completeness", "method": "completeness", "role": "descriptive", "label": "Completeness"},
     {"name": "descriptives", "method": "descriptives", "role": "descriptive", "label": "Observed"},
-    {"name": "primary", "method": "mmrm", "role": "primary", "label": "Mixed model"},
+    {
+        "name": "primary",
+        "method": "mmrm",
+        "role": "primary",
+        "label": "Mixed model",
+        "delta_adjustments": [{"outcome": "o0", "deltas": [-5, 0, 5]}],
+    },
     {"name": "ancova", "method": "ancova", "role": "sensitivity", "label": "Analysis of covariance"},
+    {"name": "bayes", "method": "bayes_mmrm", "role": "sensitivity", "label": "Bayesian mixed model"},
 ]
+PRIORS = {"weak": ("Weakly informative", 1.0), "sceptical": ("Sceptical", 0.2)}
 
 
 def study(labels: list[str], figures: list[dict[str, Any]], visits: dict[str, float] = VISITS, **options: Any) -> Study:
@@ -39,6 +52,11 @@ def study(labels: list[str], figures: list[dict[str, Any]], visits: dict[str, fl
         better="lower",
         **options,
     )
+    sets = [
+        {"name": name, "label": label, "effect": [{"mean": 0, "sd": sd}], "source": "made up"}
+        for name, (label, sd) in PRIORS.items()
+    ]
+    made = replace(made, plan=made.plan.model_copy(update={"bayes": BayesPlan.model_validate({"prior_sets": sets})}))
     tables = [{"name": "t", "number": "1", "kind": "effects", "title": "T", "analyses": ["primary"]}]
     return replace(made, displays=Displays.model_validate({"tables": tables, "figures": figures}))
 
@@ -75,6 +93,7 @@ def means(made: Study) -> list[Row]:
             for v, visit in enumerate(made.visits):
                 mean = 20.0 + i + a - 2 * v
                 numbers = {"mean": mean, "conf_low": mean - 1.5, "conf_high": mean + 1.5}
+                numbers |= {"q1": mean - 6.25, "q3": mean + 7.125}
                 rows += [of.row(k, value, visit=visit, arm=arm) for k, value in numbers.items()]
     return rows
 
@@ -118,6 +137,46 @@ def recruitment(made: Study) -> list[Row]:
     for i, month in enumerate(("2020-11", "2020-12", "2021-01")):
         rows.append(of.row("n_cumulative", 10 * i + 7, context=f"month={month}"))
         rows.append(of.row("n_target", 13.5 * i, context=f"month={month}"))
+    return rows
+
+
+def posteriors(made: Study) -> list[Row]:
+    """Priors and posteriors of every outcome at both visits after baseline, under each set of priors."""
+    rows = []
+    for i, outcome in enumerate(made.plan.outcomes):
+        of = scope(made, "bayes", outcome.name)
+        for k, (prior, (_, sd)) in enumerate(PRIORS.items()):
+            own = f"prior={prior}"
+            for p in PROBABILITIES:
+                at = NormalDist(0, 10 * sd).inv_cdf(p)
+                rows.append(of.row("prior_quantile", at, contrast=CONTRAST, context=f"{own}, probability={p:g}"))
+            for j, visit in enumerate(list(made.visits)[1:]):
+                where = {"visit": visit, "contrast": CONTRAST}
+                posterior = NormalDist(-4 + 0.21 * i + 0.1 * k + j, 2 + 0.5 * j)
+                for p in PROBABILITIES:
+                    at = posterior.inv_cdf(p)
+                    rows.append(of.row("posterior_quantile", at, **where, context=f"{own}, probability={p:g}"))
+                numbers = {"mcid": 5.0, "rope": 1.0, "p_benefit": posterior.cdf(0), "p_beyond_mcid": posterior.cdf(-5)}
+                numbers["p_equivalence"] = posterior.cdf(1) - posterior.cdf(-1)
+                rows += [of.row(name, value, **where, context=own) for name, value in numbers.items()]
+                sizes = {"posterior_mean": 0.4 - 0.02 * i, "cred_low": -0.1 - 0.02 * i, "cred_high": 0.9 - 0.02 * i}
+                context = f"{own}, measure=standardised"
+                rows += [of.row(name, value, **where, context=context) for name, value in sizes.items()]
+    return rows
+
+
+def deltas(made: Study) -> list[Row]:
+    """The first outcome's differences by the shifts of both arms: 10 of 40 missing in one, 4 of 40 in the other."""
+    of, rows = scope(made, "primary", "o0"), []
+    for visit in list(made.visits)[1:]:
+        for arm, missing in zip(made.arms, (10, 4), strict=False):
+            counted = {"n": 40.0 - missing, "n_missing": float(missing)}
+            rows += [of.row(name, n, visit=visit, arm=arm, context="delta") for name, n in counted.items()]
+        for d0, d1 in product((-5, 0, 5), repeat=2):
+            estimate = -2.75 + d1 / 10 - d0 / 4
+            numbers = {"estimate": estimate, "conf_low": estimate - 3, "conf_high": estimate + 3, "p_value": 0.07}
+            where = {"visit": visit, "contrast": CONTRAST, "context": delta_context(d0, d1)}
+            rows += [of.row(name, value, **where) for name, value in numbers.items()]
     return rows
 
 

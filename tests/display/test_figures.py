@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
+from statistics import NormalDist
 from typing import Any
 
 import matplotlib as mpl
@@ -19,8 +20,11 @@ from display import results as made
 from display.models import HARD
 from pipanalysis.display.figure_files import STYLE, drawn, figure_frame, rendered
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
+from pipanalysis.display.posteriors_figure import stacked
+from pipanalysis.display.prior_posterior_figure import density
 from pipanalysis.display.step import DRAWINGS, figures
 from pipanalysis.estimate.analysis_results import Row, as_results
+from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
 from pipanalysis.files import sha256, write_json, write_parquet
 from pipanalysis.study.load import Study
 
@@ -30,6 +34,9 @@ ROWS: dict[str, Callable[[Study], list[Row]]] = {
     "forest": made.effects,
     "missingness": made.completeness,
     "recruitment": made.recruitment,
+    "posteriors": made.posteriors,
+    "prior_posterior": made.posteriors,
+    "tipping_points": made.deltas,
 }
 ANALYSES = {
     "consort": ("flow", "primary"),
@@ -37,6 +44,9 @@ ANALYSES = {
     "forest": ("primary",),
     "missingness": ("completeness",),
     "recruitment": ("recruitment",),
+    "posteriors": ("bayes",),
+    "prior_posterior": ("bayes",),
+    "tipping_points": ("primary",),
 }
 LONG = "Parenting stress: a subscale of dysfunctional interaction with a very long name, α to ω"
 
@@ -81,7 +91,11 @@ NAMES = {
     "long": [f"{LONG} {i}" for i in range(9)],
     "hard": [HARD, "Größe β"],
 }
-NAMING = [(kind, key) for kind in ("trajectories", "forest", "missingness") for key in NAMES]
+NAMING = [
+    (kind, key)
+    for kind in ("trajectories", "forest", "missingness", "posteriors", "prior_posterior", "tipping_points")
+    for key in NAMES
+]
 
 
 UNEVEN = {"Before treatment": 0.0, "2 months": 2.0, "3 months": 3.0, "5 months": 5.0, "8 months": 8.0}
@@ -129,7 +143,7 @@ def test_every_number_of_a_figure_is_a_row_of_the_results(kind: str) -> None:
         float(row["stat"]) for row in made.effects(study) if row["stat_name"] == "n"
     }
     frame = figure_frame(model_of(kind, labels))
-    numbers = frame.select_dtypes("number").to_numpy().ravel()
+    numbers = frame.select_dtypes("number").drop(columns="probability", errors="ignore").to_numpy().ravel()
     assert len(numbers) > 5
     assert set(numbers[~pd.isna(numbers)]) <= known
 
@@ -151,6 +165,47 @@ def test_analyses_stand_side_by_side_in_a_forest() -> None:
     svg = rendered(model, ["svg"])["svg"].decode()
     assert {"Mixed model", "Analysis of covariance"} <= set(shown(svg))
     assert [r["analysis"] for r in model.records] == ["primary"] * 2 + ["ancova"] * 2
+
+
+def test_bayesian_effects_stand_in_a_forest_as_differences() -> None:
+    """The results give them positive where it is benefit, and lower is better in both outcomes."""
+    study = made.study(["Depression", "Stress"], [made.figure("forest", "primary", "bayes")])
+    results = made.index(made.effects(study), made.posteriors(study))
+    model = DRAWINGS["forest"](study, study.displays.figures[0], results, made.OPEN)
+    own = {r["outcome"]: r for r in model.records if r["analysis"] == "bayes" and r["visit"] == "month6"}
+    assert [record["estimate"] for record in own.values()] == pytest.approx([0.4, 0.38])
+    assert {study.scores[outcome.score].better for outcome in study.plan.outcomes} == {"lower"}
+    texts = shown(rendered(model, ["svg"])["svg"].decode())
+    assert {"−0.40 (−0.90 to 0.10)", "−0.38 (−0.88 to 0.12)"} <= set(texts)
+    assert "95% credible interval; prior: weakly informative" in " ".join(model.notes)
+
+
+def test_dots_of_a_posterior_are_stacked_and_told_apart_by_the_mcid() -> None:
+    assert stacked((0.0, 0.5, 1.0, 2.5), 1.0) == [(0.5, 0), (0.5, 1), (0.5, 2), (2.5, 0)]
+    model = model_of("posteriors", ["Depression"])
+    drawn = [r for r in model.records if r["statistic"] == "posterior_quantile" and r["visit"] == "month6"]
+    assert [r["probability"] for r in drawn] == pytest.approx([0.025 + 0.05 * i for i in range(20)])
+    # normal(-4, 2) lies below the MCID of 5 with probability 0.31: 6 of 20 dots
+    assert sum(r["value"] < -5 for r in drawn) == 6
+    assert "any benefit 0.98, beyond the MCID 0.31, practical equivalence 0.06" in model.alternative
+
+
+def test_the_density_between_quantiles_has_their_probability() -> None:
+    x, y = density(tuple(NormalDist(3, 2).inv_cdf(p) for p in PROBABILITIES))
+    area = sum((b - a) * (u + v) / 2 for (a, u), (b, v) in pairwise(zip(x, y, strict=True)))
+    assert area == pytest.approx(0.95, abs=0.02)
+    assert max(y) == pytest.approx(NormalDist(3, 2).pdf(3), rel=0.02)
+
+
+def test_a_tipping_point_map_says_which_shifts_turn_the_answer() -> None:
+    """By hand: -2.75 + d1 / 10 - d0 / 4 with limits 3 either way; only a shift of +5 in control, or of -5 in treated
+    with none in control, takes the upper limit below zero. Lower is better in half of the outcomes: in this one not."""
+    model = model_of("tipping_points", ["Depression"])
+    first = [r for r in model.records if r["visit"] == "month6"]
+    beyond = {(r["reference_shift"], r["arm_shift"]) for r in first if r["conf_high"] < 0}
+    assert beyond == {("5", "-5"), ("5", "0"), ("5", "5"), ("0", "-5")}
+    assert {r["favours"] for r in first if r["conf_high"] < 0} == {"arm"}
+    assert "(10 missing, 30 observed)" in " ".join(shown(rendered(model, ["svg"])["svg"].decode()))
 
 
 def test_counts_of_the_flow_diagram_add_up() -> None:
@@ -231,7 +286,9 @@ def written(tmp_path: Any) -> Study:
     study = made.study(["Depression", "Stress"], figured, folder=tmp_path)
     about = study.config.study.model_copy(update={"data": "synthetic"})
     study = replace(study, config=study.config.model_copy(update={"study": about}))
-    write_parquet(study.layout.estimates, as_results([row for rows in ROWS.values() for row in rows(study)]))
+    write_parquet(
+        study.layout.estimates, as_results([row for rows in dict.fromkeys(ROWS.values()) for row in rows(study)])
+    )
     write_json(study.layout.allocation_record, {"allocation": "masked"})
     figures(study)
     return study

@@ -18,7 +18,6 @@ from display.models import HARD, table
 from pipanalysis.display.docx_document import docx_document
 from pipanalysis.display.formats import DOCUMENTS
 from pipanalysis.display.grid import EMPTY, lines, spanners, split
-from pipanalysis.display.html_page import html_page
 from pipanalysis.display.latex_document import latex_document, latex_text
 from pipanalysis.display.paper import LANDSCAPE, PORTRAIT, on_paper, sheet
 from pipanalysis.display.rtf_document import rtf_document, rtf_text
@@ -199,7 +198,7 @@ def test_spanners_cover_all_columns() -> None:
 
 
 def test_html_gives_both_parts_of_a_number_the_width_of_the_widest() -> None:
-    page = html_page(table())
+    page = DOCUMENTS["html"](table()).decode()
     assert '<span class="h">−3</span><span class="t">.11 (−6.66 to 0.45)</span>' in page
     assert "#table-shown td:nth-child(2) .h { min-width:" in page
 

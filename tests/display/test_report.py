@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from display import results as made
 from display.models import HARD
-from pipanalysis.display.consort_checklist import ITEMS
+from pipanalysis.display.consort_checklist import ITEMS, PARTS
 from pipanalysis.display.report_model import Paragraph
 from pipanalysis.display.report_pdf import typst_string
 from pipanalysis.display.report_results import results_in_words
 from pipanalysis.display.results_index import ResultsIndex
-from pipanalysis.display.step import report
+from pipanalysis.display.step import DRAWINGS, LAYOUTS, report
 from pipanalysis.estimate.analysis_results import Row, as_results
 from pipanalysis.files import sha256, write_json, write_parquet
 from pipanalysis.study.load import Study
@@ -234,3 +234,8 @@ def test_a_changed_number_changes_the_report(written: Study) -> None:
     after = written.layout.report("html").read_text(encoding="utf-8")
     assert "P = 0.032" in after
     assert "P = 0.032" not in before
+
+
+def test_the_checklist_points_to_kinds_of_display_that_there_are() -> None:
+    answers = {answer for _, _, said in ITEMS for answer in said.split()}
+    assert answers <= {*LAYOUTS, *DRAWINGS, *PARTS, "registration"}

@@ -8,6 +8,7 @@ import pytest
 from pipanalysis.errors import ConfigError
 from pipanalysis.study.load import load_study
 
+DELTA = "delta_adjustments: [{outcome: bdi, deltas: [0, 5], visits: [month2]}]\n"
 MARGIN = "margins: [{outcome: bdi, margin: 3, kind: equivalence}]\n"
 ANCOVA, UNADJUSTED = "    method: ancova\n", "    method: effect_size\n"
 
@@ -25,6 +26,10 @@ ANCOVA, UNADJUSTED = "    method: ancova\n", "    method: effect_size\n"
             "'month7'",
             "unknown-name",
         ),
+        ("analysis.yaml", UNADJUSTED, f"{UNADJUSTED}    {DELTA}", "method effect_size", "option-unsuited"),
+        ("analysis.yaml", ANCOVA, f"{ANCOVA}    {DELTA}".replace("bdi,", "bdy,"), "'bdy'", "unknown-name"),
+        ("analysis.yaml", ANCOVA, f"{ANCOVA}    {DELTA}".replace("month2", "month7"), "'month7'", "unknown-name"),
+        ("analysis.yaml", ANCOVA, f"{ANCOVA}    {DELTA}".replace("0, 5", "5, 0"), "[5, 0]", ""),
         ("analysis.yaml", ANCOVA, f"{ANCOVA}    {MARGIN}", "does not say whether higher or lower", "option-unsuited"),
         ("displays.yaml", "kind: effects", "kind: margins", "in a table of margins", "display-unsuited"),
     ],

@@ -75,8 +75,7 @@ def _row(
         rounding.count(s["n_high_pareto_k"]),
         rounding.interval(lowest, highest, 2),
     ]
-    said = "; ".join(part for part in (str(status["error"]), str(status["warning"])) if part)
-    mark = f" [{model.footnotes.letter(said)}]" if said else ""
+    mark = model.footnotes.mark(str(status["error"]), str(status["warning"]))
     at = f", {study.visits[visit].label}" if visit else ""
     record: dict[str, Any] = {"analysis": name, "outcome": outcome, "visit": visit, "prior": priors.name}
     record |= {"fit_status": status["stat_label"], **s, "predictive_p_min": lowest, "predictive_p_max": highest}

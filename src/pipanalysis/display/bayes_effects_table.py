@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.bayes_places import OVERALL, Place, context_of, places
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import (
-    analysis_label,
     estimand_line,
     marks,
     method_sentence,
@@ -43,19 +41,6 @@ STANDARDISED = ("posterior_mean", "cred_low", "cred_high")
 SENSITIVE = 0.05
 """power-scaling sensitivity from which a posterior is said to move with its prior (Kallioinen 2024)"""
 KINDS = {"eti": "equal-tailed", "hdi": "highest-density"}
-OVERALL = "overall"
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the results of a row stand: an outcome (or domain, or overall), a visit and a contrast of one analysis."""
-
-    analysis: str
-    outcome: str
-    visit: str
-    contrast: str
-    label: str
-    measure: str = ""
 
 
 def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
@@ -63,7 +48,7 @@ def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, alloc
     plan = study.plan.bayes
     assert plan is not None  # the study was refused without it
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * plan.interval.probability, 1).removesuffix('.0')}% CrI"
+    level = f"{rounding.level(plan.interval.probability)} CrI"
     default, *others = plan.prior_sets
     model.columns = [
         Column(f"Difference ({level})"),
@@ -93,26 +78,6 @@ def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, alloc
     return model
 
 
-def _places(study: Study, results: ResultsIndex, table: Table, outcome: str, prior: str) -> Iterator[Place]:
-    reference = study.reference_arm.name
-    several = len(table.analyses) > 1
-    for visit in ("", *study.visits):
-        if visit and table.visits != "all" and visit not in table.visits:
-            continue
-        for name in table.analyses:
-            for arm in list(study.arms)[1:]:
-                contrast = f"{arm} - {reference}"
-                for measure in ("", "measure=risk_difference"):
-                    context = ", ".join(filter(None, [f"prior={prior}", measure]))
-                    where = {"visit": visit, "contrast": contrast, "context": context}
-                    if results.row(name, outcome, "p_benefit", **where) is None:
-                        continue
-                    label = study.visits[visit].label if visit else "All visits"
-                    label += f": {analysis_label(study, name)}" if several else ""
-                    label += f", {study.arms[arm].label}" if len(study.arms) > 2 else ""
-                    yield Place(name, outcome, visit, contrast, label, measure)
-
-
 def _rows(
     study: Study,
     model: TableModel,
@@ -122,9 +87,9 @@ def _rows(
     outcome: str,
     label: str,
 ) -> list[TableRow]:
-    places = list(_places(study, results, table, outcome, plan.prior_sets[0].name))
-    rows = [TableRow(label)] if places else []
-    return rows + [_row(study, model, results, plan, place) for place in places]
+    found = list(places(study, results, table, outcome, plan.prior_sets[0]))
+    rows = [TableRow(label)] if found else []
+    return rows + [_row(study, model, results, plan, place) for place in found]
 
 
 def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan, place: Place) -> TableRow:
@@ -135,7 +100,7 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
     mean, size_low, size_high = (default[f"standardised_{name}"] for name in STANDARDISED)
     own = results.row(
         place.analysis, place.outcome, "p_benefit", visit=place.visit, contrast=place.contrast,
-        context=_context(place, plan.prior_sets[0]),
+        context=place.context(plan.prior_sets[0]),
     )  # fmt: skip
     error, warning = ("", "") if own is None else (str(own["error"]), str(own["warning"]))
     in_units = rounding.with_interval(default["posterior_mean"], low, high, digits.estimate)
@@ -155,19 +120,15 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
     if isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE:
         said.append("the posterior moves with the prior of the effect (power scaling)")
     note = "; ".join(part for part in said if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(note)
     return TableRow(place.label + mark, tuple(cells), 1)
-
-
-def _context(place: Place, priors: PriorSet, *more: str) -> str:
-    return ", ".join(filter(None, [f"prior={priors.name}", place.measure, *more]))
 
 
 def _stats(results: ResultsIndex, place: Place, priors: PriorSet) -> dict[str, float]:
     where = {"visit": place.visit, "contrast": place.contrast}
-    found = results.stats(place.analysis, place.outcome, EFFECT, context=_context(place, priors), **where)
-    context = _context(Place("", "", "", "", ""), priors, "measure=standardised")
+    found = results.stats(place.analysis, place.outcome, EFFECT, context=place.context(priors), **where)
     for name in STANDARDISED:
+        context = context_of(priors.name, "measure=standardised")
         value = results.stat(place.analysis, place.outcome, name, context=context, **where)
         found[f"standardised_{name}"] = value
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.table_model import RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, estimand_line, outcome_label
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
     MakeRow = Callable[[Study, ResultsIndex, TableModel, Outcome, str, str, str, str], TableRow | list[TableRow] | None]
     """study, results, model, outcome, visit, analysis, arm, label of the row → row or rows, None where not planned"""
+
+
+def place_of(outcome: Outcome, visit: str, name: str, contrast: str) -> dict[str, Any]:
+    """Return the part of a record that says what its numbers belong to."""
+    return {
+        "domain": outcome.domain,
+        "outcome": outcome.name,
+        "label": outcome.label,
+        "visit": visit,
+        "analysis": name,
+        "contrast": contrast,
+    }
 
 
 def fill(study: Study, table: Table, results: ResultsIndex, model: TableModel, make_row: MakeRow) -> list[str]:

@@ -22,7 +22,7 @@ FIRST = ("first_stage", "f_first_stage")
 def cace_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out the table's analyses by outcome and visit: a row for each form of exposure, one for other methods."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     model.columns = [Column("n", arm.label) for arm in study.arms.values()]
     heads = ("Received", f"Difference ({level})", "P", "First-stage F")
     model.columns += [Column(head) for head in heads]
@@ -110,8 +110,7 @@ def _row(
         rounding.p_value(s["p_value"], digits.p_value),
         rounding.fixed(first["f_first_stage"], 1) if context else "",
     )
-    note = "; ".join(part for part in (error, str(own["warning"])) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(error, str(own["warning"]))
     model.records.append(
         {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}
         | {"exposure": context.removeprefix("exposure="), **{f"n_{each}": value for each, value in n.items()}}

@@ -28,7 +28,7 @@ TESTS = {
 def categories_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out the levels of the outcomes of the table's analyses, by outcome and visit."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     for arm in study.arms.values():
         model.columns += [Column("Units/n (%)", arm.label), Column("Adjusted probability", arm.label)]
     ordinal = any(analysis(study, name).method == "ordinal" for name in table.analyses)
@@ -102,8 +102,7 @@ def _rows(
     comparison = ["", ratio, *([better] if ordinal else []), rounding.p_value(p, digits.p_value)]
     if fit["error"]:
         comparison[0] = "not estimated"
-    note = "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
     model.records.append(whole)
     found = [TableRow(label + mark, (*spare, *comparison), 1)]
     compared = _compared(results, name, outcome.name, visit)

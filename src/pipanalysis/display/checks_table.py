@@ -96,7 +96,7 @@ def _rows(
         "",
         _structures(study, results, model, name, outcome.name),
     )
-    mark = f" [{model.footnotes.letter(said)}]" if said else ""
+    mark = model.footnotes.mark(said)
     rows = [TableRow(label + mark, cells)]
     for visit in study.visits:
         if visit in results.visits(name, outcome.name) and (table.visits == "all" or visit in table.visits):

@@ -15,27 +15,31 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
 
 AUTHORS = "For the authors"
-METHODS = Link("Methods", "methods")
-WORDS = Link("Results in words", "results")
-SOFTWARE = Link("Software", "software")
+PARTS = {
+    "methods": Link("Methods", "methods"),
+    "results": Link("Results in words", "results"),
+    "software": Link("Software", "software"),
+}
+"""sections of the report that answer items"""
+OTHERS = "growth margins change cace dyadic bayes_effects posteriors tipping_points"
 ITEMS: tuple[tuple[str, str, str], ...] = (
     ("1a", "Named as a randomised trial", ""),
     ("1b", "Structured summary", ""),
     ("2", "Registration", "registration"),
     ("3", "Where protocol and analysis plan are", ""),
-    ("4", "Sharing of data, code and materials", ""),
+    ("4", "Sharing of data, code and materials", "software"),
     ("5a", "Funding", ""),
     ("5b", "Conflicts of interest", ""),
     ("6", "Background and rationale", ""),
     ("7", "Objectives, benefits and harms", ""),
     ("8", "Patient and public involvement", ""),
     ("9", "Design, allocation ratio, framework", "methods"),
-    ("10", "Changes after the start, analyses not prespecified", "methods"),
+    ("10", "Changes after the start, analyses not prespecified", "methods deviations"),
     ("11", "Settings and locations", ""),
     ("12a", "Eligibility of participants", ""),
     ("12b", "Eligibility of sites and providers", ""),
     ("13", "Intervention and comparator", ""),
-    ("14", "Prespecified primary and secondary outcomes", "methods"),
+    ("14", "Prespecified outcomes: measure, summary, time", "methods"),
     ("15", "How harms were defined and assessed", ""),
     ("16a", "Sample size", ""),
     ("16b", "Interim analyses and stopping", ""),
@@ -47,20 +51,24 @@ ITEMS: tuple[tuple[str, str, str], ...] = (
     ("20b", "How blinding was achieved", ""),
     ("21a", "Statistical methods for outcomes and harms", "methods"),
     ("21b", "Who is in each analysis, in which arm", "methods"),
-    ("21c", "Missing data", "methods completeness missingness"),
+    ("21c", "Missing data", "methods completeness missingness tipping_points"),
     ("21d", "Additional analyses, prespecified or post hoc", "methods"),
     ("22a", "Numbers assigned, treated, analysed", "consort flow"),
     ("22b", "Losses and exclusions with reasons", "consort flow protocol_deviations"),
     ("23a", "Dates of recruitment and follow-up", "recruitment"),
     ("23b", "Why the trial ended", ""),
-    ("24a", "Intervention as administered, adherence", "harms sessions_received"),
-    ("24b", "Concomitant care", "services"),
+    ("24a", "Intervention as administered, adherence", "harms therapists"),
+    ("24b", "Other care during the trial by arm", "service_use"),
     ("25", "Baseline characteristics by arm", "baseline"),
-    ("26", "Numbers analysed, results by arm, effects with precision", "results outcomes effects risks forest"),
+    (
+        "26",
+        "By outcome and arm: numbers, result, effect, precision",
+        "results outcomes effects risks categories counts forest",
+    ),
     ("27", "Harms by arm", "harms"),
-    ("28", "Other analyses, subgroups", "subgroups growth margins change"),
+    ("28", "Other analyses, subgroups, sensitivity", f"subgroups moderators {OTHERS}"),
     ("29", "Interpretation", ""),
-    ("30", "Limitations", ""),
+    ("30", "Limitations: bias, precision, reach, multiplicity", ""),
 )
 """number, what it asks for, and the parts of the report and kinds of display that answer it"""
 
@@ -76,10 +84,7 @@ def consort_checklist(study: Study, displays: list[tuple[str, TableModel | Figur
     for number, asked, answers in ITEMS:
         links: list[Link] = []
         for answer in answers.split():
-            if answer == "methods":
-                links.append(METHODS)
-            elif answer == "results":
-                links.append(WORDS)
+            links += [PARTS[answer]] if answer in PARTS else []
             links += [
                 Link(heading(model).partition(". ")[0], anchor(model))
                 for kind, model in displays

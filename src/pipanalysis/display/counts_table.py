@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill
+from pipanalysis.display.by_visit import fill, place_of
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import marks, method_sentence
 
@@ -23,7 +23,7 @@ STATISTICS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 def counts_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out means and their comparisons of the table's analyses, by outcome and visit."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     for arm in study.arms.values():
         model.columns += [Column(head, arm.label) for head in ("n", "Mean (SD)", "Adjusted mean")]
     heads = (f"Difference ({level})", f"Rate ratio ({level})", "P", "Overdispersion (P)")
@@ -50,14 +50,7 @@ def _row(
     if own is None or fit is None:
         return None
     cells: list[str] = []
-    record: dict[str, Any] = {
-        "domain": outcome.domain,
-        "outcome": outcome.name,
-        "label": outcome.label,
-        "visit": visit,
-        "analysis": name,
-        "contrast": contrast,
-    }
+    record = place_of(outcome, visit, name, contrast)
     for one in study.arms:
         observed = results.stats(name, outcome.name, ("n", "mean", "sd"), visit=visit, arm=one)
         mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=one, context="measure=mean")
@@ -83,8 +76,7 @@ def _row(
     model.records.append(record)
     if error:
         cells[-4] = "not estimated"
-    note = "; ".join(part for part in (error, warning) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(error, warning)
     return TableRow(label + mark, tuple(cells), 1)
 
 

@@ -77,7 +77,7 @@ def _row(
         shown.append(rounding.fixed(s[stat], places) if isfinite(s[stat]) else "")
     said = "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
     text = label + (f", {study.visits[at['visit']].label}" if at["visit"] in study.visits else "")
-    text += f" [{model.footnotes.letter(said)}]" if said else ""
+    text += model.footnotes.mark(said)
     own = {"analysis": name, "outcome": outcome, "label": label, "visit": at["visit"], "method": fit["method"]}
     ended = {"fit_status": fit["stat_label"], "warning": fit["warning"], "error": fit["error"]}
     model.records.append(own | s | ended)

@@ -26,7 +26,7 @@ DIGITS = 2
 def dyadic_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out the associations of each two roles by visit, and the effects by role with their differences."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     others = list(study.arms)[1:]
     model.columns = [Column(f"Correlation ({level})", arm.label) for arm in study.arms.values()]
     model.columns += [Column(f"Correlation ({level})", "Both arms" if len(others) == 1 else "All arms")]
@@ -69,7 +69,7 @@ def _effect_rows(
     digits = study.displays.digits
     fit = results.row(chosen.name, outcome, "p_value_interaction", visit=visit)
     note = "" if fit is None else "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(note)
     rows = [TableRow(study.visits[visit].label + mark)]
     lines = [(f"role={role.name}", role.label) for role in chosen.dyad]
     lines += [

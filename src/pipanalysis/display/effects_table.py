@@ -7,7 +7,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill
+from pipanalysis.display.by_visit import fill, place_of
 from pipanalysis.display.multiplicity import adjusted_row, families_note, families_shown
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
@@ -39,7 +39,7 @@ STATUS_NOTES = {
 def effects_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out the treatment effects of the table's analyses, by outcome and visit."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     for arm in study.arms.values():
         model.columns += [Column("n", arm.label), Column("Adjusted mean", arm.label)]
     families = families_shown(study, table, results)
@@ -74,14 +74,7 @@ def _row(
         return None
     s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast)
     cells: list[str] = []
-    record: dict[str, Any] = {
-        "domain": outcome.domain,
-        "outcome": outcome.name,
-        "label": outcome.label,
-        "visit": visit,
-        "analysis": name,
-        "contrast": contrast,
-    }
+    record = place_of(outcome, visit, name, contrast)
     for own in study.arms:
         n = results.stat(name, outcome.name, "n", visit=visit, arm=own)
         mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=own)
@@ -110,8 +103,7 @@ def _row(
         record |= {"p_value_adjusted": value, "family": family.removeprefix("family=")}
     record |= {**s, "fit_status": status, "warning": warning, "error": error}
     model.records.append(record)
-    note = "; ".join(part for part in (error, STATUS_NOTES.get(status, ""), warning, not_tested) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(error, STATUS_NOTES.get(status, ""), warning, not_tested)
     return TableRow(label + mark, tuple(cells), 1)
 
 

@@ -51,9 +51,9 @@ LETTERS_PER_INCH = 13.5
 """of the marks' font, about"""
 
 
-def write_figure(layout: Layout, model: FigureModel, formats: list[str]) -> None:
-    """Write a figure in each format asked for, and always its numbers (CSV) and alternative text beside them."""
-    for name, content in rendered(model, formats).items():
+def write_figure(layout: Layout, model: FigureModel, files: dict[str, bytes]) -> None:
+    """Write a figure's files by format, and always its numbers (CSV) and alternative text beside them."""
+    for name, content in files.items():
         write_bytes(layout.figure(model.name, name), content)
     write_csv(layout.figure(model.name, "csv"), figure_frame(model))
     lines = [*model.marks, model.numbered_title, model.alternative, *model.notes]

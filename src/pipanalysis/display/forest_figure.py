@@ -6,9 +6,10 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, marks, wrapped
+from pipanalysis.display.wording import analysis, marks, mid_sentence, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 SIZES = (("effect_size", "effect_size_low", "effect_size_high"), ("hedges_g", "conf_low", "conf_high"))
 """statistics on the standardised scale and their limits, the first that an analysis has"""
+POSTERIOR = ("posterior_mean", "cred_low", "cred_high")
+"""the same of Bayesian analyses, positive where it is benefit"""
 LABEL_LETTERS = 42
 ACROSS = 2
 """visits side by side"""
@@ -39,16 +42,18 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
     shown = {record["visit"] for record in model.records}
     visits = [visit for visit in study.visits.values() if visit.name in shown]
     labels = list(dict.fromkeys(analysis(study, str(record["analysis"])).label for record in model.records))
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     arms = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    credible = any(record["statistic"] == POSTERIOR[0] for record in model.records)
     model.notes = [
-        f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level}% interval: the difference in "
+        f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level} interval: the difference in "
         f"standard deviations at baseline. Shaded: the side of zero on which {arms} does better.",
+        *([_credible(study)] if credible else []),
         *figure.footnotes,
     ]
     model.alternative = (
         f"Forest plot of {len(rows)} row(s) by domain at {', '.join(visit.label for visit in visits)}: standardised "
-        f"differences with {level}% intervals. The numbers are in the file beside."
+        f"differences with {level} intervals. The numbers are in the file beside."
     )
     heights = [_height(label, len(labels) if key else 1) for label, key in rows]
     across = min(ACROSS, len(visits))
@@ -57,8 +62,8 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, sharey=True, squeeze=False)
-        low = min(min(r["low"], r["estimate"]) for r in model.records)
-        high = max(max(r["high"], r["estimate"]) for r in model.records)
+        ends = [value for record in model.records for value in oriented(study, record)]
+        low, high = min(ends), max(ends)
         for axes in list(grid.flat)[len(visits) :]:
             axes.set_visible(False)
         for axes, visit in zip(grid.flat, visits, strict=False):
@@ -103,14 +108,46 @@ def _effects(study: Study, figure: Figure, results: ResultsIndex, outcome: str, 
         for visit in study.visits:
             if not (figure.visits == "all" or visit in figure.visits):
                 continue
-            for size, low, high in SIZES:
-                s = results.stats(name, outcome, (size, low, high), visit=visit, contrast=contrast)
-                if all(isfinite(value) for value in s.values()):
-                    own = {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast}
-                    numbers = {"statistic": size, "estimate": s[size], "low": s[low], "high": s[high]}
-                    found.append(own | {"key": f"{outcome} {arm}"} | numbers)
-                    break
+            size = _size(study, results, name, outcome, visit, contrast)
+            if size:
+                own = {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast}
+                found.append(own | {"key": f"{outcome} {arm}"} | size)
     return found
+
+
+def _size(
+    study: Study, results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str
+) -> dict[str, Any] | None:
+    """Return an effect on the standardised scale with its limits, None where the analysis has none."""
+    where = {"visit": visit, "contrast": contrast}
+    for names in SIZES:
+        estimate, low, high = results.stats(name, outcome, names, **where).values()
+        if isfinite(estimate) and isfinite(low) and isfinite(high):
+            return {"statistic": names[0], "estimate": estimate, "low": low, "high": high}
+    if study.plan.bayes is None:
+        return None
+    context = context_of(study.plan.bayes.prior_sets[0].name, "measure=standardised")
+    benefit, low, high = results.stats(name, outcome, POSTERIOR, **where, context=context).values()
+    return {"statistic": POSTERIOR[0], "estimate": benefit, "low": low, "high": high} if isfinite(benefit) else None
+
+
+def oriented(study: Study, record: dict[str, Any]) -> tuple[float, float, float]:
+    """Return an effect and its limits as they are drawn: the arm minus the reference.
+
+    Records hold what stands in the results, where the effects of Bayesian analyses are positive where it is benefit.
+    """
+    estimate, low, high = record["estimate"], record["low"], record["high"]
+    better = study.scores[study.outcomes[record["outcome"]].score].better
+    flipped = record["statistic"] == POSTERIOR[0] and better == "lower"
+    return (-estimate, -high, -low) if flipped else (estimate, low, high)
+
+
+def _credible(study: Study) -> str:
+    assert study.plan.bayes is not None  # a result of a Bayesian analysis is drawn
+    plan = study.plan.bayes
+    level = rounding.level(plan.interval.probability)
+    prior = mid_sentence(plan.prior_sets[0].label)
+    return f"Bayesian analyses: posterior mean with {level} credible interval; prior: {prior}."
 
 
 def _height(label: str, analyses: int) -> float:
@@ -147,10 +184,11 @@ def _panel(
             i = labels.index(analysis(study, str(record["analysis"])).label)
             y = position + (i - (len(labels) - 1) / 2) * step
             colour = COLOURS[(i + 1) % len(COLOURS)] if len(labels) > 1 else COLOURS[0]
-            axes.plot([record["low"], record["high"]], [y, y], color=colour, linewidth=1.1, zorder=2)
+            estimate, low, high = oriented(study, record)
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.1, zorder=2)
             face = colour if i % 2 == 0 else "white"
             axes.plot(
-                record["estimate"],
+                estimate,
                 y,
                 MARKERS[(i + 1) % len(MARKERS)],
                 color=colour,
@@ -159,7 +197,7 @@ def _panel(
                 zorder=3,
                 label=labels[i],
             )
-            text = rounding.with_interval(record["estimate"], record["low"], record["high"], digits)
+            text = rounding.with_interval(estimate, low, high, digits)
             axes.annotate(
                 text,
                 (1.0, y),

@@ -21,9 +21,9 @@ EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
 def growth_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out the slopes of the table's analyses: a row per outcome, analysis and arm compared."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     model.columns = [Column("Change a year", arm.label) for arm in study.arms.values()]
-    model.columns += [Column(f"Difference ({level}% CI)"), Column("P")]
+    model.columns += [Column(f"Difference ({level} CI)"), Column("P")]
     chosen = [a for a in study.plan.analyses if a.name in table.analyses]
     used = {a.estimand for a in chosen}
     model.lead = [estimand_line(study.plan, estimand) for estimand in study.plan.estimands if estimand.name in used]
@@ -62,7 +62,7 @@ def _rows(study: Study, results: ResultsIndex, model: TableModel, name: str, out
         label = outcome_label(study, outcome)
         label += f": {analysis_label(study, name)}" if len(model.lead) > 1 else ""
         label += f", {study.arms[arm].label}" if len(study.arms) > 2 else ""
-        rows.append(TableRow(label + (f" [{model.footnotes.letter(said)}]" if said else ""), tuple(cells), 1))
+        rows.append(TableRow(label + model.footnotes.mark(said), tuple(cells), 1))
         record = {"analysis": name, "outcome": outcome.name, "label": outcome.label, "contrast": contrast}
         slope_columns = {f"slope_{each}": slope for each, slope in slopes.items()}
         model.records.append(record | slope_columns | s | {"warning": own["warning"], "error": own["error"]})

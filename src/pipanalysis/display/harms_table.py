@@ -25,7 +25,7 @@ def harms_table(study: Study, table: Table, results: ResultsIndex, allocation: d
     """Lay out the adherence and harms analyses of the table, a group of rows each, in the table's order."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     model.lead = [method_sentence(study, name) for name in table.analyses]
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     for arm in study.arms.values():
         model.columns += [Column(f"n (%; {level})", arm.label), Column("Events (per unit)", arm.label)]
     others = list(study.arms)[1:]
@@ -37,7 +37,7 @@ def harms_table(study: Study, table: Table, results: ResultsIndex, allocation: d
         chosen = analysis(study, name)
         source = analysis_table(study, chosen) or ""
         warning = counting_warning(results, name, source)
-        mark = f" [{model.footnotes.letter(warning)}]" if warning else ""
+        mark = model.footnotes.mark(warning)
         group = RowGroup(chosen.label + mark)
         rows = _adherence if chosen.method == "adherence" else _harms
         group.rows += rows(study, results, model, name, source)

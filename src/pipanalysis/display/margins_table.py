@@ -30,9 +30,9 @@ AGAINST = (
 def margins_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out what the table's analyses say of their margins."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     heads = ("Margin", "P, worse by the margin", "P, better by the margin", "The interval shows")
-    model.columns = [Column(f"Difference ({level}% CI)"), *(Column(head) for head in heads)]
+    model.columns = [Column(f"Difference ({level} CI)"), *(Column(head) for head in heads)]
     asked = {margin.outcome for name in table.analyses for margin in analysis(study, name).margins}
     chosen = [name for name in study.outcomes if name in asked and (table.outcomes == "all" or name in table.outcomes)]
     names = fill(study, table.model_copy(update={"outcomes": chosen}), results, model, _row)
@@ -79,8 +79,7 @@ def _row(
         rounding.p_value(against["p_value_nonsuperiority"], p),
         shown,
     )
-    note = "; ".join(part for part in (str(own["error"]), str(own["warning"])) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(str(own["error"]), str(own["warning"]))
     model.records.append(
         {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}
         | {"kind": margin.kind, **effect, **against, "shown": shown}

@@ -25,7 +25,7 @@ def measurement_table(study: Study, table: Table, results: ResultsIndex, allocat
     """Lay out the measurement analyses of the table: a group an instrument, a row a score and visit."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     model.lead = [method_sentence(study, name) for name in table.analyses]
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     model.columns = [
         Column("n", "Scores"),
         Column("Lowest possible, n (%)", "Scores"),
@@ -92,7 +92,7 @@ def _row(
         _if(pairs["n_pairs"], _interval(agreement, pairs, digits.effect_size)),
     )
     note = _note(results, name, outcome, visit)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(note)
     label = study.visits[visit].label if visit else "All visits together"
     return TableRow(label + mark, cells, 1)
 

@@ -28,7 +28,7 @@ EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
 def moderators_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out differences by value of the moderator: analysis, outcome, visit, value; slopes stand with the visit."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     model.columns = [Column("n", arm.label) for arm in study.arms.values()]
     for arm in list(study.arms)[1:]:
         spanner = study.arms[arm].label if len(study.arms) > 2 else ""
@@ -91,8 +91,7 @@ def _outcome_rows(
                     | {"at": context.removeprefix("moderator="), "contrast": contrast, **s, "moderator_mean": mean}
                     | {"moderator_sd": sd, "p_value_interaction": p, "warning": fit["warning"], "error": error}
                 )
-        note = "; ".join(part for part in (why, str(fit["warning"])) if part)
-        mark = f" [{model.footnotes.letter(note)}]" if note else ""
+        mark = model.footnotes.mark(why, str(fit["warning"]))
         rows.append(TableRow(study.visits[visit].label + mark, (*cells, rounding.p_value(p, digits.p_value)), 1))
         rows += [
             TableRow(_value_label(context, mean, sd, digits.mean), (*shown_cells, ""), 2)

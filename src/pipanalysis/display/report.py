@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.consort_checklist import consort_checklist
-from pipanalysis.display.figure_files import rendered
 from pipanalysis.display.report_methods import methods
-from pipanalysis.display.report_model import Grid, Paragraph, Report, Section
+from pipanalysis.display.report_model import Grid, Paragraph, Rendered, Report, Section
 from pipanalysis.display.report_results import results_in_words
 from pipanalysis.display.wording import marks
 
@@ -27,8 +27,9 @@ def report(
     study: Study,
     results: ResultsIndex,
     allocation: dict[str, Any],
-    tables: list[tuple[str, TableModel]],
-    figures: list[tuple[str, FigureModel]],
+    tables: Sequence[tuple[str, TableModel]],
+    figures: Sequence[tuple[str, FigureModel]],
+    rendered: Rendered,
 ) -> Report:
     """Put the report together.
 
@@ -38,6 +39,7 @@ def report(
         allocation: the record that `allocate` wrote.
         tables: kind and model of each table.
         figures: kind and model of each figure.
+        rendered: the figures as SVG and the tables as HTML.
     """
     about = study.config.study
     sections = [
@@ -55,8 +57,7 @@ def report(
     )
     sections.append(Section("consort", "CONSORT 2025 checklist", [about_list, checklist]))
     subtitle = f"Registration: {about.registration}" if about.registration else ""
-    pictures = {model.name: rendered(model, ["svg"])["svg"] for _, model in figures if not model.empty}
-    return Report(about.title, subtitle, marks(study, allocation), sections, pictures)
+    return Report(about.title, subtitle, marks(study, allocation), sections, rendered)
 
 
 def _reproducible(study: Study) -> str:

@@ -9,9 +9,18 @@ from html import escape
 from pipanalysis.display.figure_files import figure_frame
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
 from pipanalysis.display.grid import EMPTY
-from pipanalysis.display.html_page import great_table
 from pipanalysis.display.paper import on_paper
-from pipanalysis.display.report_model import Grid, Link, Paragraph, Report, Section, Subheading, anchor, heading
+from pipanalysis.display.report_model import (
+    Grid,
+    Link,
+    Paragraph,
+    Rendered,
+    Report,
+    Section,
+    Subheading,
+    anchor,
+    heading,
+)
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.wording import mark_line
 
@@ -50,6 +59,8 @@ details { font-size: 0.85rem; margin: 0.4rem 0; }
 .gt_stub { white-space: normal; border-right: none !important; min-width: 9rem; }
 .gt_row { padding-top: 4px !important; padding-bottom: 4px !important; }
 td.gt_row { white-space: nowrap; }
+.in { display: inline-block; }
+.over { display: inline-block; width: 0; white-space: nowrap; }
 .h { display: inline-block; text-align: right; }
 .t { display: inline-block; text-align: left; white-space: pre; }
 @media (max-width: 60rem) {
@@ -107,7 +118,7 @@ def report_html(report: Report) -> str:
             f'<section aria-labelledby="{section.name}">',
             f'<h2 id="{section.name}">{escape(section.title)}</h2>',
         ]
-        parts += [as_html(block, report.pictures) for block in section.blocks]
+        parts += [as_html(block, report.rendered) for block in section.blocks]
         parts.append("</section>")
     return "\n".join([part for part in parts if part] + ["</main>", "</div>", "</body>", "</html>", ""])
 
@@ -127,23 +138,23 @@ def _listed(section: Section) -> str:
 
 
 @singledispatch
-def as_html(block: object, pictures: dict[str, bytes]) -> str:
-    """Return a block of the report as HTML; `pictures` holds its figures by name, as SVG."""
+def as_html(block: object, rendered: Rendered) -> str:
+    """Return a block of the report as HTML; `rendered` holds its figures and tables."""
     raise TypeError(block)
 
 
 @as_html.register
-def _(block: Paragraph, pictures: dict[str, bytes]) -> str:
+def _(block: Paragraph, rendered: Rendered) -> str:
     return f"<p>{escape(block.text)}</p>"
 
 
 @as_html.register
-def _(block: Subheading, pictures: dict[str, bytes]) -> str:
+def _(block: Subheading, rendered: Rendered) -> str:
     return f"<h3>{escape(block.text)}</h3>"
 
 
 @as_html.register
-def _(block: Grid, pictures: dict[str, bytes]) -> str:
+def _(block: Grid, rendered: Rendered) -> str:
     header = "".join(f'<th scope="col">{escape(text)}</th>' for text in block.header)
     rows = "".join("<tr>" + "".join(f"<td>{_words(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
     table = f'<table class="plain"><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>'
@@ -162,12 +173,12 @@ def _scrolled(content: str, label: str) -> str:
 
 
 @as_html.register
-def _(block: TableModel, pictures: dict[str, bytes]) -> str:
+def _(block: TableModel, rendered: Rendered) -> str:
     wide = not block.empty and on_paper(block).landscape
     parts = [f'<div class="{"wide" if wide else "upright"}">']
     parts.append(f'<h3 id="{anchor(block)}">{escape(heading(block))}</h3>')
     parts += [f'<p class="lead">{escape(line)}</p>' for line in block.lead]
-    parts.append(f"<p>{EMPTY}</p>" if block.empty else _scrolled(great_table(block), heading(block)))
+    parts.append(f"<p>{EMPTY}</p>" if block.empty else _scrolled(rendered.tables[block.name], heading(block)))
     parts += [f'<p class="notes">{escape(line)}</p>' for line in block.notes]
     texts = list(block.footnotes.texts)
     parts += [f'<p class="notes">[{block.footnotes.letter(text)}] {escape(text)}</p>' for text in texts]
@@ -176,11 +187,11 @@ def _(block: TableModel, pictures: dict[str, bytes]) -> str:
 
 
 @as_html.register
-def _(block: FigureModel, pictures: dict[str, bytes]) -> str:
+def _(block: FigureModel, rendered: Rendered) -> str:
     title = f'<h3 id="{anchor(block)}">{escape(heading(block))}</h3>'
     if block.empty:
         return f"{title}\n<p>{EMPTY_FIGURE}</p>"
-    picture = base64.b64encode(pictures[block.name]).decode()
+    picture = base64.b64encode(rendered.pictures[block.name]).decode()
     image = f'<img src="data:image/svg+xml;base64,{picture}" alt="{escape(block.alternative)}">'
     notes = "".join(f'<p class="notes">{escape(line)}</p>' for line in block.notes)
     numbers = figure_frame(block).drop(columns="mark", errors="ignore")

@@ -40,9 +40,9 @@ def methods(study: Study) -> list[Block]:
         blocks.append(Subheading("Estimands"))
         blocks += [Paragraph(estimand_line(study.plan, estimand)) for estimand in study.plan.estimands]
     blocks.append(Subheading("Analyses"))
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     blocks.append(
-        Paragraph(f"Intervals are {level}% confidence intervals, P values two-sided, except where it is said.")
+        Paragraph(f"Intervals are {level} confidence intervals, P values two-sided, except where it is said.")
     )
     for role, title in ROLES.items():
         chosen = [analysis for analysis in study.plan.analyses if analysis.role == role]
@@ -97,6 +97,14 @@ def _missing(study: Study) -> str:
         )
     if methods_used & {"ancova", "logistic", "effect_size"}:
         said.append("Analyses of one visit at a time use the units with a value at that visit.")
+    for analysis in study.plan.analyses:
+        for adjustment in analysis.delta_adjustments:
+            low, high = rounding.fixed(adjustment.deltas[0], 1), rounding.fixed(adjustment.deltas[-1], 1)
+            said.append(
+                f"Should values of {study.outcomes[adjustment.outcome].label} not be missing at random, the difference "
+                f"between arms ({mid_sentence(analysis.label)}) is given with the mean of each arm's missing values "
+                f"shifted by {low} to {high}."
+            )
     if "completeness" in methods_used:
         said.append("How much is missing, and in which patterns, is shown by arm.")
     return " ".join(said) or "No analysis of the plan has a rule for missing values."

@@ -52,6 +52,19 @@ class Section:
 
 
 @dataclass
+class Rendered:
+    """What the report shows as it was rendered, by the name of its display.
+
+    Attributes:
+        pictures: each figure that shows something, as SVG.
+        tables: each table that has rows, as HTML.
+    """
+
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class Report:
     """The report.
 
@@ -60,14 +73,14 @@ class Report:
         subtitle: registration and the like; "" for none.
         marks: what must be said on every page.
         sections: in order.
-        pictures: each figure that shows something, as SVG, by its name.
+        rendered: its figures and tables.
     """
 
     title: str
     subtitle: str
     marks: list[str]
     sections: list[Section]
-    pictures: dict[str, bytes] = field(default_factory=dict)
+    rendered: Rendered
 
     @property
     def displays(self) -> list[TableModel | FigureModel]:

@@ -33,7 +33,7 @@ def report_pdf(report: Report) -> bytes:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for figure, picture in report.pictures.items():
+        for figure, picture in report.rendered.pictures.items():
             (folder / f"{figure}.svg").write_bytes(picture)
         source = folder / "report.typ"
         source.write_text(typst_source(report), encoding="utf-8")

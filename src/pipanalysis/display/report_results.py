@@ -100,9 +100,9 @@ def _estimated(
     where = {"visit": visit, "contrast": contrast}
     names = ("estimate", "conf_low", "conf_high", "p_value")
     s = results.stats(name, outcome.name, names, **where, context=context)
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     limits = rounding.interval(s["conf_low"], s["conf_high"], digits.estimate)
-    difference = f"difference {rounding.fixed(s['estimate'], digits.estimate)} ({level}% CI {limits}"
+    difference = f"difference {rounding.fixed(s['estimate'], digits.estimate)} ({level} CI {limits}"
     p = f"; {_p(s['p_value'], digits.p_value)}" if isfinite(s["p_value"]) else ""
     text = f"the adjusted {of} was {each[0]} and {each[1]}: {difference}{p})"
     size = results.stats(name, outcome.name, ("effect_size", "effect_size_low", "effect_size_high"), **where)

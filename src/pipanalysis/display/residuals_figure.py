@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.figure_files import COLOURS
@@ -51,19 +52,20 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
     model.size = (2.3 * across + 0.4, 2.3 * down + 0.3)
 
     def draw(body: SubFigure) -> None:
-        from scipy.stats import norm
-
-        grid = body.subplots(down, across, squeeze=False)
+        grid = body.subplots(down, across, squeeze=False, sharex=True, sharey=True)
         for axes, (label, points) in zip(grid.flat, panels.items(), strict=False):
-            normal = [float(norm.ppf(p)) for p, _ in points]
+            normal = [NormalDist().inv_cdf(p) for p, _ in points]
             ends = [min(normal) - 0.3, max(normal) + 0.3]
             axes.plot(ends, ends, color="#999999", linewidth=0.8)
             axes.plot(normal, [value for _, value in points], "o", color=COLOURS[1], markersize=3)
             axes.set_title(wrapped(label, 34), loc="left")
-            axes.set_xlabel("Normal quantile")
-            axes.set_ylabel("Residual")
+            axes.locator_params(nbins=5)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
+        for axes in list(grid.flat)[: len(panels)][-across:]:
+            axes.tick_params(labelbottom=True)
+        body.supxlabel("Normal quantile", fontsize="medium")
+        body.supylabel("Residual", fontsize="medium")
 
     model.draw = draw
     return model

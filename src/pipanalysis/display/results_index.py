@@ -16,8 +16,10 @@ class ResultsIndex:
 
     def __init__(self, results: pd.DataFrame) -> None:
         columns = ["analysis", "outcome", "visit", "arm", "contrast", "context", "stat_name"]
-        keys = zip(*(results[column] for column in columns), strict=True)
-        rows: list[dict[str, Any]] = results.to_dict("records")  # type: ignore[assignment]
+        names = list(results.columns)
+        cells = zip(*(results[name].tolist() for name in names), strict=True)
+        rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in cells]
+        keys = [tuple(row[column] for column in columns) for row in rows]
         self._rows: dict[Key, dict[str, Any]] = dict(zip(keys, rows, strict=True))
         self._by_outcome: dict[tuple[str, str], list[Key]] = {}
         for key in self._rows:

@@ -6,7 +6,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill
+from pipanalysis.display.by_visit import fill, place_of
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import marks, method_sentence
 from pipanalysis.estimate.describe import BINARY_LEVELS
@@ -27,7 +27,7 @@ STATISTICS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 def risks_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out risks and their comparisons of the table's analyses, by outcome and visit."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     for arm in study.arms.values():
         model.columns += [Column("Events/n (%)", arm.label), Column("Adjusted risk", arm.label)]
     model.columns += [Column(f"{name} ({level})") for name in ("Risk difference", "Risk ratio", "Odds ratio")]
@@ -53,14 +53,7 @@ def _row(
     if own is None:
         return []
     cells: list[str] = []
-    record: dict[str, Any] = {
-        "domain": outcome.domain,
-        "outcome": outcome.name,
-        "label": outcome.label,
-        "visit": visit,
-        "analysis": name,
-        "contrast": contrast,
-    }
+    record = place_of(outcome, visit, name, contrast)
     for one in study.arms:
         at = {"visit": visit, "arm": one}
         n = results.stat(name, outcome.name, "n", **at)
@@ -85,8 +78,7 @@ def _row(
     model.records.append(record)
     if error:
         cells[-4] = "not estimated"
-    note = "; ".join(part for part in (error, warning) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(error, warning)
     rows = [TableRow(label + mark, tuple(cells), 1)]
     if any(isfinite(record.get(f"{measure}_bootstrap_low", nan)) for measure in COMPARISONS):
         drawn = [

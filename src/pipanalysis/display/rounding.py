@@ -40,6 +40,11 @@ def p_value(value: float, digits: int) -> str:
     return fixed(value, digits)
 
 
+def level(probability: float) -> str:
+    """Return the level of an interval, as 95%."""
+    return f"{fixed(100 * probability, 1).removesuffix('.0')}%"
+
+
 def interval(low: float, high: float, digits: int) -> str:
     """Return an interval's limits, `low to high` (a dash would be read as a minus)."""
     return f"{fixed(low, digits)} to {fixed(high, digits)}" if isfinite(low) and isfinite(high) else ABSENT

@@ -26,7 +26,7 @@ def service_table(study: Study, table: Table, results: ResultsIndex, allocation:
     """Lay out the use of services: a group an analysis, a row a kind of contact."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     model.lead = [method_sentence(study, name) for name in table.analyses]
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     unit = study.config.study.unit
     for arm in study.arms.values():
         model.columns += [
@@ -41,7 +41,7 @@ def service_table(study: Study, table: Table, results: ResultsIndex, allocation:
         chosen = analysis(study, name)
         source = analysis_table(study, chosen) or ""
         warning = counting_warning(results, name, source)
-        group = RowGroup(chosen.label + (f" [{model.footnotes.letter(warning)}]" if warning else ""))
+        group = RowGroup(chosen.label + model.footnotes.mark(warning))
         for context, label, depth in kinds_of_event(study, results, name, source, "contact"):
             group.rows.append(TableRow(label, _cells(study, results, model, name, source, context), depth))
         model.groups.append(group)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.bayes_checks_table import bayes_checks_table
@@ -21,18 +22,21 @@ from pipanalysis.display.diagnostics_table import diagnostics_table
 from pipanalysis.display.double_programming_table import double_programming_table
 from pipanalysis.display.dyadic_table import dyadic_table
 from pipanalysis.display.effects_table import effects_table
-from pipanalysis.display.figure_files import write_figure
+from pipanalysis.display.figure_files import rendered, write_figure
 from pipanalysis.display.flow_table import flow_table
 from pipanalysis.display.forest_figure import forest_figure
-from pipanalysis.display.formats import write_table
+from pipanalysis.display.formats import table_html, write_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.missingness_figure import missingness_figure
 from pipanalysis.display.moderators_table import moderators_table
+from pipanalysis.display.posteriors_figure import posteriors_figure
+from pipanalysis.display.prior_posterior_figure import prior_posterior_figure
 from pipanalysis.display.protocol_deviations_table import protocol_deviations_table
 from pipanalysis.display.recruitment_figure import recruitment_figure
+from pipanalysis.display.render_cache import RenderCache
 from pipanalysis.display.residuals_figure import residuals_figure
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
@@ -40,6 +44,7 @@ from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.therapists_table import therapists_table
+from pipanalysis.display.tipping_points_figure import tipping_points_figure
 from pipanalysis.display.trajectories_figure import trajectories_figure
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import checked
@@ -87,11 +92,14 @@ DRAWINGS: dict[str, Callable[[Study, Figure, ResultsIndex, dict[str, Any]], Figu
     "missingness": missingness_figure,
     "recruitment": recruitment_figure,
     "residuals": residuals_figure,
+    "posteriors": posteriors_figure,
+    "prior_posterior": prior_posterior_figure,
+    "tipping_points": tipping_points_figure,
 }
 
 
 def tables(study: Study) -> str:
-    """Render every table of displays.yaml.
+    """Render every table of displays.yaml, or take what was rendered before where nothing of it changed.
 
     Returns:
         What was done, in a line.
@@ -100,16 +108,18 @@ def tables(study: Study) -> str:
         DataError: the collected results or the record of the allocation are missing or damaged.
     """
     results, allocation = read_results(study)
+    cache = RenderCache(study.layout)
     for table in study.displays.tables:
         model = LAYOUTS[table.kind](study, table, results, allocation)
-        write_table(study.layout, model, list(study.displays.formats))
+        write_table(study.layout, model, list(study.displays.formats), cache)
+    cache.forget("table")
     folder = study.layout.table("", "html").parent.relative_to(study.layout.root)
     kinds = ", ".join([*study.displays.formats, "csv"])
-    return f"{len(study.displays.tables)} tables as {kinds} ({folder})"
+    return f"{len(study.displays.tables)} tables as {kinds} ({folder}){cache.summary()}"
 
 
 def figures(study: Study) -> str:
-    """Render every figure of displays.yaml.
+    """Render every figure of displays.yaml, or take what was rendered before where nothing of it changed.
 
     Returns:
         What was done, in a line.
@@ -118,19 +128,21 @@ def figures(study: Study) -> str:
         DataError: the collected results or the record of the allocation are missing or damaged.
     """
     results, allocation = read_results(study)
+    cache = RenderCache(study.layout)
     without = []
     for figure in study.displays.figures:
         model = DRAWINGS[figure.kind](study, figure, results, allocation)
-        write_figure(study.layout, model, list(study.displays.figure_formats))
+        write_figure(study.layout, model, _figure_files(study, model, list(study.displays.figure_formats), cache))
         without += [figure.name] if model.empty else []
+    cache.forget("figure")
     kinds = ", ".join(study.displays.figure_endings())
     folder = study.layout.figure("", "svg").parent.relative_to(study.layout.root)
-    done = f"{len(study.displays.figures)} figures as {kinds} ({folder})"
+    done = f"{len(study.displays.figures)} figures as {kinds} ({folder}){cache.summary()}"
     return done + (f"; no results for: {', '.join(without)}" if without else "")
 
 
 def report(study: Study) -> str:
-    """Render the report with every table and figure of displays.yaml.
+    """Put the report together from every table and figure of displays.yaml.
 
     Returns:
         What was done, in a line.
@@ -140,16 +152,20 @@ def report(study: Study) -> str:
     """
     from pipanalysis.display.report import report as put_together
     from pipanalysis.display.report_html import report_html
+    from pipanalysis.display.report_model import Rendered
     from pipanalysis.display.report_pdf import report_pdf
 
     results, allocation = read_results(study)
-    made = put_together(
-        study,
-        results,
-        allocation,
-        [(table.kind, LAYOUTS[table.kind](study, table, results, allocation)) for table in study.displays.tables],
-        [(figure.kind, DRAWINGS[figure.kind](study, figure, results, allocation)) for figure in study.displays.figures],
+    cache = RenderCache(study.layout)
+    shown = [(table.kind, LAYOUTS[table.kind](study, table, results, allocation)) for table in study.displays.tables]
+    drawn = [
+        (figure.kind, DRAWINGS[figure.kind](study, figure, results, allocation)) for figure in study.displays.figures
+    ]
+    ready = Rendered(
+        {model.name: _figure_files(study, model, ["svg"], cache)["svg"] for _, model in drawn if not model.empty},
+        {model.name: table_html(model, cache) for _, model in shown if not model.empty},
     )
+    made = put_together(study, results, allocation, shown, drawn, ready)
     formats = study.displays.report_formats
     if "html" in formats:
         write_text(study.layout.report("html"), report_html(made))
@@ -157,6 +173,14 @@ def report(study: Study) -> str:
         write_bytes(study.layout.report("pdf"), report_pdf(made))
     folder = study.layout.report("html").parent.relative_to(study.layout.root)
     return f"{len(made.displays)} tables and figures in one report, as {', '.join(formats)} ({folder})"
+
+
+def _figure_files(study: Study, model: FigureModel, formats: list[str], cache: RenderCache) -> dict[str, bytes]:
+    """Return a figure's files by format; labels, arms and visits are drawn from the configuration."""
+    said = {field.name: getattr(model, field.name) for field in fields(model) if field.name != "draw"}
+    content = [said, *(part.model_dump(mode="json") for part in (study.config, study.plan, study.displays.digits))]
+    content += [{name: part.model_dump(mode="json") for name, part in study.instruments.items()}]
+    return cache.files(f"figure-{model.name}", content, formats, lambda asked: rendered(model, asked))
 
 
 def read_results(study: Study) -> tuple[ResultsIndex, dict[str, Any]]:

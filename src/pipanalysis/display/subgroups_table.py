@@ -29,7 +29,7 @@ INTERACTION = ("p_value_interaction", "f_interaction", "num_df_interaction", "de
 def subgroups_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out the effects within levels: analysis, outcome, visit, level; the interaction stands with the visit."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     arms = list(study.arms)
     for arm in arms:
         model.columns.append(Column("n", study.arms[arm].label))
@@ -74,8 +74,7 @@ def _outcome_rows(
         fit = results.row(name, outcome.name, "p_value_interaction", visit=visit)
         if fit is None or not (table.visits == "all" or visit in table.visits):
             continue
-        note = "; ".join(part for part in (fit["error"], fit["warning"]) if part)
-        mark = f" [{model.footnotes.letter(note)}]" if note else ""
+        mark = model.footnotes.mark(fit["error"], fit["warning"])
         blank = ("",) * (2 * len(arms) - 1)
         p = rounding.p_value(test["p_value_interaction"], digits.p_value)
         rows.append(TableRow(study.visits[visit].label + mark, (*blank, p), 1))

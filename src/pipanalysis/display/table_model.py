@@ -51,6 +51,11 @@ class Footnotes:
             self.texts.append(text)
         return letters(self.texts.index(text))
 
+    def mark(self, *texts: str) -> str:
+        """Return what points from a label to one note of all the texts that say something; nothing where none does."""
+        said = "; ".join(text for text in texts if text)
+        return f" [{self.letter(said)}]" if said else ""
+
 
 def letters(position: int) -> str:
     """Return a, b, …, z, aa, ab, … for 0, 1, …"""

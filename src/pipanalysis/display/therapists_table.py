@@ -25,7 +25,7 @@ ICC = ("icc", "conf_low", "conf_high")
 def therapists_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out the table's analyses by outcome and visit, with the intraclass correlation of the therapists."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
-    level = f"{rounding.fixed(100 * study.plan.conf_level, 1).removesuffix('.0')}% CI"
+    level = f"{rounding.level(study.plan.conf_level)} CI"
     model.columns = [Column("n", arm.label) for arm in study.arms.values()]
     heads = (f"Difference ({level})", "SE", "df", "P", "Therapists", f"ICC of therapists ({level})")
     model.columns += [Column(head) for head in heads]
@@ -77,8 +77,7 @@ def _row(
     said = "" if status is None else STATUS_NOTES.get(str(status["stat_label"]), "")
     if status is not None and str(status["stat_label"]) == "boundary" and nested:
         said = ""  # the warning says which variance, and what was done
-    note = "; ".join(part for part in (error, said, str(own["warning"])) if part)
-    mark = f" [{model.footnotes.letter(note)}]" if note else ""
+    mark = model.footnotes.mark(error, said, str(own["warning"]))
     variances = {f"icc_{key.removeprefix('icc_')}": value for key, value in icc.items() if key != "icc"}
     model.records.append(
         {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}

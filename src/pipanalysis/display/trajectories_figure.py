@@ -1,6 +1,7 @@
 """Means by arm over the visits with their limits, a panel an outcome.
 
-Lines of single participants are not drawn: the results hold nothing at the level of participants.
+Lines of single participants are not drawn: the results hold nothing at the level of participants. Behind observed means
+lies the middle half of the values instead.
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     model.records = [record for points in panels.values() for record in points]
     if not panels:
         return model
-    level = rounding.fixed(100 * study.plan.conf_level, 1).removesuffix(".0")
+    level = rounding.level(study.plan.conf_level)
     said = ", ".join(analysis(study, name).label for name in used)
-    model.notes = [f"Means with {level}% confidence intervals. {said}.", *figure.footnotes]
+    bands = any(isfinite(record["q1"]) for record in model.records)
+    behind = " Shaded: from the first to the third quartile of the values." if bands else ""
+    model.notes = [f"Means with {level} confidence intervals. {said}.{behind}", *figure.footnotes]
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
     model.alternative = (
-        f"Line charts of the means by arm over the visits, with {level}% confidence intervals, of "
+        f"Line charts of the means by arm over the visits, with {level} confidence intervals, of "
         f"{len(panels)} outcome(s): {'; '.join(labels[name] for name in panels)}. The numbers are in the file beside."
     )
     across = min(ACROSS, len(panels))
@@ -90,10 +93,12 @@ def _points(
     for arm in study.arms:
         for visit in study.visits.values():
             if figure.visits == "all" or visit.name in figure.visits:
-                s = results.stats(name, outcome, (means, "conf_low", "conf_high"), visit=visit.name, arm=arm)
+                names = (means, "conf_low", "conf_high", "q1", "q3")
+                s = results.stats(name, outcome, names, visit=visit.name, arm=arm)
                 if isfinite(s[means]):
                     own = {"analysis": name, "outcome": outcome, "arm": arm, "visit": visit.name}
-                    points.append(own | {"mean": s[means], "low": s["conf_low"], "high": s["conf_high"]})
+                    drawn = {"mean": s[means], "low": s["conf_low"], "high": s["conf_high"]}
+                    points.append(own | drawn | {"q1": s["q1"], "q3": s["q3"]})
     return points
 
 
@@ -118,6 +123,10 @@ def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], room: float) 
             label=arm.label,
             **style,
         )
+        quartiles = [point["q1"] for point in own], [point["q3"] for point in own]
+        axes.fill_between(at, *quartiles, color=style["color"], alpha=0.13, linewidth=0, zorder=0)
+        for edge in quartiles:
+            axes.plot(at, edge, color=style["color"], linewidth=0.5, linestyle=LINES[i % len(LINES)], zorder=0)
         for x, point in zip(at, own, strict=True):
             if isfinite(point["low"]) and isfinite(point["high"]):
                 axes.plot([x, x], [point["low"], point["high"]], color=style["color"], linewidth=0.9, zorder=1)

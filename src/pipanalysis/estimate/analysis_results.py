@@ -151,6 +151,8 @@ STATISTICS: dict[str, str] = {
     "posterior_sd": "Posterior standard deviation",
     "cred_low": "Lower limit of the credible interval",
     "cred_high": "Upper limit of the credible interval",
+    "prior_quantile": "Quantile of the prior",
+    "posterior_quantile": "Quantile of the posterior",
     "mcse": "Monte Carlo standard error of the posterior mean",
     "mcid": "Smallest benefit that matters",
     "rope": "Half width of the region of practical equivalence",

@@ -206,7 +206,8 @@ class BayesJoint:
                 effect = EffectDraws(
                     draws, each.problem.unit_of_effect, mcid(plan, own.outcome), plan.rope * each.problem.scale
                 )
-                yield from effect_rows(own, plan, prior, None if error else effect, error=error, **where)
+                drawn = None if error else effect
+                yield from effect_rows(own, plan, prior, drawn, error=error, quantiles=default, **where)
             if found.passed:
                 at = [self.visits.index(visit) for _, visit in each.keys]
                 self.kept.append(
@@ -221,10 +222,12 @@ class BayesJoint:
                     continue
                 pooled = None if error else EffectDraws(draws_, 1.0, nan, plan.rope)
                 own = Scope(self.analysis, domain, domain, scope.conf_level, scope.method)
-                yield from effect_rows(own, plan, prior, pooled, error=error, **where)
+                yield from effect_rows(own, plan, prior, pooled, error=error, quantiles=default, **where)
             whole = None if error else EffectDraws(posterior.overall_effect(v), 1.0, nan, plan.rope)
             own_sensitivity = sensitivity if v is None else None
-            yield from effect_rows(scope, plan, prior, whole, error=error, sensitivity=own_sensitivity, **where)
+            yield from effect_rows(
+                scope, plan, prior, whole, error=error, sensitivity=own_sensitivity, quantiles=default, **where
+            )
 
     def _sensitivity(self, posterior: model.JointPosterior) -> Sensitivity:
         """Return how the overall effect moves with its prior."""

@@ -24,6 +24,7 @@ from pipanalysis.bayes.problem import RepeatedMeasures
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame, pooled_sd
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.bayes_files import OutcomeDraws
+from pipanalysis.estimate.bayes_quantiles import prior_quantile_rows
 from pipanalysis.estimate.bayes_rows import (
     EffectDraws,
     Where,
@@ -229,6 +230,13 @@ class BayesMMRM:
         error = "" if found.passed else "gates not passed: " + "; ".join(found.failures)
         sensitivities = self._sensitivities(posterior)
         for arm in frame.arms[1:]:
+            yield from prior_quantile_rows(
+                scope,
+                posterior.priors.effects[0],
+                problem.unit_of_effect,
+                context_of(prior),
+                contrast_name(arm, frame.reference),
+            )
             for visit in frame.visits:
                 where: Where = {"visit": visit, "contrast": contrast_name(arm, frame.reference), "warning": said}
                 if error or (arm, visit) not in prepared.keys:

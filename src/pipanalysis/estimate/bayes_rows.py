@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from pipanalysis.bayes.decisions import decide, interval
 from pipanalysis.bayes.diagnostics import mcse_mean
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.bayes_quantiles import posterior_quantile_rows
 from pipanalysis.estimate.model_result import Status
 
 if TYPE_CHECKING:
@@ -71,10 +72,11 @@ def effect_rows(
     error: str = "",
     sensitivity: Sensitivity | None = None,
     measure: str = "",
+    quantiles: bool = True,
 ) -> Iterator[Row]:
     """Yield the rows of one difference between arms under one set of priors; without draws, the planned ones, empty.
 
-    Where a measure is named, it has no standardised form.
+    Where a measure is named, it has no standardised form. Quantiles are of the posterior, in units of the outcome.
     """
     own = context_of(prior, *([measure] if measure else []))
     where = {"visit": visit, "contrast": contrast, "warning": warning, "error": error}
@@ -93,6 +95,8 @@ def effect_rows(
         found |= {"sensitivity_prior": sensitivity.prior, "sensitivity_likelihood": sensitivity.likelihood}
     for name, value in found.items():
         yield scope.row(name, value, context=own, **where)
+    if quantiles:
+        yield from posterior_quantile_rows(scope, effect.standardised * effect.unit, own, visit, contrast)
     if measure:
         return
     for name, value in summary(effect.standardised, plan).items():

@@ -46,7 +46,7 @@ def cross_check_rows(study: Study, results: pd.DataFrame) -> Iterator[Row]:
         for outcome in study.analysis_outcomes(ours):
             own = chosen[(chosen["analysis"] == ours.name) & (chosen["outcome"] == outcome.name)]
             other = chosen[(chosen["analysis"] == theirs.name) & (chosen["outcome"] == outcome.name)]
-            own = own[own["context"] == structure_context("cs")]
+            own, other = own[own["context"] == structure_context("cs")], other[other["context"] == ""]
             if len(own) and len(other):
                 scope = Scope(ours, outcome.name, outcome.domain, study.plan.conf_level, METHOD)
                 yield from _compared(scope, _cells(own), _cells(other), set(other["method"]) == {RANDOM_INTERCEPT})

@@ -120,7 +120,7 @@ def model_rows(scope: Scope, result: ModelResult, baseline_sd: float = nan) -> I
         )
     for effect in result.effects:
         difference = bool(effect.reference)
-        for name, value in _statistics(scope, effect, result.normal_p, baseline_sd).items():
+        for name, value in effect_statistics(scope.conf_level, effect, result.normal_p, baseline_sd).items():
             yield scope.row(
                 name,
                 value,
@@ -133,11 +133,21 @@ def model_rows(scope: Scope, result: ModelResult, baseline_sd: float = nan) -> I
             )
 
 
-def _statistics(scope: Scope, effect: Effect, normal_p: bool, baseline_sd: float) -> dict[str, float]:
+def effect_statistics(
+    conf_level: float, effect: Effect, normal_p: bool = False, baseline_sd: float = nan
+) -> dict[str, float]:
+    """Return the statistics of a mean, or of a difference between arms, by the t distribution.
+
+    Args:
+        conf_level: of the limits.
+        effect: the mean or difference.
+        normal_p: give the P value by the normal distribution too.
+        baseline_sd: SD that standardised effects are in; NaN for none.
+    """
     from scipy.stats import norm, t
 
     estimate, se, df = effect.estimate, effect.std_error, effect.df
-    half = float(t.ppf(0.5 + scope.conf_level / 2, df)) * se
+    half = float(t.ppf(0.5 + conf_level / 2, df)) * se
     low, high = estimate - half, estimate + half
     found = {"estimate": estimate, "std_error": se, "df": df, "conf_low": low, "conf_high": high}
     if not effect.reference:

@@ -220,7 +220,8 @@ def _measured(trial: TrialData, analysis: Analysis, outcome: Outcome, frame: Ana
 def _fit_rows(
     trial: TrialData, scope: Scope, outcome: Outcome, frame: AnalysisFrame, result: ModelResult
 ) -> Iterator[Row]:
-    """Yield the rows of a fit of one outcome, and what its differences say of the plan's margins."""
+    """Yield the rows of a fit of one outcome, and its differences against the plan's margins and delta-adjusted."""
+    from pipanalysis.estimate.delta_adjustment import delta_rows
     from pipanalysis.estimate.margin import margin_rows
     from pipanalysis.estimate.model_result import model_rows
 
@@ -229,6 +230,10 @@ def _fit_rows(
     for margin in scope.analysis.margins:
         if margin.outcome == outcome.name and better:
             yield from margin_rows(scope, result, margin, better)
+    for adjustment in scope.analysis.delta_adjustments:
+        if adjustment.outcome == outcome.name:
+            members = frame.data.groupby("arm", observed=False)["unit"].nunique()
+            yield from delta_rows(scope, result, adjustment, {str(arm): int(n) for arm, n in members.items()})
 
 
 def say_left_out(study: Study, family: str) -> None:

@@ -1,8 +1,8 @@
-"""Checks of the margins of non-inferiority and equivalence, and of the tables that show them."""
+"""Checks of what a difference in means is held against: margins and delta adjustments, and of tables of margins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pipanalysis.study.finding import Finding, one_of, repeated
@@ -10,30 +10,36 @@ from pipanalysis.study.yaml_file import Location
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Analysis
+    from pipanalysis.study.plan import Analysis, DeltaAdjustment, Margin
 
-WITH_MARGINS = ("mmrm", "clda", "mixed_model", "ancova")
-"""methods whose difference between arms can be held against a margin"""
+OF_MEANS = ("mmrm", "clda", "mixed_model", "ancova")
+"""methods whose difference between arms can be held against a margin, or adjusted by deltas"""
 
 
 def check_margins(study: Study) -> Iterator[Finding]:
-    """Find margins that no difference in means can be held against, and tables without margins to show."""
+    """Find margins and deltas of what is no difference in means, and tables without margins to show."""
     for i, analysis in enumerate(study.plan.analyses):
-        at: Location = ("analyses", i, "margins")
-        if not analysis.margins:
-            continue
-        if analysis.method not in WITH_MARGINS or analysis.subgroup or analysis.moderator:
-            found = f"margins of {analysis.name!r}, method {analysis.method}" + (
-                ", by subgroup or moderator" * bool(analysis.subgroup or analysis.moderator)
-            )
-            allowed = f"a method of {', '.join(WITH_MARGINS)} without subgroup or moderator, or no margins"
-            yield "analysis.yaml", at, found, allowed, "option-unsuited"
-        yield from _outcomes(study, analysis, at)
+        for option in ("margins", "delta_adjustments"):
+            given: Sequence[Margin | DeltaAdjustment] = getattr(analysis, option)
+            at: Location = ("analyses", i, option)
+            if given and (analysis.method not in OF_MEANS or analysis.subgroup or analysis.moderator):
+                found = f"{option} of {analysis.name!r}, method {analysis.method}" + (
+                    ", by subgroup or moderator" * bool(analysis.subgroup or analysis.moderator)
+                )
+                allowed = f"a method of {', '.join(OF_MEANS)} without subgroup or moderator, or no {option}"
+                yield "analysis.yaml", at, found, allowed, "option-unsuited"
+            yield from _outcomes(study, analysis, given, at)
+        for m, margin in enumerate(analysis.margins):
+            own = study.outcomes.get(margin.outcome)
+            if own and (score := study.scores.get(own.score)) and score.better is None:
+                found = f"{margin.outcome}: its score does not say whether higher or lower is better"
+                where: Location = ("analyses", i, "margins", m, "outcome")
+                yield "analysis.yaml", where, found, "better: higher or lower", "option-unsuited"
     with_margins = {analysis.name for analysis in study.plan.analyses if analysis.margins}
     for t, table in enumerate(study.displays.tables):
         for name in table.analyses if table.kind == "margins" else ():
             if name in {a.name for a in study.plan.analyses} and name not in with_margins:
-                where: Location = ("tables", t, "analyses")
+                where = ("tables", t, "analyses")
                 yield (
                     "displays.yaml",
                     where,
@@ -43,22 +49,16 @@ def check_margins(study: Study) -> Iterator[Finding]:
                 )
 
 
-def _outcomes(study: Study, analysis: Analysis, at: Location) -> Iterator[Finding]:
-    covered = [outcome.name for outcome in study.analysis_outcomes(analysis)]
-    for m, _ in repeated(margin.outcome for margin in analysis.margins):
-        yield (
-            "analysis.yaml",
-            (*at, m, "outcome"),
-            "two margins of an outcome",
-            "one margin an outcome",
-            "repeated-name",
-        )
-    for m, margin in enumerate(analysis.margins):
-        if margin.outcome not in covered:
-            yield "analysis.yaml", (*at, m, "outcome"), repr(margin.outcome), one_of(covered)
-        elif (score := study.scores.get(study.outcomes[margin.outcome].score)) and score.better is None:
-            found = f"{margin.outcome}: its score does not say whether higher or lower is better"
-            yield "analysis.yaml", (*at, m, "outcome"), found, "better: higher or lower", "option-unsuited"
-        for name in margin.visits if margin.visits != "all" else ():
+def _outcomes(
+    study: Study, analysis: Analysis, given: Sequence[Margin | DeltaAdjustment], at: Location
+) -> Iterator[Finding]:
+    covered = [outcome.name for outcome in study.analysis_outcomes(analysis)] if given else []
+    for m, _ in repeated(one.outcome for one in given):
+        found = f"{str(at[-1]).replace('_', ' ')} of one outcome twice"
+        yield "analysis.yaml", (*at, m, "outcome"), found, "each outcome once", "repeated-name"
+    for m, one in enumerate(given):
+        if one.outcome not in covered:
+            yield "analysis.yaml", (*at, m, "outcome"), repr(one.outcome), one_of(covered)
+        for name in one.visits if one.visits != "all" else ():
             if name not in study.visits:
                 yield "analysis.yaml", (*at, m, "visits"), repr(name), one_of(study.visits)

@@ -12,19 +12,36 @@ from pipanalysis.study.base import Model, Name
 class Figure(Model):
     """A figure: rows of the collected results, drawn by its kind.
 
-    Kinds: `consort` (flow diagram of CONSORT 2025, from an analysis of method flow and, for the numbers analysed, the
-    analyses named after it), `trajectories` (means by arm over the visits, with their limits: observed ones of
-    descriptives, adjusted ones of a model), `forest` (standardised effects by domain, the analyses side by side),
-    `missingness` (patterns of visits with a value, of an analysis of method completeness), `recruitment` (units
-    randomised against the target), `residuals` (quantiles of the residuals of a model against those of the normal
-    distribution).
+    Kinds:
+
+    - `consort`: flow diagram of CONSORT 2025, from an analysis of method flow and, for the numbers analysed, the
+      analyses named after it
+    - `recruitment`: units randomised against the target
+    - `missingness`: patterns of visits with a value, of an analysis of method completeness
+    - `trajectories`: means by arm over the visits with their limits, observed ones of descriptives (with the middle
+      half of the values) or adjusted ones of a model
+    - `forest`: standardised effects by domain, the analyses side by side, Bayesian ones too
+    - `posteriors`: posterior distributions, the region of practical equivalence and the MCID
+    - `prior_posterior`: priors and posteriors, the sets of priors side by side
+    - `tipping_points`: delta adjustments of an analysis as maps
+    - `residuals`: quantiles of a model's residuals against those of the normal distribution
     """
 
     name: Name
     """name of its files, results/figures/NAME.svg and so on"""
     number: str
     """number in the catalogue of displays, as 1 or 14.2.1"""
-    kind: Literal["consort", "trajectories", "forest", "missingness", "recruitment", "residuals"]
+    kind: Literal[
+        "consort",
+        "trajectories",
+        "forest",
+        "missingness",
+        "recruitment",
+        "residuals",
+        "posteriors",
+        "prior_posterior",
+        "tipping_points",
+    ]
     title: str
     analyses: Annotated[list[Name], Field(min_length=1)]
     """analyses of the plan whose results it shows"""

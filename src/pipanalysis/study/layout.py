@@ -37,6 +37,11 @@ class Layout:
         return self.root / "data" / "derived"
 
     @property
+    def rendered(self) -> Path:
+        """Tables, figures, report: displays as they were last rendered, by a checksum of what they are made from."""
+        return self.derived / "rendered"
+
+    @property
     def results(self) -> Path:
         """What may be shown: no participant-level data, but in `progress`, which is for the trial team."""
         return self.root / "results"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipanalysis.study.base import Model, Name, ScoreName, Sourced
 from pipanalysis.study.bayes_plan import BayesPlan
@@ -136,6 +137,24 @@ class Margin(Sourced):
     kind: Literal["non_inferiority", "equivalence"]
     """non_inferiority: the arm is not worse by the margin; equivalence: nor better by it"""
     visits: list[Name] | Literal["all"] = "all"
+
+
+class DeltaAdjustment(Sourced):
+    """How far values that are missing may lie from what the model expects, in each arm: a tipping-point analysis."""
+
+    outcome: Name
+    """an outcome of the analysis"""
+    deltas: Annotated[list[float], Field(min_length=2)]
+    """shifts of the mean of an arm's missing values, in units of the outcome, ascending; the difference between arms is
+    given for every pair of one of the reference arm and one of the other"""
+    visits: list[Name] | Literal["all"] = "all"
+
+    @field_validator("deltas")
+    @classmethod
+    def _ascending(cls, deltas: list[float]) -> list[float]:
+        if any(earlier >= later for earlier, later in pairwise(deltas)):
+            raise ValueError("deltas ascend")
+        return deltas
 
 
 class Exposure(Model):
@@ -271,6 +290,9 @@ class Analysis(Model):
     practice"""
     margins: list[Margin] = []
     """mmrm, clda, mixed_model and ancova: differences that are held against a margin, from the same fit"""
+    delta_adjustments: list[DeltaAdjustment] = []
+    """mmrm, clda, mixed_model and ancova: differences if missing values lie elsewhere than the model expects, from the
+    same fit"""
     allocations: Annotated[int, Field(ge=1000, le=1_000_000)] = 20_000
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     bootstrap: Annotated[int, Field(ge=999, le=100_000)] | None = None
