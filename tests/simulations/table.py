@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -100,13 +99,19 @@ def page(rates: Sequence[Rate], runs: int, seed: int) -> str:
 
 
 def _summary(rates: Sequence[Rate]) -> str:
-    """Say how many rates are poor, and which; in lines of the page's width."""
+    """Say how many rates are poor, and which, the liberal ones first."""
     poor = [rate for rate in rates if rate.verdict != "good"]
     if not poor:
         return f"Of {len(rates)} rates none is poor."
-    named = "; ".join(f"{r.estimator}, {r.scenario}, {r.quantity}: {100 * r.found:.1f}%" for r in poor)
-    text = f"Of {len(rates)} rates {len(poor)} {'is' if len(poor) == 1 else 'are'} poor: {named}."
-    return "\n".join(textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False))
+    lines = [f"Of {len(rates)} rates {len(poor)} {'is' if len(poor) == 1 else 'are'} poor."]
+    for way in ("liberal", "conservative"):
+        named = [
+            f"- {r.estimator}, {r.scenario}, {r.quantity}: {100 * r.found:.1f}%"
+            for r in poor
+            if r.verdict.endswith(way)
+        ]
+        lines += ["", f"{way.capitalize()}:", "", *named] if named else []
+    return "\n".join(lines)
 
 
 INTRODUCTION = """# Simulations

@@ -66,12 +66,12 @@ def test_the_text_above_the_table_names_the_poor_rates_and_no_other() -> None:
         Rate("`b`", "s", "coverage", 0.95, 0.85, 0.01, 500),
     )
     above = page([good, poor], 500, 1).partition("| estimator |")[0]
-    assert "Of 2 rates 1 is poor: `b`, s, coverage: 85.0%." in above
+    assert "Of 2 rates 1 is poor.\n\nLiberal:\n\n- `b`, s, coverage: 85.0%\n" in above
     assert "`a`" not in above
     assert "none is poor" in page([good], 500, 1)
-    shown = " ".join(TABLE.read_text(encoding="utf-8").partition("| estimator |")[0].split())
+    shown = TABLE.read_text(encoding="utf-8").partition("| estimator |")[0].splitlines()
     for rate in committed():
-        said = f"{rate.estimator}, {rate.scenario}, {rate.quantity}: {100 * rate.found:.1f}%"
+        said = f"- {rate.estimator}, {rate.scenario}, {rate.quantity}: {100 * rate.found:.1f}%"
         assert (said in shown) == (rate.verdict != "good")
 
 
