@@ -235,7 +235,7 @@ def test_added_and_removed_analyses(study: Path) -> None:
     edit(plan, "  - name: hedges_g\n", "  - name: another\n")
     for title in ("Treatment effects on the BDI-II", "Standardised treatment effects"):
         shown = f"title: {title}, analyses: [primary, random_intercept, ancova, "
-        edit(study / "config" / "displays.yaml", f"{shown}hedges_g]", f"{shown}another]")
+        edit(study / "config" / "displays.yaml", f"{shown}hedges_g", f"{shown}another")
     found = statuses(study)
     assert found["another"] == "post_hoc"
     assert found["hedges_g"] == "dropped"
@@ -259,7 +259,7 @@ def test_results_displays_and_manifest_tell_what_changed(study: Path) -> None:
     edit(plan, "  - name: hedges_g\n", "  - name: another\n")
     for title in ("Treatment effects on the BDI-II", "Standardised treatment effects"):
         shown = f"title: {title}, analyses: [primary, random_intercept, ancova, "
-        edit(study / "config" / "displays.yaml", f"{shown}hedges_g]", f"{shown}another]")
+        edit(study / "config" / "displays.yaml", f"{shown}hedges_g", f"{shown}another")
     plan.write_text(plan.read_text() + "\ndeviations:\n  - {analysis: primary, reason: <b>too few</b> patients}\n")
     from pipanalysis.estimate.step import estimate
 

@@ -75,7 +75,7 @@ def prior_posterior_figure(
                 axes.set_xlabel(wrapped(priors.label, int(LETTERS_PER_INCH * (WIDTH / across - 0.3))))
             line[0].set_title(wrapped(label, int(LETTERS_PER_INCH * WIDTH * 0.9)), loc="left")
         names = list(handles)
-        body.legend(list(handles.values()), names, loc="outside lower center", ncols=min(4, len(names)))
+        body.legend(list(handles.values()), names, loc="outside lower center", ncols=min(6, len(names)))
 
     model.draw = draw
     return model
