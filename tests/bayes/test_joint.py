@@ -116,3 +116,35 @@ def test_what_cannot_be_modelled_together_is_refused() -> None:
         joint.JointProblem([one, twice], 40, 2, 1)
     with pytest.raises(BayesInputError, match="pooling_scale 0 is not positive"):
         joint.JointPriors("p", EffectPrior((0.0,), (1.0,)), 0, NuisancePriors())
+
+
+@pytest.mark.parametrize("visit", [None, 1])
+def test_the_prior_density_of_a_mean_effect_has_the_moments_of_its_parts(visit: int | None) -> None:
+    """Var = sd^2 + E[tau^2] (sum of squared weights at each level); E[tau^2] = scale^2 of a half normal."""
+    made = problem()
+    priors = joint.JointPriors("p", EffectPrior((0.4, 0.0), (0.3, 1.0), (0.7, 0.3)), 0.5, NuisancePriors())
+    weight = made.overall_weight(visit)
+    at = np.linspace(-12, 12, 24_001)
+    density = joint.prior_density(made, priors, weight, at)
+    step = at[1] - at[0]
+    outcome, domain = weight.sum(axis=1), np.array([weight[made.domain == d].sum() for d in (0, 1)])
+    spread = 0.25 * ((domain**2).sum() + (outcome**2).sum() + (weight**2).sum())
+    mean = 0.7 * 0.4
+    variance = 0.7 * (0.3**2 + 0.4**2) + 0.3 - mean**2 + spread
+    assert density.sum() * step == pytest.approx(1, abs=1e-6)
+    assert (density * at).sum() * step == pytest.approx(mean, abs=1e-6)
+    assert (density * (at - mean) ** 2).sum() * step == pytest.approx(variance, rel=1e-5)
+
+
+def test_the_prior_density_of_an_effect_is_that_of_draws_from_the_prior() -> None:
+    """At zero, against the share of 400,000 draws within 0.05: Monte Carlo error below 1%."""
+    made = problem()
+    priors = joint.JointPriors("p", EffectPrior((0.0,), (0.2,)), 0.3, NuisancePriors())
+    rng = np.random.default_rng(5)
+    drawn = rng.normal(0, 0.2, 400_000)
+    for _ in range(3):
+        drawn += np.abs(rng.normal(0, 0.3, drawn.size)) * rng.standard_normal(drawn.size)
+    weight = np.zeros(made.estimated.shape)
+    weight[0, 0] = 1.0
+    found = joint.prior_density(made, priors, weight, np.array([0.0]))[0]
+    assert found == pytest.approx((np.abs(drawn) < 0.05).mean() / 0.1, rel=0.02)

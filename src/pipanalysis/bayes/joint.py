@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import norm
 
 from pipanalysis.bayes import kernels, kernels_joint
 from pipanalysis.bayes.arrays import BoolArray, FloatArray, IntArray
@@ -29,6 +30,8 @@ from pipanalysis.bayes.sampler import CompiledModel, Draws, SamplerSettings
 
 COMMUNALITY = 2.0
 """both shapes of the Beta prior of h_k"""
+HERMITE_POINTS = 21
+"""of the integral over each SD's prior"""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,25 @@ class JointProblem:
             found[k, each.effect_visits] = True
         return found
 
+    def has_effect(self, domain: int, visit: int | None = None) -> bool:
+        """Whether any outcome of a domain has an effect, at a visit or at any."""
+        return bool(self._cells(domain, visit).any())
+
+    def domain_weight(self, domain: int, visit: int | None = None) -> FloatArray:
+        """Return the weights (K, t) of a domain's mean effect: each outcome counts the same, whatever its visits."""
+        cells = self._cells(domain, visit)
+        weight = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+        return np.asarray(weight / cells.any(axis=1).sum())
+
+    def overall_weight(self, visit: int | None = None) -> FloatArray:
+        """Return the weights (K, t) of the mean of the domains' effects: each domain counts the same."""
+        there = [d for d in range(self.n_domains) if self.has_effect(d, visit)]
+        return np.asarray(np.mean([self.domain_weight(d, visit) for d in there], axis=0))
+
+    def _cells(self, domain: int, visit: int | None) -> BoolArray:
+        cells = self.estimated & (self.domain == domain)[:, None]
+        return cells if visit is None else np.asarray(cells & (np.arange(self.n_visits) == visit))
+
     @cached_property
     def arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What `kernels_joint.factor_loglik` takes: z (K, n, t, q + t + 1), observed (P, t), pattern (K, n)."""
@@ -151,28 +173,11 @@ class JointPosterior:
 
     def domain_effect(self, domain: int, visit: int | None = None) -> FloatArray:
         """Return the mean effect over a domain's outcomes, at a visit or over all visits: (chains, draws)."""
-        return self._mean(self.problem.domain == domain, visit)
+        return np.asarray((self.effects * self.problem.domain_weight(domain, visit)).sum(axis=(2, 3)))
 
     def overall_effect(self, visit: int | None = None) -> FloatArray:
         """Return the mean over the domains of their effects, at a visit or over all visits: (chains, draws)."""
-        parts = [
-            self.domain_effect(d, visit)
-            for d in range(self.problem.n_domains)
-            if self._cells(self.problem.domain == d, visit).any()
-        ]
-        return np.asarray(np.mean(parts, axis=0))
-
-    def _cells(self, chosen: BoolArray, visit: int | None) -> BoolArray:
-        cells = self.problem.estimated & chosen[:, None]
-        if visit is not None:
-            cells = cells & (np.arange(self.problem.n_visits) == visit)
-        return cells
-
-    def _mean(self, chosen: BoolArray, visit: int | None) -> FloatArray:
-        """Each outcome counts the same, however many visits it has."""
-        cells = self._cells(chosen, visit)
-        weight = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-        return np.asarray((self.effects * weight).sum(axis=(2, 3)) / cells.any(axis=1).sum())
+        return np.asarray((self.effects * self.problem.overall_weight(visit)).sum(axis=(2, 3)))
 
     @cached_property
     def parts(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -213,6 +218,32 @@ class JointPosterior:
         found = kernels_joint.joint_unit_logliks(*self.parts, z, observed, pattern, domain)
         chains, draws = self.draws.divergent.shape
         return found.reshape(chains, draws, -1)
+
+
+def prior_density(problem: JointProblem, priors: JointPriors, weight: FloatArray, at: FloatArray) -> FloatArray:
+    """Return the prior density of a weighted mean of effects.
+
+    Args:
+        problem: for the outcomes' domains.
+        priors: of the overall effect and of the spread around it.
+        weight: of each outcome and visit, adding up to 1: (K, t).
+        at: standardised effects, (n,).
+
+    Given the three SDs the mean is a mixture of normals; over their half normal priors it is integrated by the rule of
+    Gauss and Hermite, exact to many digits, since only their squares enter.
+    """
+    domains = np.eye(problem.n_domains)[problem.domain]
+    per_domain = np.square(domains.T @ weight.sum(axis=1)).sum() if problem.n_domains > 1 else 0.0
+    shares = (per_domain, np.square(weight.sum(axis=1)).sum(), np.square(weight).sum())
+    points, mass = np.polynomial.hermite_e.hermegauss(HERMITE_POINTS)
+    squares = np.square(priors.pooling_scale * points)
+    extra = shares[0] * squares[:, None, None] + shares[1] * squares[:, None] + shares[2] * squares
+    each = np.einsum("i,j,k->ijk", mass, mass, mass) / mass.sum() ** 3
+    found = np.zeros(len(at))
+    for w, mean, sd in zip(priors.overall.weights, priors.overall.means, priors.overall.sds, strict=True):
+        spread = np.sqrt(sd**2 + extra)[..., None]
+        found += w * np.einsum("ijk,ijkn->n", each, norm.pdf(at, mean, spread))
+    return found
 
 
 def build(problem: JointProblem, lkj: float = 2.0) -> CompiledModel:

@@ -22,6 +22,7 @@ from pipanalysis.bayes.diagnostics import (
 )
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.bayes_density import GRID, density_rows
 from pipanalysis.estimate.bayes_files import OutcomeDraws
 from pipanalysis.estimate.bayes_mmrm import Prepared, prepare
 from pipanalysis.estimate.bayes_rows import (
@@ -168,11 +169,11 @@ class BayesJoint:
         return model.resampled(posterior, priors, weights.resample(seed)), kept, said
 
     def _judge(self, posterior: model.JointPosterior) -> Diagnostics:
-        pooled = [self._domain(posterior, d, v) for d in range(len(self.domains)) for v in self._times()]
+        pooled = [posterior.domain_effect(d, v) for v in self._times() for d in self._domains_at(posterior.problem, v)]
         pooled += [posterior.overall_effect(v) for v in self._times()]
         reported = {
             "effect": posterior.effects[:, :, posterior.problem.estimated],
-            "pooled": np.stack([each for each in pooled if each is not None], axis=-1),
+            "pooled": np.stack(pooled, axis=-1),
             "spread": np.stack([posterior.draws.values[name] for name in self._spreads(posterior)], axis=-1),
         }
         return diagnose(reported, posterior.draws, gates(self.plan))
@@ -180,11 +181,9 @@ class BayesJoint:
     def _times(self) -> list[int | None]:
         return [None, *range(len(self.visits))]
 
-    def _domain(self, posterior: model.JointPosterior, domain: int, visit: int | None) -> FloatArray | None:
-        """Return a domain's effect, None where it has none at the visit."""
-        own = posterior.problem.estimated[posterior.problem.domain == domain]
-        there = own.any() if visit is None else own[:, visit].any()
-        return posterior.domain_effect(domain, visit) if there else None
+    def _domains_at(self, problem: model.JointProblem, visit: int | None) -> list[int]:
+        """Return the domains that have an effect at a visit, or at any."""
+        return [d for d in range(len(self.domains)) if problem.has_effect(d, visit)]
 
     @staticmethod
     def _spreads(posterior: model.JointPosterior) -> list[str]:
@@ -215,11 +214,9 @@ class BayesJoint:
         for v in self._times():
             visit = "" if v is None else self.visits[v]
             where = {"visit": visit, "contrast": contrast, "warning": said}
-            for d, domain in enumerate(self.domains):
-                draws_ = self._domain(posterior, d, v)
-                if draws_ is None:
-                    continue
-                pooled = None if error else EffectDraws(draws_, 1.0, nan, plan.rope)
+            for d in self._domains_at(posterior.problem, v):
+                domain = self.domains[d]
+                pooled = None if error else EffectDraws(posterior.domain_effect(d, v), 1.0, nan, plan.rope)
                 own = Scope(self.analysis, domain, domain, scope.conf_level, scope.method)
                 yield from effect_rows(own, plan, prior, pooled, error=error, **where)
             whole = None if error else EffectDraws(posterior.overall_effect(v), 1.0, nan, plan.rope)
@@ -244,6 +241,28 @@ class BayesJoint:
                 pair = f"correlation {self.domains[b]} {first}"
                 yield from parameter_rows(scope, plan, prior, pair, correlation[..., a, b])
         yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks))
+        yield from self._densities(posterior)
+
+    def _densities(self, posterior: model.JointPosterior) -> Iterator[Row]:
+        """Yield densities of the effects on outcomes, on domains and overall, before and after the data."""
+        problem, contrast = posterior.problem, contrast_name(list(self.study.arms)[1], self.study.reference_arm.name)
+        weights: list[tuple[Scope, str, FloatArray]] = []
+        for k, each in enumerate(self.used):
+            for _, visit in each.keys:
+                one = np.zeros(problem.estimated.shape)
+                one[k, self.visits.index(visit)] = 1.0
+                weights.append((self._outcome_scope(each), visit, one))
+        for v in self._times():
+            visit = "" if v is None else self.visits[v]
+            for d in self._domains_at(problem, v):
+                own = Scope(self.analysis, self.domains[d], self.domains[d], self.scope.conf_level, self.scope.method)
+                weights.append((own, visit, problem.domain_weight(d, v)))
+            weights.append((self.scope, visit, problem.overall_weight(v)))
+        for scope, visit, weight in weights:
+            drawn = (posterior.effects * weight).sum(axis=(2, 3))
+            before = model.prior_density(problem, posterior.priors, weight, GRID)
+            where: Where = {"visit": visit, "contrast": contrast, "warning": ""}
+            yield from density_rows(scope, posterior.priors.name, drawn, before, where)
 
 
 def _fit(

@@ -15,6 +15,7 @@ from pipanalysis.bayes.diagnostics import diagnose, log_prior, power_scaling, re
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.bayes_density import LOG_ODDS_GRID, LOG_ODDS_RATIO, density_rows
 from pipanalysis.estimate.bayes_files import OutcomeDraws
 from pipanalysis.estimate.bayes_rows import (
     EffectDraws,
@@ -167,6 +168,9 @@ class BayesLogistic:
             yield from effect_rows(
                 scope, plan, prior, difference, measure=RISK_DIFFERENCE, sensitivity=sensitivity, **where
             )
+            if sensitivity is not None:
+                drawn, before = posterior.effects[..., a - 1], posterior.priors.effects[a - 1].density(LOG_ODDS_GRID)
+                yield from density_rows(scope, prior, drawn, before, where, grid=LOG_ODDS_GRID, measure=LOG_ODDS_RATIO)
             ratio = np.exp(benefit * posterior.effects[..., a - 1])
             contrast = where["contrast"]
             yield from parameter_rows(scope, plan, prior, "odds_ratio", ratio, visit=visit, contrast=contrast)
