@@ -35,10 +35,10 @@ def test_log_density_is_prior_times_likelihood() -> None:
         "visit_z": rng.standard_normal((K, t)),
         "coefficient": rng.standard_normal((K, q)),
     }
-    spread = {"outcome_sd": 0.2, "visit_sd": 0.1, "domain_sd": 0.3}
+    spread = {"outcome_spread": 0.2, "visit_spread": -0.1, "domain_spread": 0.3}
     sd, h = rng.random((K, t)) + 0.5, rng.random(K) * 0.6 + 0.2
     u = {"own_partial": np.full((K, 1), 0.6), "factor_partial": np.array([[0.7]]), "domain_partial": np.array([[0.8]])}
-    point = value | {f"{name}_log__": np.log(x) for name, x in spread.items()} | {"sd_log__": np.log(sd)}
+    point = value | {name: np.array(x) for name, x in spread.items()} | {"sd_log__": np.log(sd)}
     point |= {"communality_logodds__": np.log(h / (1 - h))}
     point |= {f"{name}_logodds__": np.log(x / (1 - x)) for name, x in u.items()}
     with model:
@@ -50,10 +50,10 @@ def test_log_density_is_prior_times_likelihood() -> None:
     expected = stats.norm.logpdf(0.2, 0.1, 0.5) + stats.beta.logpdf(h, 2, 2).sum()
     expected += sum(stats.norm.logpdf(value[name]).sum() for name in ("outcome_z", "domain_z", "visit_z"))
     expected += stats.norm.logpdf(value["coefficient"], 0, 2).sum()
-    expected += sum(stats.halfnorm.logpdf(x, scale=0.3) for x in spread.values())
+    expected += sum(stats.norm.logpdf(x, scale=0.3) for x in spread.values())
     expected += (np.log(2) + stats.t.logpdf(sd, 3, scale=1.5)).sum()
     expected += sum(stats.beta.logpdf(x, 2, 2).sum() for x in u.values())
-    effect = 0.2 + 0.2 * value["outcome_z"][:, None] + 0.1 * value["visit_z"]
+    effect = 0.2 + 0.2 * value["outcome_z"][:, None] - 0.1 * value["visit_z"]
     effect = effect + 0.3 * value["domain_z"][made.domain][:, None]
     own = sd * np.sqrt(1 - h)[:, None]
     unique = own[:, :, None] * own[:, None, :] * np.array([[1, 0.2], [0.2, 1]])
@@ -73,8 +73,8 @@ def posterior(made: joint.JointProblem, outcome_z: list[float]) -> joint.JointPo
     K, t, _, _ = made.shape
     values = {
         "overall": np.zeros(shape),
-        "outcome_sd": np.ones(shape),
-        "visit_sd": np.zeros(shape),
+        "outcome_spread": np.ones(shape),
+        "visit_spread": np.zeros(shape),
         "outcome_z": np.broadcast_to(outcome_z, (*shape, K)),
         "visit_z": np.zeros((*shape, K, t)),
     }
@@ -116,3 +116,35 @@ def test_what_cannot_be_modelled_together_is_refused() -> None:
         joint.JointProblem([one, twice], 40, 2, 1)
     with pytest.raises(BayesInputError, match="pooling_scale 0 is not positive"):
         joint.JointPriors("p", EffectPrior((0.0,), (1.0,)), 0, NuisancePriors())
+
+
+@pytest.mark.parametrize("visit", [None, 1])
+def test_the_prior_density_of_a_mean_effect_has_the_moments_of_its_parts(visit: int | None) -> None:
+    """Var = sd^2 + E[tau^2] (sum of squared weights at each level); E[tau^2] = scale^2 of a half normal."""
+    made = problem()
+    priors = joint.JointPriors("p", EffectPrior((0.4, 0.0), (0.3, 1.0), (0.7, 0.3)), 0.5, NuisancePriors())
+    weight = made.overall_weight(visit)
+    at = np.linspace(-12, 12, 24_001)
+    density = joint.prior_density(made, priors, weight, at)
+    step = at[1] - at[0]
+    outcome, domain = weight.sum(axis=1), np.array([weight[made.domain == d].sum() for d in (0, 1)])
+    spread = 0.25 * ((domain**2).sum() + (outcome**2).sum() + (weight**2).sum())
+    mean = 0.7 * 0.4
+    variance = 0.7 * (0.3**2 + 0.4**2) + 0.3 - mean**2 + spread
+    assert density.sum() * step == pytest.approx(1, abs=1e-6)
+    assert (density * at).sum() * step == pytest.approx(mean, abs=1e-6)
+    assert (density * (at - mean) ** 2).sum() * step == pytest.approx(variance, rel=1e-5)
+
+
+def test_the_prior_density_of_an_effect_is_that_of_draws_from_the_prior() -> None:
+    """At zero, against the share of 400,000 draws within 0.05: Monte Carlo error below 1%."""
+    made = problem()
+    priors = joint.JointPriors("p", EffectPrior((0.0,), (0.2,)), 0.3, NuisancePriors())
+    rng = np.random.default_rng(5)
+    drawn = rng.normal(0, 0.2, 400_000)
+    for _ in range(3):
+        drawn += np.abs(rng.normal(0, 0.3, drawn.size)) * rng.standard_normal(drawn.size)
+    weight = np.zeros(made.estimated.shape)
+    weight[0, 0] = 1.0
+    found = joint.prior_density(made, priors, weight, np.array([0.0]))[0]
+    assert found == pytest.approx((np.abs(drawn) < 0.05).mean() / 0.1, rel=0.02)

@@ -184,3 +184,21 @@ def test_no_other_step_imports_pymc(study_folder: Callable[..., Path], root: Pat
     (folder / "data" / "raw").symlink_to(source / "data" / "raw")
     done = subprocess.run([sys.executable, "-c", CHAIN], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_densities_of_an_effect_before_and_after_the_data(made: tuple[TrialData, pd.DataFrame]) -> None:
+    """The prior's is exact; the posterior's has the mean and SD that the results give, and only under the default."""
+    _, results = made
+    rows = results[results["stat_name"].isin(["posterior_density", "prior_density"]) & (results["visit"] == "month6")]
+    assert set(rows["context"].str.extract(r"prior=(\w+)")[0]) == {"wide"}
+    at = rows["context"].str.extract(r"measure=standardised, at=(.+)$")[0].astype(float)
+    densities = rows.assign(at=at).pivot(index="at", columns="stat_name", values="stat")
+    assert densities.index.to_numpy() == pytest.approx(np.arange(-30, 31) / 20)
+    assert densities["prior_density"].to_numpy() == pytest.approx(norm.pdf(densities.index, 0, 5))
+    posterior, step = densities["posterior_density"], 0.05
+    found = effect(results, "month6", "prior=wide, measure=standardised")
+    mean = (posterior * posterior.index).sum() * step
+    assert posterior.sum() * step == pytest.approx(1, abs=0.02)
+    assert mean == pytest.approx(found["posterior_mean"], abs=0.02)
+    variance = (posterior * (posterior.index - mean) ** 2).sum() * step
+    assert np.sqrt(variance) == pytest.approx(found["posterior_sd"], rel=0.06)

@@ -8,6 +8,9 @@ Outcome k of domain d(k), unit i, visits j; y in baseline SDs, centred, positive
     e_ik      ~ N(0, diag(u_k) R_k diag(u_k))                            what is the outcome's own
     a_kj = s_kj sqrt(h_k),  u_kj = s_kj sqrt(1 - h_k)                    h_k: share of the variance that the domain has
 
+The SDs of the effects are sampled with either sign (a normal prior is a half normal one of their size, and z is
+symmetric): a chain passes through zero where on the scale of the logarithm it would wander far out.
+
 Loadings are positive: benefit-aligned outcomes of one domain are taken not to be negatively correlated.
 """
 
@@ -15,9 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import norm
 
 from pipanalysis.bayes import kernels, kernels_joint
 from pipanalysis.bayes.arrays import BoolArray, FloatArray, IntArray
@@ -25,10 +30,17 @@ from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.bayes.mmrm import lkj_shapes
 from pipanalysis.bayes.priors import N_COMPONENTS, EffectPrior, NuisancePriors, mixture_arrays
 from pipanalysis.bayes.problem import RepeatedMeasures
-from pipanalysis.bayes.sampler import CompiledModel, Draws, SamplerSettings
+from pipanalysis.bayes.sampler import CompiledModel, Draws, NativeDensity, Parameter, SamplerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pymc
 
 COMMUNALITY = 2.0
 """both shapes of the Beta prior of h_k"""
+HERMITE_POINTS = 21
+"""of the integral over each SD's prior"""
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,25 @@ class JointProblem:
             found[k, each.effect_visits] = True
         return found
 
+    def has_effect(self, domain: int, visit: int | None = None) -> bool:
+        """Whether any outcome of a domain has an effect, at a visit or at any."""
+        return bool(self._cells(domain, visit).any())
+
+    def domain_weight(self, domain: int, visit: int | None = None) -> FloatArray:
+        """Return the weights (K, t) of a domain's mean effect: each outcome counts the same, whatever its visits."""
+        cells = self._cells(domain, visit)
+        weight = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+        return np.asarray(weight / cells.any(axis=1).sum())
+
+    def overall_weight(self, visit: int | None = None) -> FloatArray:
+        """Return the weights (K, t) of the mean of the domains' effects: each domain counts the same."""
+        there = [d for d in range(self.n_domains) if self.has_effect(d, visit)]
+        return np.asarray(np.mean([self.domain_weight(d, visit) for d in there], axis=0))
+
+    def _cells(self, domain: int, visit: int | None) -> BoolArray:
+        cells = self.estimated & (self.domain == domain)[:, None]
+        return cells if visit is None else np.asarray(cells & (np.arange(self.n_visits) == visit))
+
     @cached_property
     def arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What `kernels_joint.factor_loglik` takes: z (K, n, t, q + t + 1), observed (P, t), pattern (K, n)."""
@@ -143,36 +174,26 @@ class JointPosterior:
         """Differences between arms, standardised, benefit-aligned: (chains, draws, K, t)."""
         value = self.draws.values
         found = value["overall"][..., None, None]
-        found = found + (value["outcome_sd"][..., None] * value["outcome_z"])[..., None]
-        found = found + value["visit_sd"][..., None, None] * value["visit_z"]
+        found = found + (value["outcome_spread"][..., None] * value["outcome_z"])[..., None]
+        found = found + value["visit_spread"][..., None, None] * value["visit_z"]
         if "domain_z" in value:
-            found = found + (value["domain_sd"][..., None] * value["domain_z"])[..., self.problem.domain, None]
+            found = found + (value["domain_spread"][..., None] * value["domain_z"])[..., self.problem.domain, None]
         return found
+
+    @cached_property
+    def spreads(self) -> dict[str, FloatArray]:
+        """SDs of the effects, of domains, outcomes and visits: each (chains, draws)."""
+        levels = ("domain", "outcome", "visit")
+        found = {level: self.draws.values.get(f"{level}_spread") for level in levels}
+        return {f"{level}_sd": np.abs(value) for level, value in found.items() if value is not None}
 
     def domain_effect(self, domain: int, visit: int | None = None) -> FloatArray:
         """Return the mean effect over a domain's outcomes, at a visit or over all visits: (chains, draws)."""
-        return self._mean(self.problem.domain == domain, visit)
+        return np.asarray((self.effects * self.problem.domain_weight(domain, visit)).sum(axis=(2, 3)))
 
     def overall_effect(self, visit: int | None = None) -> FloatArray:
         """Return the mean over the domains of their effects, at a visit or over all visits: (chains, draws)."""
-        parts = [
-            self.domain_effect(d, visit)
-            for d in range(self.problem.n_domains)
-            if self._cells(self.problem.domain == d, visit).any()
-        ]
-        return np.asarray(np.mean(parts, axis=0))
-
-    def _cells(self, chosen: BoolArray, visit: int | None) -> BoolArray:
-        cells = self.problem.estimated & chosen[:, None]
-        if visit is not None:
-            cells = cells & (np.arange(self.problem.n_visits) == visit)
-        return cells
-
-    def _mean(self, chosen: BoolArray, visit: int | None) -> FloatArray:
-        """Each outcome counts the same, however many visits it has."""
-        cells = self._cells(chosen, visit)
-        weight = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-        return np.asarray((self.effects * weight).sum(axis=(2, 3)) / cells.any(axis=1).sum())
+        return np.asarray((self.effects * self.problem.overall_weight(visit)).sum(axis=(2, 3)))
 
     @cached_property
     def parts(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -215,8 +236,60 @@ class JointPosterior:
         return found.reshape(chains, draws, -1)
 
 
+def prior_density(problem: JointProblem, priors: JointPriors, weight: FloatArray, at: FloatArray) -> FloatArray:
+    """Return the prior density of a weighted mean of effects.
+
+    Args:
+        problem: for the outcomes' domains.
+        priors: of the overall effect and of the spread around it.
+        weight: of each outcome and visit, adding up to 1: (K, t).
+        at: standardised effects, (n,).
+
+    Given the three SDs the mean is a mixture of normals; over their half normal priors it is integrated by the rule of
+    Gauss and Hermite, exact to many digits, since only their squares enter.
+    """
+    domains = np.eye(problem.n_domains)[problem.domain]
+    per_domain = np.square(domains.T @ weight.sum(axis=1)).sum() if problem.n_domains > 1 else 0.0
+    shares = (per_domain, np.square(weight.sum(axis=1)).sum(), np.square(weight).sum())
+    points, mass = np.polynomial.hermite_e.hermegauss(HERMITE_POINTS)
+    squares = np.square(priors.pooling_scale * points)
+    extra = shares[0] * squares[:, None, None] + shares[1] * squares[:, None] + shares[2] * squares
+    each = np.einsum("i,j,k->ijk", mass, mass, mass) / mass.sum() ** 3
+    found = np.zeros(len(at))
+    for w, mean, sd in zip(priors.overall.weights, priors.overall.means, priors.overall.sds, strict=True):
+        spread = np.sqrt(sd**2 + extra)[..., None]
+        found += w * np.einsum("ijk,ijkn->n", each, norm.pdf(at, mean, spread))
+    return found
+
+
 def build(problem: JointProblem, lkj: float = 2.0) -> CompiledModel:
     """Return the joint model for problems of the same shape; its data are those of `model_data`."""
+    K, t, D, q = problem.shape
+    pairs, domain_pairs = t * (t - 1) // 2, D * (D - 1) // 2
+    parameters = [Parameter("overall", ()), Parameter("outcome_spread", ()), Parameter("visit_spread", ())]
+    parameters += [Parameter("outcome_z", (K,))]
+    parameters += [Parameter("domain_spread", ()), Parameter("domain_z", (D,))] if D > 1 else []
+    parameters += [Parameter("visit_z", (K, t)), Parameter("coefficient", (K, q)), Parameter("sd", (K, t), "log")]
+    parameters += [Parameter("communality", (K,), "logit")]
+    if pairs:
+        parameters += [Parameter("own_partial", (K, pairs), "logit"), Parameter("factor_partial", (1, pairs), "logit")]
+    parameters += [Parameter("domain_partial", (1, domain_pairs), "logit")] if D > 1 else []
+    native = NativeDensity("joint_callback", parameters, partial(_packed, problem.shape, lkj))
+    return CompiledModel(partial(_pymc_model, problem, lkj), native)
+
+
+def _packed(shape: tuple[int, int, int, int], lkj: float, data: Mapping[str, FloatArray]) -> FloatArray:
+    from pipanalysis.bayes.densities import packed
+
+    K, t, D, q = shape
+    sizes = (K, data["z"].shape[1], t, D, q, len(data["observed"]))
+    first = ("coefficient_sd", "residual_scale", "pooling_scale", "effect_weight", "effect_mean", "effect_sd")
+    shapes = [np.full(K, COMMUNALITY), lkj_shapes(lkj, t), lkj_shapes(lkj, D)]
+    last = ("domain", "observed", "pattern", "z")
+    return packed(sizes, [*(data[name] for name in first), *shapes, *(data[name] for name in last)])
+
+
+def _pymc_model(problem: JointProblem, lkj: float) -> pymc.Model:
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -229,13 +302,13 @@ def build(problem: JointProblem, lkj: float = 2.0) -> CompiledModel:
             "overall", w=data["effect_weight"][0], mu=data["effect_mean"][0], sigma=data["effect_sd"][0]
         )
         scale = data["pooling_scale"]
-        outcome_sd, visit_sd = pm.HalfNormal("outcome_sd", scale), pm.HalfNormal("visit_sd", scale)
-        center = overall + outcome_sd * pm.Normal("outcome_z", 0.0, 1.0, shape=K)
+        outcome_spread, visit_spread = pm.Normal("outcome_spread", 0.0, scale), pm.Normal("visit_spread", 0.0, scale)
+        center = overall + outcome_spread * pm.Normal("outcome_z", 0.0, 1.0, shape=K)
         if D > 1:
-            domain_sd = pm.HalfNormal("domain_sd", scale)
-            domain_effect = domain_sd * pm.Normal("domain_z", 0.0, 1.0, shape=D)
+            domain_spread = pm.Normal("domain_spread", 0.0, scale)
+            domain_effect = domain_spread * pm.Normal("domain_z", 0.0, 1.0, shape=D)
             center = center + pt.dot(data["membership"], domain_effect)
-        effect = center[:, None] + visit_sd * pm.Normal("visit_z", 0.0, 1.0, shape=(K, t))
+        effect = center[:, None] + visit_spread * pm.Normal("visit_z", 0.0, 1.0, shape=(K, t))
         coefficient = pm.Normal("coefficient", 0.0, data["coefficient_sd"], shape=(K, q))
         sd = pm.HalfStudentT("sd", nu=3, sigma=data["residual_scale"], shape=(K, t))
         h = pm.Beta("communality", COMMUNALITY, COMMUNALITY, shape=K)
@@ -255,7 +328,7 @@ def build(problem: JointProblem, lkj: float = 2.0) -> CompiledModel:
         beta = pt.concatenate([coefficient, effect], axis=1)
         fixed = (data["z"], data["observed"], data["pattern"], data["domain"])
         pm.Potential("loglik", FactorLogLik()(beta, loading, unique, lower, *fixed)[0])
-    return CompiledModel(model)
+    return model
 
 
 def _empty(problem: JointProblem) -> dict[str, FloatArray]:

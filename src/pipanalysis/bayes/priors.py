@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
+from scipy.stats import norm
 
 from pipanalysis.bayes.arrays import FloatArray
 from pipanalysis.bayes.errors import BayesInputError
@@ -42,6 +43,11 @@ class EffectPrior:
             problems.append(f"weights add up to {sum(self.weights):g}, not to 1")
         if problems:
             raise BayesInputError([f"prior of an effect: {problem}" for problem in problems])
+
+    def density(self, at: FloatArray) -> FloatArray:
+        """Return the density at standardised effects, in their shape."""
+        parts = zip(self.weights, self.means, self.sds, strict=True)
+        return np.asarray(sum(weight * norm.pdf(at, mean, sd) for weight, mean, sd in parts))
 
     def scaled(self, factor: float) -> EffectPrior:
         """Return the prior of the effect times a factor (another scale)."""

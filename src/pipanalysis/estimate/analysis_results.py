@@ -149,6 +149,8 @@ STATISTICS: dict[str, str] = {
     "n_target": "Units that were to be randomised by the end of the month",
     "posterior_mean": "Posterior mean",
     "posterior_sd": "Posterior standard deviation",
+    "posterior_density": "Posterior density of the effect at a point",
+    "prior_density": "Prior density of the effect at a point",
     "cred_low": "Lower limit of the credible interval",
     "cred_high": "Upper limit of the credible interval",
     "prior_quantile": "Quantile of the prior",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.bayes import joint as model
+from pipanalysis.bayes.checks import predictive_checks
+from pipanalysis.bayes.checks_joint import joint_prior, joint_replicates
 from pipanalysis.bayes.diagnostics import (
     MAX_PARETO_K,
     diagnose,
@@ -22,11 +24,13 @@ from pipanalysis.bayes.diagnostics import (
 )
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.bayes_density import GRID, density_rows
 from pipanalysis.estimate.bayes_files import OutcomeDraws
 from pipanalysis.estimate.bayes_mmrm import Prepared, prepare
 from pipanalysis.estimate.bayes_rows import (
     EffectDraws,
     Where,
+    check_rows,
     effect_rows,
     fit_rows,
     loo_rows,
@@ -168,27 +172,21 @@ class BayesJoint:
         return model.resampled(posterior, priors, weights.resample(seed)), kept, said
 
     def _judge(self, posterior: model.JointPosterior) -> Diagnostics:
-        pooled = [self._domain(posterior, d, v) for d in range(len(self.domains)) for v in self._times()]
+        pooled = [posterior.domain_effect(d, v) for v in self._times() for d in self._domains_at(posterior.problem, v)]
         pooled += [posterior.overall_effect(v) for v in self._times()]
         reported = {
             "effect": posterior.effects[:, :, posterior.problem.estimated],
-            "pooled": np.stack([each for each in pooled if each is not None], axis=-1),
-            "spread": np.stack([posterior.draws.values[name] for name in self._spreads(posterior)], axis=-1),
+            "pooled": np.stack(pooled, axis=-1),
+            "spread": np.stack(list(posterior.spreads.values()), axis=-1),
         }
         return diagnose(reported, posterior.draws, gates(self.plan))
 
     def _times(self) -> list[int | None]:
         return [None, *range(len(self.visits))]
 
-    def _domain(self, posterior: model.JointPosterior, domain: int, visit: int | None) -> FloatArray | None:
-        """Return a domain's effect, None where it has none at the visit."""
-        own = posterior.problem.estimated[posterior.problem.domain == domain]
-        there = own.any() if visit is None else own[:, visit].any()
-        return posterior.domain_effect(domain, visit) if there else None
-
-    @staticmethod
-    def _spreads(posterior: model.JointPosterior) -> list[str]:
-        return [name for name in ("domain_sd", "outcome_sd", "visit_sd") if name in posterior.draws.values]
+    def _domains_at(self, problem: model.JointProblem, visit: int | None) -> list[int]:
+        """Return the domains that have an effect at a visit, or at any."""
+        return [d for d in range(len(self.domains)) if problem.has_effect(d, visit)]
 
     def _set_rows(self, posterior: model.JointPosterior, found: Diagnostics, contrast: str, said: str) -> Iterator[Row]:
         """Yield what is given under every set of priors: status, and effects at every level."""
@@ -216,11 +214,9 @@ class BayesJoint:
         for v in self._times():
             visit = "" if v is None else self.visits[v]
             where = {"visit": visit, "contrast": contrast, "warning": said}
-            for d, domain in enumerate(self.domains):
-                draws_ = self._domain(posterior, d, v)
-                if draws_ is None:
-                    continue
-                pooled = None if error else EffectDraws(draws_, 1.0, nan, plan.rope)
+            for d in self._domains_at(posterior.problem, v):
+                domain = self.domains[d]
+                pooled = None if error else EffectDraws(posterior.domain_effect(d, v), 1.0, nan, plan.rope)
                 own = Scope(self.analysis, domain, domain, scope.conf_level, scope.method)
                 yield from effect_rows(own, plan, prior, pooled, error=error, quantiles=default, **where)
             whole = None if error else EffectDraws(posterior.overall_effect(v), 1.0, nan, plan.rope)
@@ -238,8 +234,7 @@ class BayesJoint:
     def _default_rows(self, posterior: model.JointPosterior) -> Iterator[Row]:
         """Yield what is given under the default set alone: spread of effects, correlations, cross-validation."""
         prior, plan, scope = posterior.priors.name, self.plan, self.scope
-        for name in self._spreads(posterior):
-            values = posterior.draws.values[name]
+        for name, values in posterior.spreads.items():
             yield from parameter_rows(scope, plan, prior, name.replace("_", " "), values)
         correlation = posterior.domain_correlation.reshape(*posterior.draws.divergent.shape, *2 * [len(self.domains)])
         for a, first in enumerate(self.domains):
@@ -247,6 +242,43 @@ class BayesJoint:
                 pair = f"correlation {self.domains[b]} {first}"
                 yield from parameter_rows(scope, plan, prior, pair, correlation[..., a, b])
         yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks))
+        yield from self._densities(posterior)
+        yield from self._checks(posterior)
+
+    def _checks(self, posterior: model.JointPosterior) -> Iterator[Row]:
+        """Yield each outcome's mean and SD by arm and visit beside trials drawn from the posterior and the priors."""
+        seed = seed_of(self.study, self.analysis.name, "predictive")
+        before = joint_prior(posterior.problem, posterior.priors, seed)
+        drawn = {"posterior": joint_replicates(posterior, seed), "prior": joint_replicates(before, seed)}
+        for k, each in enumerate(self.used):
+            assert each.problem is not None
+            frame, own = each.frame, each.problem
+            arm = np.array([frame.arms.index(name) for name in frame.data["arm"]], dtype=np.intp)
+            for kind, simulated in drawn.items():
+                checks = predictive_checks(own.y, own.visit, arm, simulated[k])
+                scope = self._outcome_scope(each)
+                yield from check_rows(scope, posterior.priors.name, kind, checks, frame.arms, frame.model_visits)
+
+    def _densities(self, posterior: model.JointPosterior) -> Iterator[Row]:
+        """Yield densities of the effects on outcomes, on domains and overall, before and after the data."""
+        problem, contrast = posterior.problem, contrast_name(list(self.study.arms)[1], self.study.reference_arm.name)
+        weights: list[tuple[Scope, str, FloatArray]] = []
+        for k, each in enumerate(self.used):
+            for _, visit in each.keys:
+                one = np.zeros(problem.estimated.shape)
+                one[k, self.visits.index(visit)] = 1.0
+                weights.append((self._outcome_scope(each), visit, one))
+        for v in self._times():
+            visit = "" if v is None else self.visits[v]
+            for d in self._domains_at(problem, v):
+                own = Scope(self.analysis, self.domains[d], self.domains[d], self.scope.conf_level, self.scope.method)
+                weights.append((own, visit, problem.domain_weight(d, v)))
+            weights.append((self.scope, visit, problem.overall_weight(v)))
+        for scope, visit, weight in weights:
+            drawn = (posterior.effects * weight).sum(axis=(2, 3))
+            before = model.prior_density(problem, posterior.priors, weight, GRID)
+            where: Where = {"visit": visit, "contrast": contrast, "warning": ""}
+            yield from density_rows(scope, posterior.priors.name, drawn, before, where)
 
 
 def _fit(

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.bayes import logistic as model
-from pipanalysis.bayes.diagnostics import diagnose, log_prior, power_scaling, refitted_by_rule
+from pipanalysis.bayes.checks import BINARY_STATISTICS, binary_prior, binary_replicates, predictive_checks
+from pipanalysis.bayes.diagnostics import diagnose, leave_one_unit_out, log_prior, power_scaling, refitted_by_rule
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.bayes_density import LOG_ODDS_GRID, LOG_ODDS_RATIO, density_rows
 from pipanalysis.estimate.bayes_files import OutcomeDraws
 from pipanalysis.estimate.bayes_rows import (
     EffectDraws,
     Where,
+    check_rows,
     effect_rows,
     fit_rows,
+    loo_rows,
     parameter_rows,
     refused_rows,
 )
@@ -117,9 +121,23 @@ class BayesLogistic:
             posterior, found, said = self._fitted(prepared.problem, priors, outcome.name, visit)
             said = "; ".join(part for part in (notes, said) if part)
             yield from self._set_rows(scope, prepared, posterior, found, said)
+            if priors.name == plan.prior_sets[0].name and found.passed:
+                yield from self._default_rows(scope, prepared, posterior)
             if found.passed:
                 keys = tuple((arm, visit) for arm in prepared.arms)
                 self.kept.append(OutcomeDraws(outcome.name, priors.name, keys, posterior.effects, posterior.draws))
+
+    def _default_rows(self, scope: Scope, prepared: Prepared, posterior: model.LogisticPosterior) -> Iterator[Row]:
+        """Yield what is given under the default set alone: cross-validation, predictive checks."""
+        prior, frame, problem, visit = posterior.priors.name, prepared.frame, posterior.problem, prepared.visit
+        yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks), visit=visit)
+        seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, visit, "predictive")
+        arm = np.array([frame.arms.index(each) for each in frame.data["arm"]], dtype=np.intp)
+        before = binary_prior(problem, posterior.priors, seed)
+        for kind, drawn in {"posterior": posterior, "prior": before}.items():
+            simulated = binary_replicates(drawn, seed)
+            checks = predictive_checks(problem.y, np.zeros(len(arm), dtype=np.intp), arm, simulated, BINARY_STATISTICS)
+            yield from check_rows(scope, prior, kind, checks, frame.arms, [visit])
 
     def _fitted(
         self, problem: model.BinaryOutcome, priors: Priors, *names: str
@@ -167,6 +185,9 @@ class BayesLogistic:
             yield from effect_rows(
                 scope, plan, prior, difference, measure=RISK_DIFFERENCE, sensitivity=sensitivity, **where
             )
+            if sensitivity is not None:
+                drawn, before = posterior.effects[..., a - 1], posterior.priors.effects[a - 1].density(LOG_ODDS_GRID)
+                yield from density_rows(scope, prior, drawn, before, where, grid=LOG_ODDS_GRID, measure=LOG_ODDS_RATIO)
             ratio = np.exp(benefit * posterior.effects[..., a - 1])
             contrast = where["contrast"]
             yield from parameter_rows(scope, plan, prior, "odds_ratio", ratio, visit=visit, contrast=contrast)

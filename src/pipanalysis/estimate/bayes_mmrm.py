@@ -23,6 +23,7 @@ from pipanalysis.bayes.predictive_power import probability_of_success
 from pipanalysis.bayes.problem import RepeatedMeasures
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame, pooled_sd
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.bayes_density import GRID, density_rows
 from pipanalysis.estimate.bayes_files import OutcomeDraws
 from pipanalysis.estimate.bayes_quantiles import prior_quantile_rows
 from pipanalysis.estimate.bayes_rows import (
@@ -294,10 +295,15 @@ class BayesMMRM:
             yield from parameter_rows(scope, plan, prior, "therapist sd", group_sd)
         yield from self._success_rows(scope, prepared, posterior)
         yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks))
+        for j, (other, visit) in enumerate(prepared.keys):
+            where: Where = {"visit": visit, "contrast": contrast_name(other, frame.reference), "warning": ""}
+            before = posterior.priors.effects[j].density(GRID)
+            yield from density_rows(scope, prior, posterior.effects[..., j], before, where)
         seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, "predictive")
         drawn = {"posterior": replicates(posterior, seed), "prior": prior_replicates(problem, posterior.priors, seed)}
         for kind, simulated in drawn.items():
-            yield from check_rows(scope, prior, kind, predictive_checks(problem, simulated, arm), frame.arms, visits)
+            checks = predictive_checks(problem.y, problem.visit, arm, simulated)
+            yield from check_rows(scope, prior, kind, checks, frame.arms, visits)
 
 
 def reported(posterior: model.MMRMPosterior) -> dict[str, FloatArray]:
