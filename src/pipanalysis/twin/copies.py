@@ -30,10 +30,13 @@ class CopyCheck:
     redrawn: int = 0
 
 
+UNIT, EVERYTHING = "what belongs to the unit, in all files", "all that is known of a unit"
+
+
 def kinds_of_rows(source: Source) -> dict[str, list[int]]:
     """Return what is compared: what belongs to the unit, each file's rows, and all that is known of a unit."""
-    everything = list(range(len(source.variables)))
-    kinds = {"what belongs to the unit, in all files": [j for j in everything if not source.variables[j].block[1]]}
+    everything = [j for j, v in enumerate(source.variables) if v.raw.type not in ("text", "serial")]
+    kinds = {UNIT: [j for j in everything if not source.variables[j].block[1]]}
     for name in dict.fromkeys(v.file for v in source.variables):
         members = [j for j in everything if source.variables[j].file == name]
         if not source.files[name].file.visit_column:
@@ -41,7 +44,7 @@ def kinds_of_rows(source: Source) -> dict[str, list[int]]:
             continue
         for visit in dict.fromkeys(source.variables[j].block[1] for j in members):
             kinds[f"rows of {name}, {visit}"] = [j for j in members if source.variables[j].block[1] in ("", visit)]
-    kinds["all that is known of a unit"] = everything
+    kinds[EVERYTHING] = everything
     return {name: members for name, members in kinds.items() if members}
 
 
@@ -49,7 +52,8 @@ def without_copies(model: UnitModel, units: Units, min_cell: int, generator: np.
     """Draw units again until none has a row that is a real one; they keep their arm and which visits are there.
 
     A real row is one of two values or more that fewer than `min_cell` real units share: what more of them share, and a
-    single value, is no one's.
+    single value, is no one's. Files' rows are compared as they are written; what belongs to a unit, and all that is
+    known of it, with its dates counted from the first, so that moving all of them makes no other person.
 
     Raises:
         DisclosureError: some units remain copies however often they are drawn.
@@ -57,23 +61,29 @@ def without_copies(model: UnitModel, units: Units, min_cell: int, generator: np.
     source = model.source
     kinds = kinds_of_rows(source)
     real = np.column_stack([v.values for v in source.variables])
-    rare = {name: rare_rows(real[:, members], min_cell) for name, members in kinds.items()}
+    written = source.as_written(real, source.anchor)
+    rare = {
+        name: rare_rows((real if name in (UNIT, EVERYTHING) else written)[:, members], min_cell)
+        for name, members in kinds.items()
+    }
     check = CopyCheck({name: int(_comparable(units.values[:, m]).sum()) for name, m in kinds.items()})
 
-    def copied(values: np.ndarray) -> np.ndarray:
-        found = np.zeros(len(values), dtype=bool)
+    def copied(made: Units) -> np.ndarray:
+        found = np.zeros(len(made.arms), dtype=bool)
+        as_written = source.as_written(made.values, made.anchor)
         for name, members in kinds.items():
-            found |= np.array([row in rare[name] for row in row_keys(values[:, members])], dtype=bool)
+            rows = row_keys((made.values if name in (UNIT, EVERYTHING) else as_written)[:, members])
+            found |= np.array([row in rare[name] for row in rows], dtype=bool)
         return found
 
-    still = np.flatnonzero(copied(units.values))
+    still = np.flatnonzero(copied(units))
     check.redrawn = len(still)
     for _ in range(TRIES):
         if not len(still):
             return check
         others = model.draw(units.arms[still], generator)
         same = np.all([others.there[block] == units.there[block][still] for block in source.blocks], axis=0)
-        good = same & ~copied(others.values)
+        good = same & ~copied(others)
         units.replace(still[good], others.only(good))
         still = still[~good]
     found = f"{len(still)} made-up units that equal a real one, after {TRIES} draws"

@@ -38,14 +38,11 @@ def unit_sheet(
     at = np.array(rows, dtype=int)
     visit_at = np.array(visit_of, dtype=object)
     values: dict[str, np.ndarray] = {}
+    written = source.as_written(units.values, units.anchor)
     for j, variable in enumerate(source.variables):
         if variable.file != file.name:
             continue
-        column = units.values[at, j]
-        if variable.raw.type == "date" and variable.raw.column.name != source.anchored_on:
-            column = np.clip(column + units.anchor[at], *variable.raw.dates)
-        elif variable.raw.type == "date":
-            column = np.clip(column, *variable.raw.dates)
+        column = written[at, j]
         name = variable.raw.column.source
         if file.visit_column and variable.block[1]:
             held = values.setdefault(name, np.full(len(at), np.nan))

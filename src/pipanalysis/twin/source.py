@@ -142,6 +142,20 @@ class Source:
     anchored_on: str | None = None
     rows_without_place: int = 0
 
+    def as_written(self, values: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        """Return values with dates as files have them: whole days since 1970 within the days allowed.
+
+        Args:
+            values: (n, p) the variables, dates counted from the anchor.
+            anchor: (n,) days since 1970.
+        """
+        made = values.copy()
+        for j, variable in enumerate(self.variables):
+            if variable.raw.type == "date":
+                start = 0.0 if variable.raw.column.name == self.anchored_on else anchor
+                made[:, j] = np.clip(np.round(values[:, j] + start), *variable.raw.dates)
+        return made
+
 
 def read_source(study: Study) -> Source:
     """Read the raw files, closed ones and the allocation included.
