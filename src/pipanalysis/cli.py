@@ -87,6 +87,22 @@ def simulate(
 
 
 @app.command()
+def twin(
+    out: Annotated[Path, typer.Option(help="Study folder to write; not there yet, or empty.")],
+    study: StudyFolder = HERE,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the study's).")] = None,
+    min_cell: Annotated[
+        int | None,
+        typer.Option(min=3, help="Fewest units behind anything shown (default: displays.yaml's, at least 5)."),
+    ] = None,
+) -> None:
+    """Make a synthetic study of the same shape from confidential data, for reviewers who may not see those."""
+    from pipanalysis.twin.step import twin as step
+
+    _say("twin", step(_load(study), out, seed=seed, min_cell=min_cell))
+
+
+@app.command()
 def intake(
     study: StudyFolder = HERE,
     closed: Annotated[bool, typer.Option("--closed", help="Only the files that may reveal the arm.")] = False,

@@ -54,6 +54,6 @@ def lock_line(study: Study) -> str:
         before = f", after {earlier} earlier lock{'s' if earlier > 1 else ''}" if earlier else ""
         return f"Plan locked: version {study.lock.version} of {study.lock.date}{before}; sha256 {study.lock.sha256}."
     why = study.config.study.without_lock or (
-        "synthetic data need no lock" if study.config.study.data == "synthetic" else "none has been made yet"
+        "synthetic data need no lock" if study.config.study.data in ("synthetic", "twin") else "none has been made yet"
     )
     return f"The plan is not locked ({why}). The status is the plan's own word."

@@ -53,6 +53,8 @@ def marks(study: Study, allocation: dict[str, Any]) -> list[str]:
     said = []
     if study.config.study.data == "synthetic":
         said.append("SYNTHETIC DATA: a made-up trial with made-up effects. Nothing here is a finding.")
+    if study.config.study.data == "twin":
+        said.append("SYNTHETIC TWIN: made-up data in the shape of confidential ones. Nothing here is a finding.")
     if study.masked or allocation.get("allocation") != "real":
         said.append("MASKED ALLOCATION: arms are a random dummy. Differences between arms mean nothing.")
         waiting = [set_label(study, name) for name in allocation.get("sets_without_their_condition_on_sessions", [])]

@@ -46,10 +46,10 @@ def intake(study: Study, *, closed: bool = False, progress: bool = False) -> str
     for path in _outputs(study, declared, closed=closed):
         path.unlink(missing_ok=True)
     files = [file for file in declared if file.required or (layout.raw / file.path).exists()]
-    tables = _read(study, files, progress=progress)
+    tables = read_files(study, files, progress=progress)
     queries = Queries()
     # Where no file has participant-level values, each may bring new units.
-    defines = [] if closed else ([file for file in files if _defines_participants(study, file)] or files)
+    defines = [] if closed else ([file for file in files if defines_participants(study, file)] or files)
     known = _known_from_checked(study) if closed else {}
     extracts: list[Extract] = []
     problems: list[Problem] = []
@@ -95,7 +95,7 @@ def _outputs(study: Study, files: list[RawFile], *, closed: bool) -> list[Path]:
     return [*checked, *(layout.checked_events(name) for name in events)]
 
 
-def _read(study: Study, files: list[RawFile], *, progress: bool) -> dict[str, RawTable]:
+def read_files(study: Study, files: list[RawFile], *, progress: bool) -> dict[str, RawTable]:
     """Read every file, and refuse all that cannot be used in one pass."""
     births = {v.name for v in study.config.variables if v.type == "date_of_birth"}
     tables: dict[str, RawTable] = {}
@@ -113,7 +113,7 @@ def _read(study: Study, files: list[RawFile], *, progress: bool) -> dict[str, Ra
     return tables
 
 
-def _defines_participants(study: Study, file: RawFile) -> bool:
+def defines_participants(study: Study, file: RawFile) -> bool:
     """Tell whether a file holds participant-level variables, and so says which units there are."""
     return file.events is None and any(study.variables[c.variable].level == "participant" for c in file.columns)
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MADE_UP = {
     "synthetic": "SYNTHETIC DATA: a made-up trial. Nothing here is about real people, and nothing here is a finding.",
     "example": "EXAMPLE DATA: made-up people. Nothing here is about real people, and nothing here is a finding.",
+    "twin": "SYNTHETIC TWIN: made-up people in the shape of confidential data. Nothing here is about real people, and "
+    "nothing here is a finding.",
 }
 
 

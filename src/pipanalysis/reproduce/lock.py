@@ -79,6 +79,6 @@ def lock(study: Study, version: str, date: dt.date, *, amends: str = "") -> str:
 
 
 def _unblinded(study: Study) -> bool:
-    if study.config.study.data == "synthetic" or not study.layout.allocation_record.is_file():
+    if study.config.study.data in ("synthetic", "twin") or not study.layout.allocation_record.is_file():
         return False
     return read_record(study.layout.allocation_record).get("allocation") == "real"

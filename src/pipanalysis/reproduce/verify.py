@@ -77,7 +77,7 @@ def verify(published: Path, here: Path | None, *, rounding: float = ROUNDING) ->
     """
     own = read_results(published)
     manifest = _manifest(published)
-    found = Verification(here is not None, synthetic=manifest.get("study", {}).get("data") == "synthetic")
+    found = Verification(here is not None, synthetic=manifest.get("study", {}).get("data") in ("synthetic", "twin"))
     alone = check_consistency(own, published / "tables" if (published / "tables").is_dir() else None)
     found.checks, found.findings = alone.counts, alone.findings
     found.findings += _altered(published, manifest, "published")

@@ -39,7 +39,7 @@ def verification_page(found: Verification) -> str:
         f"<h1>{title}</h1>",
     ]
     if found.synthetic:
-        parts.append('<p class="mark" role="note">SYNTHETIC DATA: a made-up trial with made-up effects.</p>')
+        parts.append('<p class="mark" role="note">SYNTHETIC DATA: made-up people with made-up effects.</p>')
     parts.append(f'<p class="verdict {kind}" role="status">{escape(found.verdict)}</p>')
     if found.compared:
         rows = [(AGREEMENT[name], found.numbers[name]) for name in AGREEMENT]

@@ -19,18 +19,25 @@ from pipanalysis.files import whole_file
 if TYPE_CHECKING:
     from pipanalysis.simulate.sheets import Sheet
 
+WRITTEN = ("csv", "xlsx", "sav", "dta", "parquet")
 _MOMENT = dt.datetime(2000, 1, 1)
 
 
 def write_sheet(sheet: Sheet, path: Path) -> None:
-    """Write a sheet of text cells as csv, xlsx or sav.
+    """Write a sheet of text cells in one of the formats `WRITTEN`.
 
     Raises:
         ValueError: the file is declared in a format that is not written here.
     """
-    writers = {"csv": _write_csv, "xlsx": _write_xlsx, "sav": _write_sav}
-    if sheet.format not in writers:
-        raise ValueError(f"{sheet.file.path}: simulate writes csv, xlsx and sav, not {sheet.format}")
+    writers = {
+        "csv": _write_csv,
+        "xlsx": _write_xlsx,
+        "sav": _write_sav,
+        "dta": _write_dta,
+        "parquet": _write_parquet,
+    }
+    if sheet.format not in WRITTEN:
+        raise ValueError(f"{sheet.file.path}: a file of {sheet.format} cannot be written")
     with whole_file(path) as aside:
         writers[sheet.format](sheet, aside)
 
@@ -85,17 +92,12 @@ def _without_times(path: Path) -> None:
 def _write_sav(sheet: Sheet, path: Path) -> None:
     import pyreadstat
 
-    frame: dict[str, pd.Series] = {}
-    ranges: dict[str, list[Any]] = {}
-    for column in sheet.cells.columns:
-        texts, kind = sheet.cells[column], sheet.kinds.get(column, "text")
-        if kind == "number" or (kind == "code" and texts.str.fullmatch(r"(-?\d+(\.\d+)?)?").all()):
-            frame[column] = pd.to_numeric(texts.replace("", None)).astype("float64")
-            ranges[column] = [float(code) for code in sheet.missing.get(column, []) if re.fullmatch(r"-?\d+", code)]
-        elif kind == "date":
-            frame[column] = pd.Series([dt.date.fromisoformat(t) if t else None for t in texts], dtype=object)
-        else:
-            frame[column] = texts
+    frame = _columns(sheet)
+    ranges: dict[str, list[Any]] = {
+        column: [float(code) for code in sheet.missing.get(column, []) if re.fullmatch(r"-?\d+", code)]
+        for column, values in frame.items()
+        if values.dtype == "float64"
+    }
     labels = {
         column: {float(code): label for code, label in levels.items()}
         for column, levels in sheet.labels.items()
@@ -105,6 +107,31 @@ def _write_sav(sheet: Sheet, path: Path) -> None:
         pd.DataFrame(frame), path, variable_value_labels=labels, missing_ranges={k: v for k, v in ranges.items() if v}
     )
     _without_creation_time(path)
+
+
+def _columns(sheet: Sheet) -> dict[str, pd.Series]:
+    """Return a sheet's columns as a statistics package holds them: numbers, dates, text."""
+    frame: dict[str, pd.Series] = {}
+    for column in sheet.cells.columns:
+        texts, kind = sheet.cells[column], sheet.kinds.get(column, "text")
+        if kind == "number" or (kind == "code" and texts.str.fullmatch(r"(-?\d+(\.\d+)?)?").all()):
+            frame[column] = pd.to_numeric(texts.replace("", None)).astype("float64")
+        elif kind == "date":
+            frame[column] = pd.Series([dt.date.fromisoformat(t) if t else None for t in texts], dtype=object)
+        else:
+            frame[column] = texts
+    return frame
+
+
+def _write_dta(sheet: Sheet, path: Path) -> None:
+    frame = pd.DataFrame(_columns(sheet))
+    dates = [column for column, kind in sheet.kinds.items() if kind == "date"]
+    frame[dates] = frame[dates].apply(pd.to_datetime)
+    frame.to_stata(path, write_index=False, version=118, time_stamp=_MOMENT, convert_dates=dict.fromkeys(dates, "td"))
+
+
+def _write_parquet(sheet: Sheet, path: Path) -> None:
+    pd.DataFrame(_columns(sheet)).to_parquet(path, index=False, engine="pyarrow", compression="zstd")
 
 
 def _without_creation_time(path: Path) -> None:

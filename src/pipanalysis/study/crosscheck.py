@@ -329,4 +329,9 @@ def _synthetic(study: Study) -> Iterator[Finding]:
     if synthetic and study.simulation is None:
         yield "study.yaml", ("study", "data"), "synthetic, and there is no config/simulation.yaml", "a simulation.yaml"
     if not synthetic and study.simulation is not None:
-        yield "simulation.yaml", (), "a simulation of a study whose data are real", "no such file, or data: synthetic"
+        yield (
+            "simulation.yaml",
+            (),
+            f"a simulation of a study whose data are {study.config.study.data}",
+            "no such file, or data: synthetic",
+        )

@@ -19,8 +19,9 @@ class About(Sourced):
     """full title, printed on displays"""
     registration: str | None = None
     """registry and number"""
-    data: Literal["synthetic", "example", "real"]
-    """synthetic data are made by `simulate`, example data are made up and stand in data/raw; every display says so"""
+    data: Literal["synthetic", "example", "twin", "real"]
+    """synthetic data are made by `simulate`, example data are made up and stand in data/raw, a twin's are made by
+    `twin` in the shape of confidential ones; every display says so"""
     unit: str = "participant"
     """what one randomised unit is called (dyad, patient)"""
     analysis: bool = True
