@@ -175,9 +175,9 @@ def test_an_untouched_plan_is_prespecified_and_labels_and_comments_do_not_count(
         (
             "analysis.yaml",
             "    covariance: us\n",
-            "    covariance: cs\n",
+            "    covariance: us\n    df: kenward-roger-linear\n",
             {"primary"},
-            "analysis.covariance: us → cs",
+            "analysis.df: kenward-roger → kenward-roger-linear",
         ),
         (
             "analysis.yaml",
@@ -255,7 +255,7 @@ def test_an_option_that_a_later_version_of_the_program_adds_is_no_change(study: 
 def test_results_displays_and_manifest_tell_what_changed(study: Path) -> None:
     lock(load_study(study), "1.0", DAY)
     plan = study / "config" / "analysis.yaml"
-    edit(plan, "    covariance: us\n    fallback: [toeph, ar1h, csh, cs]\n", "    covariance: cs\n")
+    edit(plan, "    covariance: us\n", "    covariance: us\n    df: kenward-roger-linear\n")
     edit(plan, "  - name: hedges_g\n", "  - name: another\n")
     for title in ("Treatment effects on the BDI-II", "Standardised treatment effects"):
         shown = f"title: {title}, analyses: [primary, random_intercept, ancova, "
@@ -276,13 +276,13 @@ def test_results_displays_and_manifest_tell_what_changed(study: Path) -> None:
     assert planned.drop(["primary", "another"])["min"].all()
     table = pd.read_csv(study / "results" / "tables" / "deviations.csv", keep_default_na=False).set_index("analysis")
     assert table["status"].to_dict() == statuses(study)
-    assert "analysis.covariance: us → cs" in table.loc["primary", "differences"]
+    assert "analysis.df: kenward-roger → kenward-roger-linear" in table.loc["primary", "differences"]
     page = (study / "results" / "tables" / "deviations.html").read_text()
     assert "version 1.0 of 2003-02-17" in page
     assert "&lt;b&gt;too few&lt;/b&gt; patients" in page
     assert page.count("no reason given") == 2  # of the one added and the one left out
     effects = (study / "results" / "tables" / "effects.html").read_text()
-    assert "Changed after the plan was locked: analysis.covariance: us → cs" in effects
+    assert "Changed after the plan was locked: analysis.df: kenward-roger → kenward-roger-linear" in effects
     assert "Post hoc: not in the locked plan." in effects
     recorded = json.loads((study / "results" / "manifest.json").read_text())["lock"]
     assert recorded["version"] == "1.0"

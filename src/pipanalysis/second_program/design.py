@@ -66,7 +66,7 @@ def complete_rows(people: pd.DataFrame, scores: pd.DataFrame, wanted: Wanted) ->
     chosen["arm"] = chosen["arm"].astype(str)
     own = scores.loc[(scores["score"] == wanted.score) & scores["visit"].isin(wanted.visits)]
     rows = own[["unit", "visit", "value", "level"]].merge(chosen, on="unit", how="inner")
-    rows["visit"] = pd.Categorical(rows["visit"], categories=list(wanted.visits), ordered=True)
+    rows["visit"] = pd.Categorical(rows["visit"].astype(str), categories=list(wanted.visits), ordered=True)
     needed = [*wanted.factors]
     for name in dict.fromkeys([*([wanted.baseline_score] if wanted.baseline_score else []), *wanted.numbers]):
         if name not in rows:
