@@ -65,6 +65,7 @@ def texts(model: FigureModel) -> Iterator[tuple[str, Any]]:
     """Yield text and place of everything written on a figure."""
     with mpl.rc_context(STYLE):
         figure = drawn(model)
+        figure.draw_without_rendering()  # puts the labels of ticks into their places
         renderer = FigureCanvasAgg(figure).get_renderer()
         beyond = {id(label) for axes in figure.findobj(Axes) for label in _out_of_view(axes)}
         for text in figure.findobj(Text):

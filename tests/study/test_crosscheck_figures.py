@@ -8,6 +8,8 @@ import pytest
 from pipanalysis.errors import ConfigError
 from pipanalysis.study.load import load_study
 
+POSTERIORS = "with practical equivalence and the MCID\n    analyses: [bayes_single]"
+TIPPING = "not missing at random\n    analyses: [primary]"
 FIGURE = '  - name: recruitment\n    number: "2"\n'
 
 
@@ -17,6 +19,14 @@ FIGURE = '  - name: recruitment\n    number: "2"\n'
         ("displays.yaml", "analyses: [flow, primary]", "analyses: [flow, primry]", "figures[0].analyses", "'primry'"),
         ("displays.yaml", "analyses: [flow, primary]", "analyses: [primary]", "figures[0].analyses", "of method mmrm"),
         ("displays.yaml", FIGURE, FIGURE.replace("recruitment", "consort"), "figures[1].name", "'consort' twice"),
+        (
+            "displays.yaml",
+            POSTERIORS,
+            POSTERIORS.replace("bayes_single", "ancova"),
+            "figures[6].analyses",
+            "method ancova",
+        ),
+        ("displays.yaml", TIPPING, TIPPING.replace("primary", "ancova"), "figures[9].analyses", "without delta_adjust"),
         ("analysis.yaml", "consented: consented", "consented: agreed", "analyses[0].screening.consented", "'agreed'"),
         ("analysis.yaml", "table: screening", "table: sessions", "analyses[0].screening.table", "of a closed file"),
         ("analysis.yaml", "method: recruitment", "method: nothing", "analyses[1].method", "'nothing'"),

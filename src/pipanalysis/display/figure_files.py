@@ -80,7 +80,7 @@ def rendered(model: FigureModel, formats: list[str]) -> dict[str, bytes]:
 
 
 def drawn(model: FigureModel) -> Figure:
-    """Return a figure that is drawn and laid out, in the style that is set."""
+    """Return a figure that is put together and laid out, in the style that is set."""
     from matplotlib.figure import Figure
 
     width, height = model.size
@@ -98,8 +98,10 @@ def drawn(model: FigureModel) -> Figure:
     else:
         model.draw(body)
     # The layout is worked out once, not again for each format; labels that decide it settle at the second pass.
-    figure.draw_without_rendering()
-    figure.draw_without_rendering()
+    layout = figure.get_layout_engine()
+    assert layout is not None
+    layout.execute(figure)
+    layout.execute(figure)
     figure.set_layout_engine("none")
     return figure
 
