@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -273,6 +274,23 @@ def report(study: StudyFolder = HERE) -> None:
 register_mmrm(app)
 
 
+def _say_no_memory() -> NoReturn:
+    sys.stderr.write("memory: not enough for this step; nothing was written. Run fewer steps at once (--cores 1)\n")
+    sys.exit(16)
+
+
+def _for_want_of_memory(error: BaseException | None) -> bool:
+    """Tell whether a library could not be loaded because the system gave it no memory."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        text = str(error).casefold()
+        if isinstance(error, MemoryError) or "failed to map segment" in text or "cannot allocate memory" in text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def main() -> None:
     """Run the command line; a user's error is printed without a traceback and gives its own exit status."""
     try:
@@ -283,9 +301,14 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(141)
     except MemoryError:
-        sys.stderr.write("memory: not enough for this step; nothing was written. Run fewer steps at once (--cores 1)\n")
-        sys.exit(16)
+        _say_no_memory()
+    except ImportError as error:
+        if not _for_want_of_memory(error):
+            raise
+        _say_no_memory()
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            _say_no_memory()
         place = f" {error.filename}" if error.filename else ""
         sys.stderr.write(f"file system: {error.strerror or error}{place}\n")
         sys.exit(15)

@@ -1,19 +1,27 @@
 """The twin of a confidential trial: same shape, near in distribution, and nobody's row."""
 
+import io
 import itertools
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyreadstat
 import pytest
 
-from intake.studies import make_study, received
+from intake.studies import make_study, packaged, received
+from pipanalysis.derive.allocation import allocate
+from pipanalysis.derive.step import derive
 from pipanalysis.errors import ConfigError, DataError, DisclosureError, PlanError
+from pipanalysis.estimate.step import estimate
 from pipanalysis.files import sha256
-from pipanalysis.study.load import load_study
+from pipanalysis.intake.step import intake
+from pipanalysis.simulate.step import simulate
+from pipanalysis.study.load import Study, load_study
 from pipanalysis.twin.step import twin
 from reproduce.conftest import run_study
 from twin.confidential import (
@@ -195,6 +203,15 @@ def test_few_units_give_no_copies_either(tmp_path: Path, seed: int) -> None:
 # ---- as a study
 
 
+def prepare(study: Study) -> None:
+    """Carry out the steps up to the arm."""
+    intake(study)
+    derive(study)
+    if any(file.closed for file in study.config.files):
+        intake(study, closed=True)
+    allocate(study)
+
+
 def test_a_twin_runs_as_its_study_does_and_says_what_it_is(tmp_path: Path) -> None:
     folder = confidential_study(tmp_path / "real", 60)
     twin(load_study(folder), tmp_path / "twin")
@@ -207,20 +224,19 @@ def test_a_twin_runs_as_its_study_does_and_says_what_it_is(tmp_path: Path) -> No
 def test_beat_the_blues_has_a_twin_that_runs_and_is_near(root: Path, tmp_path: Path) -> None:
     """The effects at each visit lie within four standard errors of the real ones."""
     source = root / "examples" / "beat-the-blues"
-    twin(load_study(source), tmp_path / "twin")
-    run_study(tmp_path / "twin")
-    ours = pd.read_csv(tmp_path / "twin" / "results" / "estimates.csv", low_memory=False)
     shutil.copytree(source / "config", tmp_path / "real" / "config")
     shutil.copytree(source / "data" / "raw", tmp_path / "real" / "data" / "raw")
-    run_study(tmp_path / "real")
-    theirs = pd.read_csv(tmp_path / "real" / "results" / "estimates.csv", low_memory=False)
-    keys = ["analysis", "outcome", "visit", "arm", "contrast", "stat_name"]
+    twin(load_study(tmp_path / "real"), tmp_path / "twin")
     both = []
-    for table in (ours, theirs):
-        kept = table[(table["analysis"] == "primary") & table["stat_name"].isin(["estimate", "std_error"])]
-        assert len(kept)
-        both.append(kept.dropna(subset=["contrast"]).drop_duplicates(keys).set_index(keys)["stat"].unstack())
-    joined = both[0].join(both[1], lsuffix="_twin", rsuffix="_real").dropna()
+    for name in ("twin", "real"):
+        study = load_study(tmp_path / name)
+        prepare(study)
+        estimate(study, "mmrm")
+        table = pd.read_parquet(study.layout.family("mmrm")).astype({"visit": str, "contrast": str})
+        wanted = table["stat_name"].isin(["estimate", "std_error"]) & table["contrast"].str.contains(" - ")
+        kept = table[wanted & (table["analysis"] == "primary")]
+        both.append(kept.set_index(["visit", "contrast", "context", "stat_name"])["stat"].unstack())
+    joined = both[0].join(both[1], suffixes=("_twin", "_real")).dropna()
     assert len(joined) >= 4
     apart = (joined["estimate_twin"] - joined["estimate_real"]).abs()
     assert (apart < 4 * np.hypot(joined["std_error_twin"], joined["std_error_real"])).all()
@@ -232,23 +248,38 @@ def test_a_twin_has_a_twin(made: Path, tmp_path: Path) -> None:
     assert not set(raw_frames(made)["people"]["id"]) & set(raw_frames(tmp_path / "again")["people"]["id"])
 
 
-def test_the_synthetic_pip_trial_has_a_twin_with_its_spss_file(study_folder, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    from pipanalysis.derive.allocation import allocate
-    from pipanalysis.derive.step import derive
-    from pipanalysis.estimate.step import estimate
-    from pipanalysis.intake.step import intake
-    from pipanalysis.simulate.step import simulate
-
+def test_the_synthetic_pip_trial_has_a_twin_with_its_spss_file(
+    study_folder: Callable[..., Path], tmp_path: Path
+) -> None:
     folder = study_folder()
     simulate(load_study(folder))
     twin(load_study(folder), tmp_path / "twin")
     made = load_study(tmp_path / "twin")
-    assert not (tmp_path / "twin" / "config" / "simulation.yaml").exists()
-    intake(made)
-    derive(made)
-    intake(made, closed=True)
-    assert allocate(made) == "real allocation joined: 38 control, 38 pip"
+    assert made.simulation is None
+    prepare(made)
+    arms = pd.read_parquet(made.layout.analysis_participants)["arm"]
+    assert arms.value_counts().to_dict() == {"control": 38, "pip": 38}
     assert "fits: 35 ok" in estimate(made, "mmrm")
+
+
+@pytest.mark.parametrize("ending", ["sav", "dta", "parquet"])
+def test_files_of_statistics_packages_are_written_as_such(tmp_path: Path, ending: str) -> None:
+    config, raw = confidential_config(), confidential_raw(60)
+    config["files"][0] |= {"path": f"people.{ending}"}
+    people = pd.read_csv(io.BytesIO(str(raw.pop("people.csv")).encode()), sep=";", dtype=str, keep_default_na=False)
+    people["weight"] = pd.to_numeric(people["weight"].replace("-9", ""))
+    people["age"] = people["age"].astype(int)
+    folder = make_study(tmp_path / "real", config, raw | {f"people.{ending}": packaged(people, ending)})
+    twin(load_study(folder), tmp_path / "twin")
+    read = {"sav": pyreadstat.read_sav, "dta": pyreadstat.read_dta}
+    path = tmp_path / "twin" / "data" / "raw" / f"people.{ending}"
+    held = read[ending](path)[0] if ending in read else pd.read_parquet(path)
+    assert list(held.columns) == list(people.columns)
+    assert held["weight"].dtype == "float64"
+    participants, _, queries = received(tmp_path / "twin")
+    assert len(participants) == 60
+    assert participants["age"].between(16, 50).all()
+    assert set(queries["rule"]) <= {"missing-required"}
 
 
 def test_same_seed_same_bytes_another_seed_others(tmp_path: Path) -> None:

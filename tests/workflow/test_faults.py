@@ -271,6 +271,59 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert capsys.readouterr().err.startswith("memory: not enough")
 
 
+STARVED = """
+import resource, sys
+from pathlib import Path
+import pipanalysis.intake.step, pipanalysis.intake.read_csv
+from pipanalysis.cli import main
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + int(sys.argv.pop(1)) * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+main()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux, which tells a process its size")
+@pytest.mark.parametrize("megabytes", [1, 16, 40])
+def test_a_step_without_memory_says_so_and_writes_nothing(folder: Path, megabytes: int) -> None:
+    """The system refuses memory beyond what the loaded program has, and so many megabytes more, for 80 MB of rows."""
+    raw = folder / "data" / "raw" / "bdi.csv"
+    header, *rows = raw.read_text().splitlines()
+    raw.write_text("\n".join([header, *rows * (80_000_000 // sum(len(row) + 1 for row in rows))]) + "\n")
+    shutil.rmtree(folder / "data" / "derived")
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED, str(megabytes), "intake", "--quiet", "--study", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 16, done.stderr
+    assert done.stderr.startswith("memory: not enough for this step; nothing was written.")
+    assert "Traceback" not in done.stderr
+    assert not list((folder / "data").rglob("*.parquet"))
+    assert [path.name for path in raw.parent.glob(".*")] == []
+
+
+def test_a_library_that_finds_no_memory_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pandas tells it: the reason is the cause of another error. One without that reason keeps its traceback."""
+    from pipanalysis import cli
+
+    def unloadable(reason: str) -> None:
+        raise ImportError("cannot import numpy") from ImportError(reason)
+
+    monkeypatch.setattr(cli, "app", lambda: unloadable("x.so: failed to map segment from shared object"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 16
+    assert capsys.readouterr().err.startswith("memory: not enough")
+    monkeypatch.setattr(cli, "app", lambda: unloadable("No module named numpy"))
+    with pytest.raises(ImportError, match="cannot import numpy"):
+        cli.main()
+
+
 def test_a_clock_set_back_is_told_and_changes_no_result(undisturbed: Path, folder: Path, workflow: Workflow) -> None:
     now = time.time()
     for path in files(folder):  # when these were written; since then the clock was set back by a year

@@ -94,7 +94,7 @@ def real_arms(study: Study, path: Path, units: pd.Series) -> pd.Series:
         DataError: every problem of the file: no such file or column, an unknown arm, a unit twice, a randomised unit
             that is not in it, a unit in it that is not randomised.
     """
-    table = _read(study, path)
+    table = read_allocation(study, path)
     where = f"data/raw/{study.allocation.path}"
     codes = {code: arm.name for arm in study.config.arms for code in (arm.name, *arm.codes)}
     problems = []
@@ -118,7 +118,12 @@ def real_arms(study: Study, path: Path, units: pd.Series) -> pd.Series:
     return units.map(dict(zip(table["unit"], table["arm"].map(codes), strict=True))).astype("str")
 
 
-def _read(study: Study, path: Path) -> pd.DataFrame:
+def read_allocation(study: Study, path: Path) -> pd.DataFrame:
+    """Return unit and arm as the allocation file writes them.
+
+    Raises:
+        DataError: no such file, not a csv file, no such column, no rows.
+    """
     spec = study.allocation
     where = f"data/raw/{spec.path}"
     if not path.is_file():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipanalysis.derive.allocation import real_arms
+from pipanalysis.derive.allocation import read_allocation, real_arms
 from pipanalysis.errors import ConfigError, PlanError, Problem
 from pipanalysis.intake.extract import Column, Extract, declared_columns, extract
 from pipanalysis.intake.queries import Queries
@@ -204,12 +204,9 @@ def _units_of(found: Extract) -> list[str]:
 
 def _arms(study: Study, units: list[str]) -> tuple[np.ndarray, dict[str, str]]:
     """Return the arm of each unit that the allocation file names, and how it writes the arms."""
-    spec = study.allocation
-    path = study.layout.raw / spec.path
-    table = pd.read_csv(
-        path, dtype="str", sep=spec.delimiter or ",", encoding=spec.encoding or "utf-8-sig", keep_default_na=False
-    )
-    texts = dict(zip(table[spec.key].str.strip(), table[spec.arm].str.strip(), strict=True))
+    path = study.layout.raw / study.allocation.path
+    table = read_allocation(study, path)
+    texts = dict(zip(table["unit"], table["arm"], strict=True))
     allocated = pd.Series([unit for unit in units if unit in texts], dtype="str")
     arms = dict(zip(allocated, real_arms(study, path, allocated), strict=True))
     written: dict[str, Counter[str]] = {}
