@@ -248,4 +248,4 @@ def test_outcome_visits_are_those_of_the_instrument_in_time_order(root: Path) ->
     study = load_study(root / "examples" / "beat-the-blues")
     assert study.outcome_visits("bdi") == ["baseline", "month2", "month3", "month5", "month8"]
     assert study.baseline_visit is not None
-    assert study.families() == ["describe", "mixed_model", "ancova", "mmrm", "flow", "bayes"]
+    assert study.families() == ["describe", "mixed_model", "ancova", "mmrm", "flow", "double", "bayes"]
