@@ -231,13 +231,9 @@ class BayesMMRM:
         error = "" if found.passed else "gates not passed: " + "; ".join(found.failures)
         sensitivities = self._sensitivities(posterior)
         for arm in frame.arms[1:]:
-            yield from prior_quantile_rows(
-                scope,
-                posterior.priors.effects[0],
-                problem.unit_of_effect,
-                context_of(prior),
-                contrast_name(arm, frame.reference),
-            )
+            if not error:
+                contrast, effect_prior = contrast_name(arm, frame.reference), posterior.priors.effects[0]
+                yield from prior_quantile_rows(scope, effect_prior, problem.unit_of_effect, context_of(prior), contrast)
             for visit in frame.visits:
                 where: Where = {"visit": visit, "contrast": contrast_name(arm, frame.reference), "warning": said}
                 if error or (arm, visit) not in prepared.keys:
