@@ -35,10 +35,10 @@ def test_log_density_is_prior_times_likelihood() -> None:
         "visit_z": rng.standard_normal((K, t)),
         "coefficient": rng.standard_normal((K, q)),
     }
-    spread = {"outcome_sd": 0.2, "visit_sd": 0.1, "domain_sd": 0.3}
+    spread = {"outcome_spread": 0.2, "visit_spread": -0.1, "domain_spread": 0.3}
     sd, h = rng.random((K, t)) + 0.5, rng.random(K) * 0.6 + 0.2
     u = {"own_partial": np.full((K, 1), 0.6), "factor_partial": np.array([[0.7]]), "domain_partial": np.array([[0.8]])}
-    point = value | {f"{name}_log__": np.log(x) for name, x in spread.items()} | {"sd_log__": np.log(sd)}
+    point = value | {name: np.array(x) for name, x in spread.items()} | {"sd_log__": np.log(sd)}
     point |= {"communality_logodds__": np.log(h / (1 - h))}
     point |= {f"{name}_logodds__": np.log(x / (1 - x)) for name, x in u.items()}
     with model:
@@ -50,10 +50,10 @@ def test_log_density_is_prior_times_likelihood() -> None:
     expected = stats.norm.logpdf(0.2, 0.1, 0.5) + stats.beta.logpdf(h, 2, 2).sum()
     expected += sum(stats.norm.logpdf(value[name]).sum() for name in ("outcome_z", "domain_z", "visit_z"))
     expected += stats.norm.logpdf(value["coefficient"], 0, 2).sum()
-    expected += sum(stats.halfnorm.logpdf(x, scale=0.3) for x in spread.values())
+    expected += sum(stats.norm.logpdf(x, scale=0.3) for x in spread.values())
     expected += (np.log(2) + stats.t.logpdf(sd, 3, scale=1.5)).sum()
     expected += sum(stats.beta.logpdf(x, 2, 2).sum() for x in u.values())
-    effect = 0.2 + 0.2 * value["outcome_z"][:, None] + 0.1 * value["visit_z"]
+    effect = 0.2 + 0.2 * value["outcome_z"][:, None] - 0.1 * value["visit_z"]
     effect = effect + 0.3 * value["domain_z"][made.domain][:, None]
     own = sd * np.sqrt(1 - h)[:, None]
     unique = own[:, :, None] * own[:, None, :] * np.array([[1, 0.2], [0.2, 1]])
@@ -73,8 +73,8 @@ def posterior(made: joint.JointProblem, outcome_z: list[float]) -> joint.JointPo
     K, t, _, _ = made.shape
     values = {
         "overall": np.zeros(shape),
-        "outcome_sd": np.ones(shape),
-        "visit_sd": np.zeros(shape),
+        "outcome_spread": np.ones(shape),
+        "visit_spread": np.zeros(shape),
         "outcome_z": np.broadcast_to(outcome_z, (*shape, K)),
         "visit_z": np.zeros((*shape, K, t)),
     }

@@ -100,7 +100,7 @@ def test_joint_model_is_calibrated() -> None:
         per_domain = [values[:, domain == d].mean(axis=(1, 2)) for d in (0, 1)]
         found = np.column_stack([values.reshape(len(values), -1), *per_domain, values.mean(axis=(1, 2))])
         found = np.column_stack(
-            [found, *(drawn.draws.flat(name) for name in ("domain_sd", "outcome_sd", "visit_sd", "communality"))]
+            [found, *(each.reshape(-1) for each in drawn.spreads.values()), drawn.draws.flat("communality")]
         )
         effect = truth["effect"]
         true = [*effect.ravel(), *(effect[domain == d].mean() for d in (0, 1)), effect.mean()]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
 from pathlib import Path
+
+
+def kernels_version() -> int:
+    """Return a number that changes with the source of what numba compiles.
+
+    Numba looks at the file of a function alone: one compiled with what another file held before would be used again.
+    """
+    return zlib.crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
 
 
 def set_up_compiler() -> None:
@@ -18,7 +27,7 @@ def set_up_compiler() -> None:
     if os.access(sys.prefix, os.W_OK):
         folder = Path(sys.prefix) / "compiled"
         wanted["base_compiledir"] = str(folder)
-        os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "kernels"))
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / f"kernels-{kernels_version():08x}"))
     given = os.environ.get("PYTENSOR_FLAGS", "")
     added = [f"{name}={value}" for name, value in wanted.items() if name not in given]
     os.environ["PYTENSOR_FLAGS"] = ",".join([*([given] if given else []), *added])

@@ -8,6 +8,9 @@ Outcome k of domain d(k), unit i, visits j; y in baseline SDs, centred, positive
     e_ik      ~ N(0, diag(u_k) R_k diag(u_k))                            what is the outcome's own
     a_kj = s_kj sqrt(h_k),  u_kj = s_kj sqrt(1 - h_k)                    h_k: share of the variance that the domain has
 
+The SDs of the effects are sampled with either sign (a normal prior is a half normal one of their size, and z is
+symmetric): a chain passes through zero where on the scale of the logarithm it would wander far out.
+
 Loadings are positive: benefit-aligned outcomes of one domain are taken not to be negatively correlated.
 """
 
@@ -15,7 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import norm
@@ -26,7 +30,12 @@ from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.bayes.mmrm import lkj_shapes
 from pipanalysis.bayes.priors import N_COMPONENTS, EffectPrior, NuisancePriors, mixture_arrays
 from pipanalysis.bayes.problem import RepeatedMeasures
-from pipanalysis.bayes.sampler import CompiledModel, Draws, SamplerSettings
+from pipanalysis.bayes.sampler import CompiledModel, Draws, NativeDensity, Parameter, SamplerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pymc
 
 COMMUNALITY = 2.0
 """both shapes of the Beta prior of h_k"""
@@ -165,11 +174,18 @@ class JointPosterior:
         """Differences between arms, standardised, benefit-aligned: (chains, draws, K, t)."""
         value = self.draws.values
         found = value["overall"][..., None, None]
-        found = found + (value["outcome_sd"][..., None] * value["outcome_z"])[..., None]
-        found = found + value["visit_sd"][..., None, None] * value["visit_z"]
+        found = found + (value["outcome_spread"][..., None] * value["outcome_z"])[..., None]
+        found = found + value["visit_spread"][..., None, None] * value["visit_z"]
         if "domain_z" in value:
-            found = found + (value["domain_sd"][..., None] * value["domain_z"])[..., self.problem.domain, None]
+            found = found + (value["domain_spread"][..., None] * value["domain_z"])[..., self.problem.domain, None]
         return found
+
+    @cached_property
+    def spreads(self) -> dict[str, FloatArray]:
+        """SDs of the effects, of domains, outcomes and visits: each (chains, draws)."""
+        levels = ("domain", "outcome", "visit")
+        found = {level: self.draws.values.get(f"{level}_spread") for level in levels}
+        return {f"{level}_sd": np.abs(value) for level, value in found.items() if value is not None}
 
     def domain_effect(self, domain: int, visit: int | None = None) -> FloatArray:
         """Return the mean effect over a domain's outcomes, at a visit or over all visits: (chains, draws)."""
@@ -248,6 +264,32 @@ def prior_density(problem: JointProblem, priors: JointPriors, weight: FloatArray
 
 def build(problem: JointProblem, lkj: float = 2.0) -> CompiledModel:
     """Return the joint model for problems of the same shape; its data are those of `model_data`."""
+    K, t, D, q = problem.shape
+    pairs, domain_pairs = t * (t - 1) // 2, D * (D - 1) // 2
+    parameters = [Parameter("overall", ()), Parameter("outcome_spread", ()), Parameter("visit_spread", ())]
+    parameters += [Parameter("outcome_z", (K,))]
+    parameters += [Parameter("domain_spread", ()), Parameter("domain_z", (D,))] if D > 1 else []
+    parameters += [Parameter("visit_z", (K, t)), Parameter("coefficient", (K, q)), Parameter("sd", (K, t), "log")]
+    parameters += [Parameter("communality", (K,), "logit")]
+    if pairs:
+        parameters += [Parameter("own_partial", (K, pairs), "logit"), Parameter("factor_partial", (1, pairs), "logit")]
+    parameters += [Parameter("domain_partial", (1, domain_pairs), "logit")] if D > 1 else []
+    native = NativeDensity("joint_callback", parameters, partial(_packed, problem.shape, lkj))
+    return CompiledModel(partial(_pymc_model, problem, lkj), native)
+
+
+def _packed(shape: tuple[int, int, int, int], lkj: float, data: Mapping[str, FloatArray]) -> FloatArray:
+    from pipanalysis.bayes.densities import packed
+
+    K, t, D, q = shape
+    sizes = (K, data["z"].shape[1], t, D, q, len(data["observed"]))
+    first = ("coefficient_sd", "residual_scale", "pooling_scale", "effect_weight", "effect_mean", "effect_sd")
+    shapes = [np.full(K, COMMUNALITY), lkj_shapes(lkj, t), lkj_shapes(lkj, D)]
+    last = ("domain", "observed", "pattern", "z")
+    return packed(sizes, [*(data[name] for name in first), *shapes, *(data[name] for name in last)])
+
+
+def _pymc_model(problem: JointProblem, lkj: float) -> pymc.Model:
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -260,13 +302,13 @@ def build(problem: JointProblem, lkj: float = 2.0) -> CompiledModel:
             "overall", w=data["effect_weight"][0], mu=data["effect_mean"][0], sigma=data["effect_sd"][0]
         )
         scale = data["pooling_scale"]
-        outcome_sd, visit_sd = pm.HalfNormal("outcome_sd", scale), pm.HalfNormal("visit_sd", scale)
-        center = overall + outcome_sd * pm.Normal("outcome_z", 0.0, 1.0, shape=K)
+        outcome_spread, visit_spread = pm.Normal("outcome_spread", 0.0, scale), pm.Normal("visit_spread", 0.0, scale)
+        center = overall + outcome_spread * pm.Normal("outcome_z", 0.0, 1.0, shape=K)
         if D > 1:
-            domain_sd = pm.HalfNormal("domain_sd", scale)
-            domain_effect = domain_sd * pm.Normal("domain_z", 0.0, 1.0, shape=D)
+            domain_spread = pm.Normal("domain_spread", 0.0, scale)
+            domain_effect = domain_spread * pm.Normal("domain_z", 0.0, 1.0, shape=D)
             center = center + pt.dot(data["membership"], domain_effect)
-        effect = center[:, None] + visit_sd * pm.Normal("visit_z", 0.0, 1.0, shape=(K, t))
+        effect = center[:, None] + visit_spread * pm.Normal("visit_z", 0.0, 1.0, shape=(K, t))
         coefficient = pm.Normal("coefficient", 0.0, data["coefficient_sd"], shape=(K, q))
         sd = pm.HalfStudentT("sd", nu=3, sigma=data["residual_scale"], shape=(K, t))
         h = pm.Beta("communality", COMMUNALITY, COMMUNALITY, shape=K)
@@ -286,7 +328,7 @@ def build(problem: JointProblem, lkj: float = 2.0) -> CompiledModel:
         beta = pt.concatenate([coefficient, effect], axis=1)
         fixed = (data["z"], data["observed"], data["pattern"], data["domain"])
         pm.Potential("loglik", FactorLogLik()(beta, loading, unique, lower, *fixed)[0])
-    return CompiledModel(model)
+    return model
 
 
 def _empty(problem: JointProblem) -> dict[str, FloatArray]:

@@ -8,7 +8,8 @@ b   ~ N(0, coefficient_sd)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, log_expit
@@ -17,7 +18,12 @@ from pipanalysis.bayes.arrays import FloatArray
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.bayes.priors import N_COMPONENTS, Priors, mixture_arrays
 from pipanalysis.bayes.problem import MIN_UNITS
-from pipanalysis.bayes.sampler import CompiledModel, Draws, SamplerSettings
+from pipanalysis.bayes.sampler import CompiledModel, Draws, NativeDensity, Parameter, SamplerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pymc
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,20 @@ class LogisticPosterior:
 
 def build(n_coefficients: int, n_effects: int) -> CompiledModel:
     """Return the model with room for so many coefficients and effects; its data are those of `model_data`."""
+    parameters = [Parameter("coefficient", (n_coefficients,)), Parameter("effect", (n_effects,))]
+    native = NativeDensity("logistic_callback", parameters, _packed)
+    return CompiledModel(partial(_pymc_model, n_coefficients, n_effects), native)
+
+
+def _packed(data: Mapping[str, FloatArray]) -> FloatArray:
+    from pipanalysis.bayes.densities import packed
+
+    sizes = (len(data["y"]), data["X"].shape[1], data["E"].shape[1])
+    names = ("coefficient_sd", "effect_weight", "effect_mean", "effect_sd", "y")
+    return packed(sizes, [*(data[name] for name in names), np.hstack([data["X"], data["E"]])])
+
+
+def _pymc_model(n_coefficients: int, n_effects: int) -> pymc.Model:
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -109,7 +129,7 @@ def build(n_coefficients: int, n_effects: int) -> CompiledModel:
         effect = pm.NormalMixture("effect", w=weight, mu=mean, sigma=spread, shape=n_effects)
         eta = pt.dot(X, coefficient) + pt.dot(E, effect)
         pm.Potential("loglik", (y * eta - pt.softplus(eta)).sum())
-    return CompiledModel(model)
+    return model
 
 
 def model_data(problem: BinaryOutcome, priors: Priors, n_coefficients: int, n_effects: int) -> dict[str, FloatArray]:

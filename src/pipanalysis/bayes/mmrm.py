@@ -12,7 +12,7 @@ With y the outcome in baseline SDs, centred, positive where better, and t visits
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,10 +22,12 @@ from pipanalysis.bayes.arrays import FloatArray
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.bayes.priors import N_COMPONENTS, Priors, mixture_arrays
 from pipanalysis.bayes.problem import RepeatedMeasures, pattern_products
-from pipanalysis.bayes.sampler import CompiledModel, Draws, SamplerSettings
+from pipanalysis.bayes.sampler import CompiledModel, Draws, NativeDensity, Parameter, SamplerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    import pymc
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,29 @@ def build(shape: Shape, lkj: float = 2.0) -> CompiledModel:
 
     Args:
         shape: sizes.
-        lkj: shape of the LKJ prior, which is compiled in.
+        lkj: shape of the LKJ prior.
     """
+    t, pairs = shape.visits, shape.visits * (shape.visits - 1) // 2
+    parameters = [Parameter("coefficient", (shape.coefficients,))]
+    if shape.groups:
+        parameters += [Parameter("group_sd", (), "log"), Parameter("group_z", (shape.groups,))]
+    parameters += [Parameter("effect", (shape.effects,)), Parameter("sd", (t,), "log")]
+    parameters += [Parameter("partial", (pairs,), "logit")] if pairs else []
+    native = NativeDensity("mmrm_callback", parameters, partial(_packed, shape, lkj))
+    return CompiledModel(partial(_pymc_model, shape, lkj), native)
+
+
+def _packed(shape: Shape, lkj: float, data: Mapping[str, FloatArray]) -> FloatArray:
+    from pipanalysis.bayes.densities import packed
+
+    sizes = (shape.visits, shape.coefficients, shape.groups, shape.effects, len(data["counts"]))
+    names = ("coefficient_sd", "residual_scale", "effect_weight", "effect_mean", "effect_sd")
+    group_scale = data.get("group_scale", np.ones(()))
+    rest = [lkj_shapes(lkj, shape.visits), group_scale, data["counts"], data["observed"], data["products"]]
+    return packed(sizes, [*(data[name] for name in names), *rest])
+
+
+def _pymc_model(shape: Shape, lkj: float) -> pymc.Model:
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -152,12 +175,12 @@ def build(shape: Shape, lkj: float = 2.0) -> CompiledModel:
         covariance = sd[:, None] * sd[None, :]
         if t > 1:
             a = lkj_shapes(lkj, t)
-            partial = 2 * pm.Beta("partial", a, a, shape=a.size) - 1
-            factor = CorrelationFactor()(partial[None, :])[0]
+            correlations = 2 * pm.Beta("partial", a, a, shape=a.size) - 1
+            factor = CorrelationFactor()(correlations[None, :])[0]
             covariance = covariance * (factor @ factor.T)
         beta = pt.concatenate(parts)
         pm.Potential("loglik", PatternLogLik()(beta, covariance, products, counts, observed)[0])
-    return CompiledModel(model)
+    return model
 
 
 def lkj_shapes(lkj: float, t: int) -> FloatArray:

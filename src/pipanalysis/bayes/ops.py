@@ -6,10 +6,7 @@ compiled stays small.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytensor.tensor as pt
@@ -19,12 +16,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from pipanalysis.bayes import kernels, kernels_joint
-
-
-@cache
-def _kernel_version() -> int:
-    """Return a number that changes with the kernels' source, for the key of PyTensor's cache of compiled code."""
-    return zlib.crc32(b"".join(Path(str(each.__file__)).read_bytes() for each in (kernels, kernels_joint)))
+from pipanalysis.bayes.compiler import kernels_version
 
 
 class _LikelihoodOp(Op):  # type: ignore[misc]
@@ -112,7 +104,7 @@ class CorrelationGradient(Op):  # type: ignore[misc]
 def _register(op: type[Op], kernel: Any) -> None:
     @register_funcify_default_op_cache_key(op)  # type: ignore[untyped-decorator]
     def funcify(op: Op, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-        return kernel, _kernel_version()
+        return kernel, kernels_version()  # for the key of its cache of compiled code
 
 
 _register(PatternLogLik, kernels.pattern_loglik)

@@ -1,13 +1,15 @@
-"""Sampling a PyMC model: compiled once by nutpie and fed with the data of one outcome after the other, or by PyMC."""
+"""Sampling a model: by nutpie, its log density compiled once and fed with one outcome after the other, or by PyMC."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.special import expit
 
 from pipanalysis.bayes.arrays import FloatArray
 
@@ -60,28 +62,66 @@ class Draws:
         return value.reshape(-1, *value.shape[2:])
 
 
-@dataclass
-class CompiledModel:
-    """A PyMC model and, once it has been sampled with nutpie, its compiled form; data are swapped, never compiled in.
+@dataclass(frozen=True)
+class Parameter:
+    """A free parameter and what it is on the unconstrained scale: itself, its logarithm, or its logit."""
+
+    name: str
+    shape: tuple[int, ...]
+    scale: Literal["identity", "log", "logit"] = "identity"
+
+    def constrained(self, values: FloatArray) -> FloatArray:
+        """Return unconstrained values as they are in the model."""
+        if self.scale == "log":
+            return np.exp(values)
+        return np.asarray(expit(values), dtype=np.float64) if self.scale == "logit" else values
+
+
+@dataclass(frozen=True)
+class NativeDensity:
+    """A log density that numba has compiled.
 
     Attributes:
-        model: the PyMC model, the definition of what is sampled; its data are `pymc.Data`.
+        callback: name of the function in `densities`.
+        parameters: in its order.
+        pack: the model's data → the one array that it reads.
     """
 
-    model: pymc.Model
-    _nutpie: list[Any] = field(default_factory=list, repr=False)
+    callback: str
+    parameters: Sequence[Parameter]
+    pack: Callable[[Mapping[str, FloatArray]], FloatArray]
 
     @cached_property
-    def parameters(self) -> list[str]:
-        """Names of the free parameters."""
-        return [variable.name for variable in self.model.free_RVs]
+    def size(self) -> int:
+        """Number of unconstrained values."""
+        return sum(prod(each.shape) for each in self.parameters)
 
-    def build(self) -> None:
-        """Compile the log-density for nutpie, where that has not been done."""
-        import nutpie
+    def split(self, values: FloatArray) -> dict[str, FloatArray]:
+        """Return unconstrained values (..., size) by parameter, as they are in the model."""
+        found, at = {}, 0
+        for each in self.parameters:
+            part = values[..., at : at + prod(each.shape)].reshape((*values.shape[:-1], *each.shape))
+            found[each.name] = np.ascontiguousarray(each.constrained(part), dtype=np.float64)
+            at += prod(each.shape)
+        return found
 
-        if not self._nutpie:
-            self._nutpie.append(nutpie.compile_pymc_model(self.model))
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model in the two forms that samplers take; data are swapped, never compiled in.
+
+    Attributes:
+        define: makes the PyMC model, the definition of what is sampled; its data are `pymc.Data`.
+        native: the same log density for nutpie, compiled once and kept on disk.
+    """
+
+    define: Callable[[], pymc.Model]
+    native: NativeDensity
+
+    @cached_property
+    def model(self) -> pymc.Model:
+        """The PyMC model."""
+        return self.define()
 
     def sample(self, data: Mapping[str, FloatArray], settings: SamplerSettings, seed: int) -> Draws:
         """Sample the posterior given data.
@@ -99,10 +139,29 @@ class CompiledModel:
 
     def _sample_nutpie(self, data: Mapping[str, FloatArray], settings: SamplerSettings, seed: int) -> Draws:
         import nutpie
+        from nutpie.compile_pymc import CompiledPyMCModel
 
-        self.build()
+        from pipanalysis.bayes import densities
+
+        n = self.native.size
+        model = CompiledPyMCModel(
+            dims={},
+            compiled_logp_func=getattr(densities, self.native.callback),
+            compiled_expand_func=densities.identity_callback,
+            initial_point_func=lambda seed: np.random.default_rng(seed).uniform(-1, 1, n),
+            shared_data={},
+            shared_var_keys={},
+            user_data=self.native.pack(data),
+            n_expanded=n,
+            shape_info=(["x"], [slice(0, n)], [(n,)]),
+            logp_func=None,
+            expand_func=None,
+            _n_dim=n,
+            _shapes={"x": (n,)},
+            _coords={},
+        )
         tree = nutpie.sample(
-            self._nutpie[0].with_data(**data),
+            model,
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
@@ -112,7 +171,7 @@ class CompiledModel:
             progress_bar=False,
             save_warmup=False,
         )
-        return _draws(tree, self.parameters)
+        return _draws(tree, self.native.split(tree["posterior"]["x"].to_numpy()))
 
     def _sample_pymc(self, data: Mapping[str, FloatArray], settings: SamplerSettings, seed: int) -> Draws:
         import pymc
@@ -130,13 +189,15 @@ class CompiledModel:
                 progressbar=False,
                 compute_convergence_checks=False,
             )
-        return _draws(tree, self.parameters)
+        names = [each.name for each in self.native.parameters]
+        values = {name: np.ascontiguousarray(tree["posterior"][name].to_numpy(), dtype=np.float64) for name in names}
+        return _draws(tree, values)
 
 
-def _draws(tree: Any, parameters: list[str]) -> Draws:
-    posterior, stats = tree["posterior"], tree["sample_stats"]
+def _draws(tree: Any, values: dict[str, FloatArray]) -> Draws:
+    stats = tree["sample_stats"]
     return Draws(
-        {name: np.ascontiguousarray(posterior[name].to_numpy(), dtype=np.float64) for name in parameters},
+        values,
         stats["diverging"].to_numpy().astype(bool),
         stats["energy"].to_numpy().astype(np.float64),
         int(stats["n_steps"].sum()),

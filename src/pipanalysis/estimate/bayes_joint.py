@@ -174,7 +174,7 @@ class BayesJoint:
         reported = {
             "effect": posterior.effects[:, :, posterior.problem.estimated],
             "pooled": np.stack(pooled, axis=-1),
-            "spread": np.stack([posterior.draws.values[name] for name in self._spreads(posterior)], axis=-1),
+            "spread": np.stack(list(posterior.spreads.values()), axis=-1),
         }
         return diagnose(reported, posterior.draws, gates(self.plan))
 
@@ -184,10 +184,6 @@ class BayesJoint:
     def _domains_at(self, problem: model.JointProblem, visit: int | None) -> list[int]:
         """Return the domains that have an effect at a visit, or at any."""
         return [d for d in range(len(self.domains)) if problem.has_effect(d, visit)]
-
-    @staticmethod
-    def _spreads(posterior: model.JointPosterior) -> list[str]:
-        return [name for name in ("domain_sd", "outcome_sd", "visit_sd") if name in posterior.draws.values]
 
     def _set_rows(self, posterior: model.JointPosterior, found: Diagnostics, contrast: str, said: str) -> Iterator[Row]:
         """Yield what is given under every set of priors: status, and effects at every level."""
@@ -232,8 +228,7 @@ class BayesJoint:
     def _default_rows(self, posterior: model.JointPosterior) -> Iterator[Row]:
         """Yield what is given under the default set alone: spread of effects, correlations, cross-validation."""
         prior, plan, scope = posterior.priors.name, self.plan, self.scope
-        for name in self._spreads(posterior):
-            values = posterior.draws.values[name]
+        for name, values in posterior.spreads.items():
             yield from parameter_rows(scope, plan, prior, name.replace("_", " "), values)
         correlation = posterior.domain_correlation.reshape(*posterior.draws.divergent.shape, *2 * [len(self.domains)])
         for a, first in enumerate(self.domains):

@@ -84,7 +84,7 @@ class Sampling(Model):
     """kept of each chain"""
     tune: Annotated[int, Field(ge=100)] = 600
     target_accept: Annotated[float, Field(gt=0.5, lt=1)] = 0.85
-    joint_target_accept: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    joint_target_accept: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     """of the joint model, whose standard deviations between effects need smaller steps"""
 
 
