@@ -16,6 +16,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.np.numpy_support import carray
 
 from pipanalysis.bayes.arrays import FloatArray
 from pipanalysis.bayes.kernels import correlation, correlation_gradient, njit, pattern_loglik
@@ -365,7 +366,7 @@ def logistic_density(x: FloatArray, data: FloatArray, grad: FloatArray) -> float
     return total
 
 
-_pointer = numba.types.CPointer(numba.types.float64)
+_pointer = numba.types.CPointer(numba.types.float64)  # type: ignore[no-untyped-call]
 _density = numba.cfunc(
     numba.types.int64(numba.types.uint64, _pointer, _pointer, _pointer, _pointer), cache=True, error_model="numpy"
 )
@@ -376,39 +377,37 @@ def _status(value: float, grad: FloatArray) -> int:
     return 0 if np.isfinite(value) and np.isfinite(grad).all() else NOT_FINITE
 
 
-@_density  # type: ignore[untyped-decorator]
+@_density
 def mmrm_callback(n: Any, x_: Any, grad_: Any, value_: Any, data_: Any) -> Any:
     """`mmrm_density` as C calls it."""
-    grad, value = numba.carray(grad_, (n,)), numba.carray(value_, (1,))
-    data = numba.carray(data_, (int(numba.carray(data_, (1,))[0]),))
-    value[0] = mmrm_density(numba.carray(x_, (n,)), data, grad)
+    grad, value = carray(grad_, (n,)), carray(value_, (1,))
+    data = carray(data_, (int(carray(data_, (1,))[0]),))
+    value[0] = mmrm_density(carray(x_, (n,)), data, grad)
     return _status(value[0], grad)
 
 
-@_density  # type: ignore[untyped-decorator]
+@_density
 def joint_callback(n: Any, x_: Any, grad_: Any, value_: Any, data_: Any) -> Any:
     """`joint_density` as C calls it."""
-    grad, value = numba.carray(grad_, (n,)), numba.carray(value_, (1,))
-    data = numba.carray(data_, (int(numba.carray(data_, (1,))[0]),))
-    value[0] = joint_density(numba.carray(x_, (n,)), data, grad)
+    grad, value = carray(grad_, (n,)), carray(value_, (1,))
+    data = carray(data_, (int(carray(data_, (1,))[0]),))
+    value[0] = joint_density(carray(x_, (n,)), data, grad)
     return _status(value[0], grad)
 
 
-@_density  # type: ignore[untyped-decorator]
+@_density
 def logistic_callback(n: Any, x_: Any, grad_: Any, value_: Any, data_: Any) -> Any:
     """`logistic_density` as C calls it."""
-    grad, value = numba.carray(grad_, (n,)), numba.carray(value_, (1,))
-    data = numba.carray(data_, (int(numba.carray(data_, (1,))[0]),))
-    value[0] = logistic_density(numba.carray(x_, (n,)), data, grad)
+    grad, value = carray(grad_, (n,)), carray(value_, (1,))
+    data = carray(data_, (int(carray(data_, (1,))[0]),))
+    value[0] = logistic_density(carray(x_, (n,)), data, grad)
     return _status(value[0], grad)
 
 
-@numba.cfunc(  # type: ignore[untyped-decorator]
-    numba.types.int64(numba.types.uint64, numba.types.uint64, _pointer, _pointer, _pointer), cache=True
-)
+@numba.cfunc(numba.types.int64(numba.types.uint64, numba.types.uint64, _pointer, _pointer, _pointer), cache=True)
 def identity_callback(n: Any, n_out: Any, x_: Any, out_: Any, data_: Any) -> Any:
     """Hand the unconstrained parameters on: they are turned back when the draws are read."""
-    out, x = numba.carray(out_, (n,)), numba.carray(x_, (n,))
+    out, x = carray(out_, (n,)), carray(x_, (n,))
     for i in range(n):
         out[i] = x[i]
     return 0

@@ -90,11 +90,20 @@ class LogisticPosterior:
         return np.asarray(risk).reshape(self.draws.divergent.shape)
 
     @cached_property
+    def _eta(self) -> FloatArray:
+        """Linear predictor of each unit in its own arm: (draws of all chains, n)."""
+        e = self.effects.shape[-1]
+        return np.asarray(self._fixed + self.problem.benefit * self.effects.reshape(-1, e) @ self.problem.effects.T)
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """Probability of each unit's event: (draws of all chains, n)."""
+        return np.asarray(expit(self._eta), dtype=np.float64)
+
+    @cached_property
     def unit_logliks(self) -> FloatArray:
         """Log-likelihood of each unit: (chains, draws, n)."""
-        e = self.effects.shape[-1]
-        eta = self._fixed + self.problem.benefit * self.effects.reshape(-1, e) @ self.problem.effects.T
-        found = log_expit(np.where(self.problem.y == 1, eta, -eta))
+        found = log_expit(np.where(self.problem.y == 1, self._eta, -self._eta))
         return np.asarray(found, dtype=np.float64).reshape(*self.draws.divergent.shape, -1)
 
 

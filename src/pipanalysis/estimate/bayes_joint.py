@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.bayes import joint as model
+from pipanalysis.bayes.checks import predictive_checks
+from pipanalysis.bayes.checks_joint import joint_prior, joint_replicates
 from pipanalysis.bayes.diagnostics import (
     MAX_PARETO_K,
     diagnose,
@@ -28,6 +30,7 @@ from pipanalysis.estimate.bayes_mmrm import Prepared, prepare
 from pipanalysis.estimate.bayes_rows import (
     EffectDraws,
     Where,
+    check_rows,
     effect_rows,
     fit_rows,
     loo_rows,
@@ -237,6 +240,21 @@ class BayesJoint:
                 yield from parameter_rows(scope, plan, prior, pair, correlation[..., a, b])
         yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks))
         yield from self._densities(posterior)
+        yield from self._checks(posterior)
+
+    def _checks(self, posterior: model.JointPosterior) -> Iterator[Row]:
+        """Yield each outcome's mean and SD by arm and visit beside trials drawn from the posterior and the priors."""
+        seed = seed_of(self.study, self.analysis.name, "predictive")
+        before = joint_prior(posterior.problem, posterior.priors, seed)
+        drawn = {"posterior": joint_replicates(posterior, seed), "prior": joint_replicates(before, seed)}
+        for k, each in enumerate(self.used):
+            assert each.problem is not None
+            frame, own = each.frame, each.problem
+            arm = np.array([frame.arms.index(name) for name in frame.data["arm"]], dtype=np.intp)
+            for kind, simulated in drawn.items():
+                checks = predictive_checks(own.y, own.visit, arm, simulated[k])
+                scope = self._outcome_scope(each)
+                yield from check_rows(scope, posterior.priors.name, kind, checks, frame.arms, frame.model_visits)
 
     def _densities(self, posterior: model.JointPosterior) -> Iterator[Row]:
         """Yield densities of the effects on outcomes, on domains and overall, before and after the data."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.bayes import logistic as model
-from pipanalysis.bayes.diagnostics import diagnose, log_prior, power_scaling, refitted_by_rule
+from pipanalysis.bayes.checks import BINARY_STATISTICS, binary_prior, binary_replicates, predictive_checks
+from pipanalysis.bayes.diagnostics import diagnose, leave_one_unit_out, log_prior, power_scaling, refitted_by_rule
 from pipanalysis.bayes.errors import BayesInputError
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame
 from pipanalysis.estimate.analysis_results import Row, Scope
@@ -20,8 +21,10 @@ from pipanalysis.estimate.bayes_files import OutcomeDraws
 from pipanalysis.estimate.bayes_rows import (
     EffectDraws,
     Where,
+    check_rows,
     effect_rows,
     fit_rows,
+    loo_rows,
     parameter_rows,
     refused_rows,
 )
@@ -118,9 +121,23 @@ class BayesLogistic:
             posterior, found, said = self._fitted(prepared.problem, priors, outcome.name, visit)
             said = "; ".join(part for part in (notes, said) if part)
             yield from self._set_rows(scope, prepared, posterior, found, said)
+            if priors.name == plan.prior_sets[0].name and found.passed:
+                yield from self._default_rows(scope, prepared, posterior)
             if found.passed:
                 keys = tuple((arm, visit) for arm in prepared.arms)
                 self.kept.append(OutcomeDraws(outcome.name, priors.name, keys, posterior.effects, posterior.draws))
+
+    def _default_rows(self, scope: Scope, prepared: Prepared, posterior: model.LogisticPosterior) -> Iterator[Row]:
+        """Yield what is given under the default set alone: cross-validation, predictive checks."""
+        prior, frame, problem, visit = posterior.priors.name, prepared.frame, posterior.problem, prepared.visit
+        yield from loo_rows(scope, prior, leave_one_unit_out(posterior.unit_logliks), visit=visit)
+        seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, visit, "predictive")
+        arm = np.array([frame.arms.index(each) for each in frame.data["arm"]], dtype=np.intp)
+        before = binary_prior(problem, posterior.priors, seed)
+        for kind, drawn in {"posterior": posterior, "prior": before}.items():
+            simulated = binary_replicates(drawn, seed)
+            checks = predictive_checks(problem.y, np.zeros(len(arm), dtype=np.intp), arm, simulated, BINARY_STATISTICS)
+            yield from check_rows(scope, prior, kind, checks, frame.arms, [visit])
 
     def _fitted(
         self, problem: model.BinaryOutcome, priors: Priors, *names: str

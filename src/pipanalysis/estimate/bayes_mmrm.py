@@ -294,7 +294,8 @@ class BayesMMRM:
         seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, "predictive")
         drawn = {"posterior": replicates(posterior, seed), "prior": prior_replicates(problem, posterior.priors, seed)}
         for kind, simulated in drawn.items():
-            yield from check_rows(scope, prior, kind, predictive_checks(problem, simulated, arm), frame.arms, visits)
+            checks = predictive_checks(problem.y, problem.visit, arm, simulated)
+            yield from check_rows(scope, prior, kind, checks, frame.arms, visits)
 
 
 def reported(posterior: model.MMRMPosterior) -> dict[str, FloatArray]:

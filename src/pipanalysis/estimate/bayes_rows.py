@@ -151,7 +151,7 @@ def refused_rows(
             yield from effect_rows(scope, plan, priors.name, None, error=error, measure=measure, **where)
 
 
-def loo_rows(scope: Scope, prior: str, found: Loo, *, warning: str = "") -> Iterator[Row]:
+def loo_rows(scope: Scope, prior: str, found: Loo, *, warning: str = "", visit: str = "") -> Iterator[Row]:
     """Yield the leave-one-unit-out cross-validation."""
     numbers = {
         "elpd_loo": found.elpd,
@@ -161,7 +161,7 @@ def loo_rows(scope: Scope, prior: str, found: Loo, *, warning: str = "") -> Iter
         "n_high_pareto_k": found.n_high_k,
     }
     for name, value in numbers.items():
-        yield scope.row(name, value, context=context_of(prior), warning=warning)
+        yield scope.row(name, value, visit=visit, context=context_of(prior), warning=warning)
 
 
 def check_rows(
