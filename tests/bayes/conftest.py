@@ -1,4 +1,4 @@
-"""Trials as the Bayesian models take them, and models that several tests sample: compiled once a session."""
+"""Trials as the Bayesian models take them, and a model that several tests sample."""
 
 from __future__ import annotations
 
