@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
 
 SAMPLING = ("r_hat", "ess_bulk", "ess_tail", "n_divergent", "bfmi")
+TOGETHER = "overall"
+"""stands for the outcome of a joint model"""
 LOO = ("elpd_loo", "elpd_loo_se", "pareto_k", "n_high_pareto_k")
 
 
@@ -44,7 +46,7 @@ def bayes_checks_table(study: Study, table: Table, results: ResultsIndex, alloca
 
 def _subjects(study: Study, table: Table) -> list[tuple[str, str]]:
     chosen = [o for o in study.plan.outcomes if table.outcomes == "all" or o.name in table.outcomes]
-    return [*((o.name, o.label) for o in chosen), ("overall", "All outcomes together")]
+    return [*((o.name, o.label) for o in chosen), (TOGETHER, "All outcomes together")]
 
 
 def _row(
@@ -62,7 +64,8 @@ def _row(
     if status is None:
         return None
     s = results.stats(name, outcome, (*SAMPLING, *LOO), visit=visit, context=context)
-    lowest, highest = _predictive(results, name, outcome, context)
+    covered = [o.name for o in study.plan.outcomes] if outcome == TOGETHER else [outcome]
+    lowest, highest = _predictive(results, name, covered, visit, context)
     cells = [
         str(status["stat_label"]),
         rounding.fixed(s["r_hat"], 3),
@@ -84,13 +87,14 @@ def _row(
     return TableRow(f"{label}{at}: {priors.label}{mark}", tuple(cells), 1)
 
 
-def _predictive(results: ResultsIndex, name: str, outcome: str, context: str) -> tuple[float, float]:
-    """Return the smallest and largest posterior predictive p of an outcome's arms and visits."""
+def _predictive(results: ResultsIndex, name: str, outcomes: list[str], visit: str, context: str) -> tuple[float, float]:
+    """Return the smallest and largest posterior predictive p of a model's outcomes and arms, at a visit or at all."""
     start = f"{context}, check=posterior"
     found = [
         float(row["stat"])
+        for outcome in outcomes
         for row in results.rows(name, outcome, "predictive_p")
-        if row["context"].startswith(start) and isfinite(row["stat"])
+        if row["context"].startswith(start) and isfinite(row["stat"]) and (not visit or row["visit"] == visit)
     ]
     return (min(found), max(found)) if found else (nan, nan)
 
