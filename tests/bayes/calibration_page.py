@@ -54,7 +54,7 @@ matters there. A trial that expects an effect on one outcome of a domain alone s
 
 def ranks(name: str) -> pd.DataFrame:
     """The stored ranks of a model: a row a trial, a column a parameter."""
-    return pd.read_csv(FIXTURES / f"{name}.csv")
+    return pd.read_csv(FIXTURES / f"{name}.csv", index_col="trial")
 
 
 def gain(joint: pd.DataFrame, seed: int = 1) -> tuple[float, float]:

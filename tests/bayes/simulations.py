@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -60,7 +60,7 @@ def half_t(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     return np.asarray(NUISANCE.residual_scale * np.abs(rng.standard_t(3, shape)))
 
 
-def mixed_ranks(first: int, trials: int, *, therapists: bool) -> pd.DataFrame:
+def mixed_ranks(trials: Sequence[int], *, therapists: bool) -> pd.DataFrame:
     """Ranks of the mixed model's reported parameters, a row a trial; effects from a mixture as in the informed set."""
     g = THERAPISTS if therapists else 0
     priors = Priors("p", [EffectPrior((0.25, 0.0), (0.16, 1.0), (0.7, 0.3))] * T, NUISANCE)
@@ -69,7 +69,7 @@ def mixed_ranks(first: int, trials: int, *, therapists: bool) -> pd.DataFrame:
     names = ["effect, visit 1", "effect, visit 2", "SD, visit 1", "SD, visit 2", "correlation"]
     therapist = np.where(np.arange(N) < N // 2, -1, np.arange(N) % THERAPISTS)
     rows = []
-    for trial in range(first, first + trials):
+    for trial in trials:
         rng = np.random.default_rng([17, trial])
         pick = rng.random(T) < 0.7
         effect = np.where(pick, rng.normal(0.25, 0.16, T), rng.normal(0.0, 1.0, T))
@@ -89,7 +89,7 @@ def mixed_ranks(first: int, trials: int, *, therapists: bool) -> pd.DataFrame:
             truth.append(group_sd)
             values.append(drawn.draws.flat("group_sd"))
         rows.append(rank(np.array(truth), np.column_stack(values)))
-    return pd.DataFrame(rows, columns=[*names, *(["therapist SD"] if therapists else [])])
+    return pd.DataFrame(rows, trials, [*names, *(["therapist SD"] if therapists else [])]).rename_axis("trial")
 
 
 def pilot() -> joint.JointPosterior:
@@ -127,7 +127,7 @@ def together(outcomes: list[RepeatedMeasures], domain: IntArray) -> joint.JointP
     return joint.JointProblem(made, n, T, int(domain.max()) + 1)
 
 
-def joint_ranks(first: int, trials: int, known: joint.JointPosterior) -> pd.DataFrame:
+def joint_ranks(trials: Sequence[int], known: joint.JointPosterior) -> pd.DataFrame:
     """Ranks of the joint model's reported parameters, a row a trial.
 
     Drawn from the priors, half of the trials would hold an outcome with a residual SD below a tenth of its baseline SD,
@@ -152,12 +152,12 @@ def joint_ranks(first: int, trials: int, known: joint.JointPosterior) -> pd.Data
 
     truths = values(known)
     rows = []
-    for trial in range(first, first + trials):
+    for trial in trials:
         draw = (trial * 1237) % len(truths)  # a prime: far from its neighbours, and each but once
         problem = continued(known, draw, np.random.default_rng([18, trial]))
         compiled = joint.build(problem, JOINT_PRIORS.nuisance.lkj)
         rows.append(rank(truths[draw], values(joint.fit(compiled, problem, JOINT_PRIORS, SHORT, seed=trial))))
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, trials, names).rename_axis("trial")
 
 
 SCENARIOS = {
@@ -169,7 +169,7 @@ SCENARIOS = {
 """true effects on three outcomes of each of two domains, in SDs, the same at both visits"""
 
 
-def errors_of_both(first: int, trials: int) -> pd.DataFrame:
+def errors_of_both(trials: Sequence[int]) -> pd.DataFrame:
     """Errors of the effects' posterior means by the joint model and by separate ones: a row a trial and effect."""
     domain = np.array([0, 0, 0, 1, 1, 1])
     nuisance = NuisancePriors()
@@ -180,7 +180,7 @@ def errors_of_both(first: int, trials: int) -> pd.DataFrame:
     factor = np.linalg.cholesky(np.array([[1, 0.2], [0.2, 1]]))
     visits = np.linalg.cholesky(np.array([[1, 0.55], [0.55, 1]]))
     parts = []
-    for trial in range(first, first + trials):
+    for trial in trials:
         for name, truth in SCENARIOS.items():
             rng = np.random.default_rng([19, trial])
             factors = np.einsum("de,iev,wv->idw", factor, rng.standard_normal((N, 2, T)), visits)
@@ -203,18 +203,16 @@ def errors_of_both(first: int, trials: int) -> pd.DataFrame:
                     }
                 )
             )
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts).set_index("trial")
 
 
-def in_chunks(name: str, trials: int) -> Iterator[tuple[int, Path]]:
+def in_chunks(name: str, trials: int) -> Iterator[tuple[list[int], Path]]:
     """Yield numbers of trials, ten at a time, and the file that they are added to; what is there is not done again."""
     path = FIXTURES / f"{name}.csv"
-    done = 0
-    if path.exists():
-        there = pd.read_csv(path)
-        done = there["trial"].nunique() if "trial" in there else len(there)
-    for first in range(done, trials, 10):
-        yield first, path
+    there = set(pd.read_csv(path)["trial"]) if path.exists() else set()
+    left = [trial for trial in range(trials) if trial not in there]
+    for at in range(0, len(left), 10):
+        yield left[at : at + 10], path
 
 
 def main(part: str, name: str = "errors", trials: str = "300") -> None:
@@ -228,13 +226,13 @@ def main(part: str, name: str = "errors", trials: str = "300") -> None:
     if part == "errors":
         name = "errors"
     known = pilot() if name == "joint" else None
-    for first, path in in_chunks(name, int(trials)):
+    for chunk, path in in_chunks(name, int(trials)):
         if name == "errors":
-            found = errors_of_both(first, 10).round(5)
+            found = errors_of_both(chunk).round(5)
         else:
-            mixed = partial(mixed_ranks, first, 10, therapists=name == "therapists")
-            found = mixed() if known is None else joint_ranks(first, 10, known)
-        found.to_csv(path, mode="a", header=not path.exists(), index=False)
+            mixed = partial(mixed_ranks, chunk, therapists=name == "therapists")
+            found = mixed() if known is None else joint_ranks(chunk, known)
+        found.to_csv(path, mode="a", header=not path.exists())
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from bayes.simulations import errors_of_both, joint_ranks, mixed_ranks, pilot
 from pipanalysis.bayes import kernels
 
 TRIALS = int(os.environ.get("PIP_SBC_TRIALS", "300"))
-OTHERS = 100_000
-"""number of the first trial: others than those whose ranks are stored"""
+OTHERS = range(100_000, 100_000 + TRIALS)
+"""numbers of the trials: others than those whose ranks are stored"""
 
 
 def judge(title: str, ranks: pd.DataFrame) -> None:
@@ -27,12 +27,12 @@ def judge(title: str, ranks: pd.DataFrame) -> None:
 @pytest.mark.validation
 @pytest.mark.parametrize("therapists", [False, True])
 def test_mixed_model_is_calibrated(therapists: bool) -> None:
-    judge("mixed model", mixed_ranks(OTHERS, TRIALS, therapists=therapists))
+    judge("mixed model", mixed_ranks(OTHERS, therapists=therapists))
 
 
 @pytest.mark.validation
 def test_joint_model_is_calibrated() -> None:
-    judge("joint model", joint_ranks(OTHERS, TRIALS, pilot()))
+    judge("joint model", joint_ranks(OTHERS, pilot()))
 
 
 def loses_and_gains(errors: pd.DataFrame) -> None:
@@ -45,13 +45,14 @@ def loses_and_gains(errors: pd.DataFrame) -> None:
 
 @pytest.mark.validation
 def test_joint_model_against_separate_ones() -> None:
-    loses_and_gains(errors_of_both(OTHERS, max(10, TRIALS // 10)))
+    loses_and_gains(errors_of_both(OTHERS[: max(10, TRIALS // 10)]))
 
 
 @pytest.mark.parametrize("name", stored.MODELS)
 def test_stored_ranks_are_uniform(name: str) -> None:
     ranks = stored.ranks(name)
-    assert len(ranks) >= 300
+    assert len(ranks) >= (200 if name == "joint" else 300)
+    assert ranks.index.is_unique
     assert stored.not_uniform(ranks) == []
 
 
