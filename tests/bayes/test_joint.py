@@ -124,7 +124,7 @@ def test_the_prior_density_of_a_mean_effect_has_the_moments_of_its_parts(visit: 
     made = problem()
     priors = joint.JointPriors("p", EffectPrior((0.4, 0.0), (0.3, 1.0), (0.7, 0.3)), 0.5, NuisancePriors())
     weight = made.overall_weight(visit)
-    at = np.linspace(-12, 12, 24_001)
+    at = np.linspace(-12, 12, 2_401)
     density = joint.prior_density(made, priors, weight, at)
     step = at[1] - at[0]
     outcome, domain = weight.sum(axis=1), np.array([weight[made.domain == d].sum() for d in (0, 1)])

@@ -16,7 +16,7 @@ from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.step import DRAWINGS, LAYOUTS
 from pipanalysis.study.load import Study
 
-TOKEN = re.compile(r"(?<![\w.])[<>]?[−-]?\d[\d,]*(?:\.\d+)?")
+TOKEN = re.compile(r"(?<![\w.])[<>]?[−-]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 NOT_STATISTICS = ("probability",)
 """columns of records that hold what a statistic belongs to"""
 
@@ -69,6 +69,8 @@ class Rounded:
         """Tell whether a number as written is some statistic rounded, or says that one is beyond a last decimal."""
         if token[0] in "<>":
             return any(value < float(token[1:]) for value in self._values)
+        if "e" in token:
+            return any(f"{abs(value):.0e}" == token for value in self._values)
         digits = len(token.partition(".")[2])
         if digits not in self._known:
             self._known[digits] = {self._written(value * scale, digits) for value in self._values for scale in (1, 100)}

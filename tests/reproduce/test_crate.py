@@ -49,7 +49,8 @@ def test_every_result_is_in_it_and_no_data(made: Path, finished: Path) -> None:
         assert hashlib.sha256(held).hexdigest() == entry["sha256"] == found[entry["path"]]["sha256"]
     assert {one["@id"] for one in run["object"]} == {f"#{entry['path']}" for entry in manifest["inputs"]}
     assert not (made / "data").exists()
-    raw = {path.read_bytes() for path in (finished / "data").rglob("*") if path.is_file()}
+    raw = {path.read_bytes() for path in (finished / "data" / "raw").rglob("*") if path.is_file()}
+    assert raw
     assert not raw & {path.read_bytes() for path in made.rglob("*") if path.is_file()}
 
 

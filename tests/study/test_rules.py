@@ -76,7 +76,8 @@ def folder(study_folder: Callable[..., Path], root: Path) -> Path:
     text = study.read_text(encoding="utf-8")
     assert text.count("\nvariables:\n") == 1
     study.write_text(text.replace("variables:\n", SATISFACTION, 1), encoding="utf-8")
-    plan.write_text(plan.read_text(encoding="utf-8").rstrip() + BY_DRUG, encoding="utf-8")
+    alone = plan.read_text(encoding="utf-8").replace("analyses: [primary, ancova]", "analyses: [primary]")
+    plan.write_text(alone.rstrip() + BY_DRUG, encoding="utf-8")
     return made
 
 
