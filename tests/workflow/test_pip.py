@@ -27,7 +27,7 @@ from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import read_trial_data
 from pipanalysis.files import sha256
 from pipanalysis.mmrm import MMRM
-from pipanalysis.reproduce.disclosure import netcdf_words
+from pipanalysis.reproduce.readable import netcdf_words
 from pipanalysis.study.load import Study, load_study
 from pipanalysis.study.plan import BLINDED_FAMILIES
 from workflow.conftest import Workflow

@@ -1,16 +1,13 @@
 """Whether results give away a participant: ids, rows of single units, direct identifiers, small cells, places on disk.
 
-Every file under ``results/`` is read, whatever wrote it: text as it is, Parquet and CSV cell by cell, of netCDF files
-the names, attributes and texts (their numbers, as bytes, would look like ids by chance), archives (Word
-documents, workbooks) file by file within. The progress folder is the trial team's, who chase units by their ids: in it
+Every file under ``results/`` is read, whatever wrote it, as far as it holds words (`readable`); Parquet and CSV also
+column by column. The progress folder is the trial team's, who chase units by their ids: in it
 ids may stand, but no direct identifier and no place on the disk.
 """
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +15,7 @@ from typing import TYPE_CHECKING
 from pipanalysis.errors import DisclosureError, Problem
 from pipanalysis.files import read_parquet
 from pipanalysis.intake.identifiers import identifier_columns, identifier_kind
+from pipanalysis.reproduce.readable import readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +65,7 @@ def _in_text(name: str, path: Path, units: list[str], places: Iterable[str]) -> 
     """Look for ids and places on disk anywhere in a file."""
     ids = {unit.encode() for unit in units if distinctive(unit)}
     lengths = {len(unit) for unit in ids}
-    for part, content in _contents(path):
+    for part, content in readable(path):
         where = f"{name}, {part}" if part else name
         found = sorted(_tokens(content, ids, lengths))
         if found:
@@ -86,38 +84,6 @@ def _tokens(content: bytes, ids: set[bytes], lengths: set[int]) -> set[bytes]:
     plain = {word for word in words if len(word) in lengths} & ids
     odd = {unit for unit in ids if not re.fullmatch(rb"[0-9A-Za-z]+(?:[-_./][0-9A-Za-z]+)*", unit)}
     return plain | {unit for unit in odd if unit in content}
-
-
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the bytes of a file; of an archive, those of each file within; of a netCDF file, its words."""
-    if path.suffix == ".nc":
-        yield "", "\n".join(netcdf_words(path)).encode()
-        return
-    content = path.read_bytes()
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        yield "", content
-        return
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for entry in archive.infolist():
-            yield entry.filename, archive.read(entry)
-
-
-def netcdf_words(path: Path) -> list[str]:
-    """Return the names, attributes and texts of a netCDF file."""
-    import h5py
-
-    words: list[str] = []
-
-    def visit(name: str, node: object) -> None:
-        words.append(name)
-        words.extend(f"{key} {value}" for key, value in node.attrs.items())  # type: ignore[attr-defined]
-        if isinstance(node, h5py.Dataset) and node.dtype.kind in "OSU":
-            words.extend(map(str, node.asstr()[()].ravel() if node.shape else [node.asstr()[()]]))
-
-    with h5py.File(path) as file:
-        words.extend(f"{key} {value}" for key, value in file.attrs.items())
-        file.visititems(visit)
-    return words
 
 
 def _in_tables(name: str, path: Path, units: list[str], keys: set[str]) -> Iterator[Problem]:
