@@ -208,19 +208,24 @@ rule tables:
         "pipanalysis tables"
 
 
-if study.displays.figures:
+# In two lots: together they take longer than anything beside them, and one core would wait.
+for step, lot in study.displays.figure_lots().items():
 
-    rule figures:
+    rule:
+        name:
+            step
         input:
             at.estimates,
             at.allocation_record,
         output:
-            [at.figure(figure.name, ending) for figure in study.displays.figures for ending in study.displays.figure_endings()],
+            [at.figure(figure.name, ending) for figure in lot for ending in study.displays.figure_endings()],
         params:
             source=source_fingerprint("display.step"),
-            parts=part_fingerprint(*display_parts, study.displays.figures, study.displays.figure_formats),
+            parts=part_fingerprint(*display_parts, lot, study.displays.figure_formats),
+            names=[figure.name for figure in lot],
+        priority: 1
         shell:
-            "pipanalysis figures"
+            "pipanalysis figures {params.names}"
 
 
 # After the others, whose tables and pictures it takes.

@@ -3,8 +3,8 @@
     python benchmarks/bench_displays.py [STUDY FOLDER]
 
 The study must have been analysed (`make results`); its displays are written to a folder of their own. In the order that
-Snakemake runs them on 2 cores: tables and figures side by side, then the report, which takes what they rendered; and
-once more with a footnote changed, where only the table that holds it is rendered.
+Snakemake runs them on 2 cores: the two lots of figures and the tables, then the report, which takes what they rendered;
+and once more with a footnote changed, where only the table that holds it is rendered.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipanalysis.study.layout import Layout
-
-SIDE_BY_SIDE = ("figures", "tables")
+from pipanalysis.study.load import load_study
 
 
 def main() -> None:
@@ -48,9 +47,11 @@ def run(folder: Path, what: str) -> None:
     """Make the displays of a study and print how long it took."""
     before = processor()
     begun = time.perf_counter()
+    lots = load_study(folder).displays.figure_lots()
+    steps = {step: ["figures", *(figure.name for figure in lot)] for step, lot in lots.items()} | {"tables": ["tables"]}
     with ThreadPoolExecutor(2) as pool:
-        seconds = dict(zip(SIDE_BY_SIDE, pool.map(lambda verb: timed(folder, verb), SIDE_BY_SIDE), strict=True))
-    seconds["report"] = timed(folder, "report")
+        seconds = dict(zip(steps, pool.map(lambda verb: timed(folder, verb), steps.values()), strict=True))
+    seconds["report"] = timed(folder, ["report"])
     together = time.perf_counter() - begun
     files = sum(path.is_file() for path in Layout(folder).results.rglob("*"))
     each = ", ".join(f"{verb} {taken:.1f} s" for verb, taken in seconds.items())
@@ -63,11 +64,11 @@ def processor() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def timed(folder: Path, verb: str) -> float:
+def timed(folder: Path, verb: list[str]) -> float:
     """Return how long a verb takes, in seconds, its start included."""
     begun = time.perf_counter()
     program = Path(sys.executable).with_name("pipanalysis")
-    subprocess.run([program, verb, "--study", folder], check=True, capture_output=True)
+    subprocess.run([program, *verb, "--study", folder], check=True, capture_output=True)
     return time.perf_counter() - begun
 
 

@@ -256,11 +256,14 @@ def crate(
 
 
 @app.command()
-def figures(study: StudyFolder = HERE) -> None:
+def figures(
+    names: Annotated[list[str] | None, typer.Argument(help="Figures of displays.yaml (default: all).")] = None,
+    study: StudyFolder = HERE,
+) -> None:
     """Render the figures from the collected results."""
     from pipanalysis.display.step import figures as step
 
-    _say("figures", step(_load(study)))
+    _say("figures", step(_load(study), names))
 
 
 @app.command()

@@ -53,6 +53,14 @@ def test_both_programs_stand_side_by_side(study: Study) -> None:
     assert record["max_relative_difference"] == 2.86e-7
 
 
+def test_visits_stand_in_time_order(study: Study) -> None:
+    later = both(study, 1e-9)
+    earlier = [{**row, "visit": "month6"} for row in both(study, 1e-9)]
+    page = shown(study, [*later, *earlier], "double_programming")
+    text = " ".join(page.text)
+    assert text.index("6 months") < text.index("12 months")
+
+
 def test_what_was_not_compared_is_said_and_not_hidden(study: Study) -> None:
     page = shown(study, both(study, float("nan"), "not compared: no value"), "double_programming")
     assert page.row("12 months [a]")[-1] == "–"

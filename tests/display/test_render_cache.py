@@ -12,6 +12,7 @@ import pytest
 
 from display import results as made
 from pipanalysis.display import formats, render_cache, step
+from pipanalysis.errors import PlanError
 from pipanalysis.estimate.analysis_results import as_results
 from pipanalysis.files import sha256, write_json, write_parquet
 from pipanalysis.study.displays import Displays
@@ -130,3 +131,24 @@ def test_other_code_or_libraries_render_everything_anew(
     left = {path.name for path in study.layout.rendered.iterdir()}
     assert len(left) == len(kept)
     assert not left & kept  # what is not used any more is removed
+
+
+def test_figures_drawn_in_lots_are_those_drawn_at_once_and_keep_each_other(study: Study, rendered: list[str]) -> None:
+    whole = render(study)
+    shutil.rmtree(study.layout.rendered)
+    assert "1 figures" in step.figures(study, ["forest"])
+    step.figures(study, ["trajectories"])
+    rendered.clear()
+    assert render(study) == whole
+    assert not {"forest", "trajectories"} & set(rendered), "neither lot has thrown the other's away"
+    with pytest.raises(PlanError, match="'forst'"):
+        step.figures(study, ["forst"])
+
+
+def test_what_a_display_left_is_removed_when_the_study_has_it_no_more(study: Study) -> None:
+    render(study)
+    assert list(study.layout.rendered.glob("figure-trajectories-*"))
+    fewer = with_displays(study, TABLES, FIGURES[:1])
+    step.figures(fewer, ["forest"])
+    assert not list(study.layout.rendered.glob("figure-trajectories-*"))
+    assert list(study.layout.rendered.glob("figure-forest-*"))

@@ -29,7 +29,7 @@ def double_programming_table(
         *(Column(head, program) for program in ("First program", "Second program") for head in ("Estimate", "SE")),
         Column("Relative difference"),
     ]
-    largest = 0.0
+    largest, visits = 0.0, list(study.visits)
     repeated = []
     for ours in table.analyses:
         for name in analysis(study, ours).analyses:
@@ -38,7 +38,8 @@ def double_programming_table(
                 if not (table.outcomes == "all" or outcome.name in table.outcomes):
                     continue
                 rows = []
-                for found in results.rows(ours, outcome.name, "max_relative_difference"):
+                differences = results.rows(ours, outcome.name, "max_relative_difference")
+                for found in sorted(differences, key=lambda row: visits.index(str(row["visit"]))):
                     context = str(found["context"])
                     if context == repeated_context(name) or context.startswith(f"{repeated_context(name)}; "):
                         rows.append(_row(study, results, model, ours, name, outcome.name, found))

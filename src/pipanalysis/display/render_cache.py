@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.files import write_bytes
 
 if TYPE_CHECKING:
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.figures import Figure
     from pipanalysis.study.layout import Layout
 
 LIBRARIES = ("great-tables", "python-docx", "matplotlib", "polars")
@@ -61,10 +63,16 @@ class RenderCache:
             write_bytes(path, made[name])
         return made
 
-    def forget(self, kind: str) -> None:
-        """Remove what this run did not use of a kind of display: table or figure."""
+    def forget(self, kind: str, displays: Sequence[Table | Figure]) -> None:
+        """Remove what was rendered of this run's displays before, and of displays that the study has no more.
+
+        Args:
+            kind: table or figure.
+            displays: all that the study has of the kind: those that this run did not render are another run's to keep.
+        """
+        of_others = {f"{kind}-{display.name}" for display in displays} - self.rendered - self.kept
         for path in self._folder.glob(f"{kind}-*"):
-            if path not in self._used:
+            if path not in self._used and path.name.rpartition("-")[0] not in of_others:
                 path.unlink(missing_ok=True)
 
     def summary(self) -> str:

@@ -46,7 +46,7 @@ from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.therapists_table import therapists_table
 from pipanalysis.display.tipping_points_figure import tipping_points_figure
 from pipanalysis.display.trajectories_figure import trajectories_figure
-from pipanalysis.errors import DataError, Problem
+from pipanalysis.errors import DataError, PlanError, Problem
 from pipanalysis.estimate.analysis_results import checked
 from pipanalysis.files import read_parquet, write_bytes, write_text
 
@@ -112,32 +112,41 @@ def tables(study: Study) -> str:
     for table in study.displays.tables:
         model = LAYOUTS[table.kind](study, table, results, allocation)
         write_table(study.layout, model, list(study.displays.formats), cache)
-    cache.forget("table")
+    cache.forget("table", study.displays.tables)
     folder = study.layout.table("", "html").parent.relative_to(study.layout.root)
     kinds = ", ".join([*study.displays.formats, "csv"])
     return f"{len(study.displays.tables)} tables as {kinds} ({folder}){cache.summary()}"
 
 
-def figures(study: Study) -> str:
-    """Render every figure of displays.yaml, or take what was rendered before where nothing of it changed.
+def figures(study: Study, names: list[str] | None = None) -> str:
+    """Render figures of displays.yaml, or take what was rendered before where nothing of it changed.
+
+    Args:
+        study: the configuration.
+        names: of the figures; by default all.
 
     Returns:
         What was done, in a line.
 
     Raises:
+        PlanError: there is no figure of a name.
         DataError: the collected results or the record of the allocation are missing or damaged.
     """
     results, allocation = read_results(study)
     cache = RenderCache(study.layout)
     without = []
-    for figure in study.displays.figures:
+    known = [figure.name for figure in study.displays.figures]
+    if unknown := [name for name in names or [] if name not in known]:
+        raise PlanError(Problem("figures", ", ".join(map(repr, unknown)), ", ".join(known)))
+    chosen = [figure for figure in study.displays.figures if not names or figure.name in names]
+    for figure in chosen:
         model = DRAWINGS[figure.kind](study, figure, results, allocation)
         write_figure(study.layout, model, _figure_files(study, model, list(study.displays.figure_formats), cache))
         without += [figure.name] if model.empty else []
-    cache.forget("figure")
+    cache.forget("figure", study.displays.figures)
     kinds = ", ".join(study.displays.figure_endings())
     folder = study.layout.figure("", "svg").parent.relative_to(study.layout.root)
-    done = f"{len(study.displays.figures)} figures as {kinds} ({folder}){cache.summary()}"
+    done = f"{len(chosen)} figures as {kinds} ({folder}){cache.summary()}"
     return done + (f"; no results for: {', '.join(without)}" if without else "")
 
 

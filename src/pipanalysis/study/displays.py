@@ -147,6 +147,11 @@ class Displays(Model):
         """Return the endings of the files of each table."""
         return [*(TABLE_ENDINGS[name] for name in self.formats), "csv"]
 
+    def figure_lots(self) -> dict[str, list[Figure]]:
+        """Return the figures in two lots, every other one, by the step of the workflow that draws them."""
+        lots = {"figures": self.figures[::2], "more_figures": self.figures[1::2]}
+        return {step: lot for step, lot in lots.items() if lot}
+
     def figure_endings(self) -> list[str]:
         """Return the endings of the files of each figure."""
         return [*self.figure_formats, "csv", "txt"]
