@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipanalysis.errors import DataError
-from pipanalysis.reproduce.environment import linear_algebra, processor
+from pipanalysis.reproduce.environment import linear_algebra, packages, processor
 from pipanalysis.reproduce.manifest import changed_outputs, manifest
 from pipanalysis.study.load import load_study
 
@@ -46,6 +46,19 @@ def test_versions_seeds_and_machine(finished: Path) -> None:
     assert found["processor"]
     assert found["blas"]
     assert all(set(entry) <= {"internal_api", "version", "architecture", "threading_layer"} for entry in found["blas"])
+
+
+def test_packages_are_those_of_the_environment_whatever_was_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = packages()
+    vendored = tmp_path / "_vendor" / "another-1.0.dist-info"
+    vendored.mkdir(parents=True)
+    (vendored / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(vendored.parent))
+    assert "another" in {dist.metadata["Name"] for dist in metadata.distributions()}
+    assert packages() == before
+    assert before["pipanalysis"] == metadata.version("pipanalysis")
 
 
 def test_processor_is_read_where_the_system_tells_it(tmp_path: Path) -> None:

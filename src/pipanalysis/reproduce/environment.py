@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import sysconfig
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,11 @@ def linear_algebra() -> list[dict[str, str]]:
 
 
 def packages() -> dict[str, str]:
-    """Return the version of every installed package, by its normalised name."""
-    found = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in metadata.distributions()}
+    """Return the version of every package of the environment, by its normalised name.
+
+    Not of all that can be imported: setuptools, once loaded, adds packages of its own to Python's path.
+    """
+    places = sorted({sysconfig.get_path(name) for name in ("purelib", "platlib")})
+    installed = metadata.distributions(path=places)
+    found = {dist.metadata["Name"].lower().replace("_", "-"): dist.version for dist in installed}
     return dict(sorted(found.items()))
