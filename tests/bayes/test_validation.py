@@ -51,7 +51,7 @@ def test_joint_model_against_separate_ones() -> None:
 @pytest.mark.parametrize("name", stored.MODELS)
 def test_stored_ranks_are_uniform(name: str) -> None:
     ranks = stored.ranks(name)
-    assert len(ranks) >= (200 if name == "joint" else 300)
+    assert len(ranks) >= 300
     assert ranks.index.is_unique
     assert stored.not_uniform(ranks) == []
 
