@@ -31,6 +31,7 @@ h1 { font-size: 1.35rem; margin: 0.8rem 0; }
 td.gt_row { white-space: nowrap; }
 td.gt_row.gt_left:not(.gt_stub) { white-space: normal; min-width: 15em; }
 .in { display: inline-block; }
+.gt_row:has(> .over) { overflow: visible !important; }
 .over { display: inline-block; width: 0; white-space: nowrap; }
 .h { display: inline-block; text-align: right; }
 .t { display: inline-block; text-align: left; white-space: pre; }
