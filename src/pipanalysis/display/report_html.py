@@ -60,6 +60,7 @@ details { font-size: 0.85rem; margin: 0.4rem 0; }
 .gt_row { padding-top: 4px !important; padding-bottom: 4px !important; }
 td.gt_row { white-space: nowrap; }
 .in { display: inline-block; }
+.gt_row:has(> .over) { overflow: visible !important; }
 .over { display: inline-block; width: 0; white-space: nowrap; }
 .h { display: inline-block; text-align: right; }
 .t { display: inline-block; text-align: left; white-space: pre; }
