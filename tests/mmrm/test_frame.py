@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipanalysis.mmrm.columns import Categorical
 from pipanalysis.mmrm.formula import parse_formula
 from pipanalysis.mmrm.frame import ModelFrame, Roles, build_frame
 from pipanalysis.mmrm.problems import ModelDataError
@@ -139,3 +140,17 @@ def test_a_transformed_response_must_stay_finite() -> None:
     assert "log(y) is not finite at id S0, visit base, row 1" in problems(trial(), "log(y) ~ arm")
     found = frame(trial().assign(y=lambda d: d["y"] + 1), "log(y) ~ arm")
     np.testing.assert_allclose(found.response, np.log(trial()["y"] + 1))
+
+
+def test_a_number_inside_c_is_a_factor() -> None:
+    data = trial().assign(site=lambda d: d["id"].factorize()[0] % 3 + 9)
+    site = frame(data, "y ~ C(site) * visit").columns["site"]
+    assert isinstance(site, Categorical)
+    assert site.levels == ("9", "10", "11")  # the order of numbers, not of text
+    np.testing.assert_array_equal(site.codes, data["site"] - 9)
+
+
+def test_a_number_that_is_also_a_factor_needs_a_column_for_each() -> None:
+    data = trial().assign(site=lambda d: d["id"].factorize()[0] % 3)
+    assert "'site' is numeric" in problems(data, "y ~ site + C(site):visit")
+    frame(data.assign(site=data["site"].astype(str)), "y ~ site + C(site):visit")

@@ -101,3 +101,17 @@ def test_simulation_is_reproducible(fit: MMRMFit) -> None:
     assert not fit.simulate(1, seed=7).equals(fit.simulate(1, seed=8))
     with pytest.raises(OptionError):
         fit.simulate(0, seed=1)
+
+
+def test_new_rows_are_read_by_the_factors_of_the_fit() -> None:
+    """A column that the formula makes a factor, C(site), is one in new data too, and has means by level."""
+    number = DATA["site"].map({"N": 1, "S": 2, "W": 3})
+    coded = MMRM(
+        "y ~ base * visit + arm * visit + C(site)", DATA.assign(site=number), subject="id", visit="visit"
+    ).fit()
+    named = MMRM(FORMULA, DATA, subject="id", visit="visit").fit()
+    new = coded.predict(DATA.assign(site=number.astype(float)).iloc[[7, 2]])
+    np.testing.assert_allclose(new["estimate"], named.predict(DATA.iloc[[7, 2]])["estimate"], rtol=1e-9)
+    means = coded.emmeans("site").table()
+    assert list(means["site"]) == ["1", "2", "3"]
+    np.testing.assert_allclose(means["estimate"], named.emmeans("site").table()["estimate"], rtol=1e-9)

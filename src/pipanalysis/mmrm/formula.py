@@ -96,6 +96,16 @@ class ModelFormula:
         """Columns on the right-hand side, in order of first appearance."""
         return tuple(dict.fromkeys(v for t in self.terms for f in t.factors for v in f.variables))
 
+    @property
+    def declared_factors(self) -> frozenset[str]:
+        """Columns inside `C(...)`: factors, numbers or not."""
+        return frozenset(v for t in self.terms for f in t.factors if f.coding for v in f.variables)
+
+    @property
+    def plain_variables(self) -> frozenset[str]:
+        """Columns on the right-hand side that stand outside `C(...)` somewhere."""
+        return frozenset(v for t in self.terms for f in t.factors if not f.coding for v in f.variables)
+
 
 @lru_cache(maxsize=512)
 def parse_formula(text: str) -> ModelFormula:

@@ -135,9 +135,17 @@ class _Reader:
         self.problems: list[str] = []
         self.notes: list[str] = []
         # A visit is a factor wherever it occurs, also when its labels are numbers (SAS: the CLASS statement).
-        factors = {roles.visit, roles.member}
+        # So is what the formula has inside C().
+        by_role = {roles.visit, roles.member}
+        factors = by_role | formula.declared_factors
         variables = dict.fromkeys((*formula.response.variables, *formula.variables))
         self.columns = {v: read_column(data[v], factor=v in factors) for v in variables}
+        for name in sorted((formula.declared_factors & formula.plain_variables) - by_role):
+            if isinstance(read_column(data[name]), Numeric):
+                self.problems.append(
+                    f"column {name!r} is numeric and stands in the formula as a factor, C({name}), and as a number: "
+                    f"give one of them a column of its own"
+                )
         self.subject, self.subject_values = read_identifier(data[roles.subject])
         self.visit = self._identifier(roles.visit)
         self.group = self._identifier(roles.group)
