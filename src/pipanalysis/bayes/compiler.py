@@ -13,8 +13,8 @@ def kernels_version() -> int:
 
     Numba looks at the file of a function alone: one compiled with what another file held before would be used again.
     """
-    names = ("kernels.py", "kernels_joint.py", "densities.py")
-    return zlib.crc32(b"".join((Path(__file__).parent / name).read_bytes() for name in names))
+    files = [path for name in ("kernels*.py", "densit*.py") for path in Path(__file__).parent.glob(name)]
+    return zlib.crc32(b"".join(path.read_bytes() for path in sorted(files)))
 
 
 def set_up_compiler() -> None:
