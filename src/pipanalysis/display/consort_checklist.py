@@ -21,7 +21,7 @@ PARTS = {
     "software": Link("Software", "software"),
 }
 """sections of the report that answer items"""
-OTHERS = "growth margins change cace dyadic bayes_effects posteriors tipping_points"
+OTHERS = "growth margins change imputation cace dyadic bayes_effects posteriors tipping_points"
 ITEMS: tuple[tuple[str, str, str], ...] = (
     ("1a", "Named as a randomised trial", ""),
     ("1b", "Structured summary", ""),
@@ -51,7 +51,7 @@ ITEMS: tuple[tuple[str, str, str], ...] = (
     ("20b", "How blinding was achieved", ""),
     ("21a", "Statistical methods for outcomes and harms", "methods"),
     ("21b", "Who is in each analysis, in which arm", "methods"),
-    ("21c", "Missing data", "methods completeness missingness tipping_points"),
+    ("21c", "Missing data", "methods completeness missingness imputation tipping_points"),
     ("21d", "Additional analyses, prespecified or post hoc", "methods"),
     ("22a", "Numbers assigned, treated, analysed", "consort flow"),
     ("22b", "Losses and exclusions with reasons", "consort flow protocol_deviations"),

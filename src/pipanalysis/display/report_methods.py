@@ -98,6 +98,11 @@ def _missing(study: Study) -> str:
     if methods_used & {"ancova", "logistic", "effect_size"}:
         said.append("Analyses of one visit at a time use the units with a value at that visit.")
     for analysis in study.plan.analyses:
+        if analysis.method == "reference_based":
+            said.append(
+                f"{analysis.label}: the arms are compared too with the missing values of those who dropped out imputed "
+                "by what each of its strategies assumes of them."
+            )
         for adjustment in analysis.delta_adjustments:
             low, high = rounding.fixed(adjustment.deltas[0], 1), rounding.fixed(adjustment.deltas[-1], 1)
             said.append(

@@ -28,6 +28,7 @@ from pipanalysis.display.forest_figure import forest_figure
 from pipanalysis.display.formats import table_html, write_table
 from pipanalysis.display.growth_table import growth_table
 from pipanalysis.display.harms_table import harms_table
+from pipanalysis.display.imputation_table import imputation_table
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
 from pipanalysis.display.missingness_figure import missingness_figure
@@ -74,6 +75,7 @@ LAYOUTS: dict[str, Callable[[Study, Table, ResultsIndex, dict[str, Any]], TableM
     "bayes_checks": bayes_checks_table,
     "therapists": therapists_table,
     "cace": cace_table,
+    "imputation": imputation_table,
     "moderators": moderators_table,
     "dyadic": dyadic_table,
     "checks": checks_table,

@@ -152,6 +152,12 @@ def method_sentence(study: Study, name: str) -> str:
             f"with one mean in all arms, then arm by time{adjusted}; REML, t with between-{study.config.study.unit} "
             "degrees of freedom"
         ),
+        "reference_based": (
+            f"missing values imputed by their mean given the {study.config.study.unit}'s observed ones, as a mixed "
+            f"model for repeated measures (arm by visit{adjusted}; unstructured covariance, REML) and the strategy "
+            "have it; then least squares at each visit with the same adjustment; standard errors by the jackknife over "
+            f"{study.config.study.unit}s, t distribution"
+        ),
         "ancova": (f"least squares at each visit{adjusted}; " + _standard_errors(study, chosen)),
         "rerandomisation": (
             f"t statistic of the analysis of covariance{adjusted}, among those of {chosen.allocations:,} allocations "

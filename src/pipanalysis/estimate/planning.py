@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, HypothesisFamily, Outcome
 
-MEANS = ("mixed_model", "growth", "mmrm", "clda", "ancova", "rerandomisation", "effect_size", "therapist", "cace")
+MEANS = (
+    "mixed_model",
+    "growth",
+    "mmrm",
+    "clda",
+    "reference_based",
+    "ancova",
+    "rerandomisation",
+    "effect_size",
+    "therapist",
+    "cace",
+)
 """methods that compare arms after baseline on outcomes that have a mean"""
 TYPE_OF_METHOD = {
     "logistic": "binary",

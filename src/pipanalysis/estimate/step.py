@@ -141,6 +141,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         mmrm,
         moderator,
         received,
+        reference_based,
         rerandomisation,
         subgroup,
     )
@@ -178,6 +179,8 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         begun = trial.study.baseline_visit
         months = {name: visit.months - (begun.months if begun else 0) for name, visit in trial.study.visits.items()}
         yield from _fit_rows(trial, scope, outcome, frame, growth.growth(frame, months))
+    elif analysis.method == "reference_based":
+        yield from model_rows(scope, reference_based.reference_based(frame, analysis), frame.baseline_sd)
     elif analysis.method in ("therapist", "cace"):
         for result in received.received(trial, analysis, frame):
             yield from model_rows(scope, result, frame.baseline_sd)

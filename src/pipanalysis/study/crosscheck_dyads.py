@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Analysis, DyadRole
 
 PLAN = "analysis.yaml"
-SHOWN_IN = {"cace": "cace", "dyadic": "dyadic", "double_programming": "double_programming"}
+SHOWN_IN = {
+    "cace": "cace",
+    "dyadic": "dyadic",
+    "double_programming": "double_programming",
+    "reference_based": "imputation",
+}
 """methods whose results one kind of table alone can lay out"""
 
 

@@ -22,6 +22,7 @@ KIND_METHODS: dict[str, tuple[str, ...]] = {
     "growth": ("growth",),
     "therapists": ("therapist", "ancova", "mmrm", "mixed_model"),
     "cace": ("cace", "ancova", "mmrm", "mixed_model"),
+    "imputation": ("reference_based", "mmrm", "clda", "mixed_model", "ancova"),
     "moderators": ("mmrm",),
     "dyadic": ("dyadic",),
     "flow": ("flow",),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Members
 
 FILE = "analysis.yaml"
-OF_SEVERAL = ("cace", "dyadic")
+OF_SEVERAL = ("cace", "dyadic", "reference_based")
 """methods that give several P values for a hypothesis, so that a family would not know which to adjust"""
 
 

@@ -37,6 +37,7 @@ class Table(Model):
     - `growth`: slopes by arm
     - `therapists`: effects with therapists counted and ignored
     - `cace`: effects of treatment received, beside those of treatment offered
+    - `imputation`: effects by what is assumed of those who dropped out
     - `moderators`: effects by the value of a moderator
     - `dyadic`: how the roles of a dyad change together
     - `checks`: residuals, influence and covariance structures of the mixed models
@@ -70,6 +71,7 @@ class Table(Model):
         "growth",
         "therapists",
         "cace",
+        "imputation",
         "moderators",
         "dyadic",
         "checks",

@@ -81,7 +81,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "describe": ("descriptives", "baseline", "effect_size", "reliable_change"),
     "mixed_model": ("mixed_model", "growth"),
     "ancova": ("ancova", "rerandomisation"),
-    "mmrm": ("mmrm", "clda"),
+    "mmrm": ("mmrm", "clda", "reference_based"),
     "binary": ("logistic", "gee"),
     "categorical": ("ordinal", "nominal", "count"),
     "safety": ("adherence", "harms", "service_use"),
@@ -186,6 +186,7 @@ class Analysis(Model):
     - `growth`: random intercept and slope in time since baseline, arm by time (statsmodels)
     - `mmrm`: unstructured or other covariance, small-sample degrees of freedom
     - `clda`: constrained longitudinal, baseline is an outcome that is equal in the arms
+    - `reference_based`: missing values imputed by what a strategy says of those who dropped out, then arms compared
     - `ancova`: one visit at a time
     - `rerandomisation`: the difference of `ancova` against those of allocations drawn anew within the strata
     - `effect_size`: Hedges' g
@@ -222,6 +223,7 @@ class Analysis(Model):
         "growth",
         "mmrm",
         "clda",
+        "reference_based",
         "ancova",
         "rerandomisation",
         "effect_size",
@@ -281,6 +283,14 @@ class Analysis(Model):
         "kenward-roger"
     )
     """mmrm and clda: degrees of freedom"""
+    strategies: Annotated[list[Literal["mar", "j2r", "cr", "cir", "lmcf"]], Field(min_length=1)] = [
+        "mar",
+        "j2r",
+        "cir",
+        "cr",
+    ]
+    """reference_based: what is assumed of a unit from the first of the visits that it misses to the end: missing at
+    random, jump to reference, copy reference, copy increments in reference, last mean carried forward"""
     checks: bool = False
     """mmrm: residuals, influence of each unit, and simpler covariance structures, from the same fit"""
     standard_error: Literal["model", "HC3", "cluster"] = "model"

@@ -1,0 +1,96 @@
+"""Treatment effects under each assumption about those who dropped out, beside those of other analyses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipanalysis.display import rounding
+from pipanalysis.display.by_visit import fill, place_of
+from pipanalysis.display.table_model import Column, TableModel, TableRow
+from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.estimate.reference_based import strategy_context
+
+if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Outcome
+
+EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
+STRATEGIES = {
+    "mar": ("Missing at random", "as those of their arm who stayed"),
+    "j2r": ("Jump to reference", "from then on at the mean of {reference}"),
+    "cir": ("Copy increments in reference", "from then on as {reference} changes, from where their arm stood"),
+    "cr": ("Copy reference", "as if they had been of {reference} from the start"),
+    "lmcf": ("Last mean carried forward", "at the mean that their arm had at their last visit"),
+}
+"""strategy → its name, and what is assumed of those who dropped out"""
+
+
+def imputation_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out the table's analyses by outcome and visit: a row for each strategy, one for other methods."""
+    model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    level = f"{rounding.level(study.plan.conf_level)} CI"
+    for arm in study.arms.values():
+        model.columns += [Column(head, arm.label) for head in ("Observed", "Imputed", "Adjusted mean")]
+    model.columns += [Column(f"Difference ({level})"), Column("P")]
+    names = fill(study, table, results, model, _rows)
+    model.notes = [*_notes(study, names), *model.notes, *table.footnotes]
+    return model
+
+
+def _notes(study: Study, names: list[str]) -> list[str]:
+    unit, reference = study.config.study.unit, study.reference_arm.label
+    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    used = dict.fromkeys(s for name in names for s in _strategies(study, name) if s)
+    assumed = [f"{STRATEGIES[s][0]}: {STRATEGIES[s][1].format(reference=reference)}." for s in used]
+    return [
+        f"Difference: {others} minus {reference}. Observed, imputed: {unit}s of the arm with a value at the visit, and "
+        "without one.",
+        f"What is assumed of those who miss a visit and all later ones. {' '.join(assumed)} Values missing before a "
+        f"later one that is there are taken as missing at random, and so are those of {reference}.",
+        "Standard errors say how far an estimate would vary in repeated trials; multiple imputation by Rubin's rules "
+        "gives larger ones where a reference is copied.",
+        *(method_sentence(study, name) for name in names),
+    ]
+
+
+def _strategies(study: Study, name: str) -> list[str]:
+    chosen = analysis(study, name)
+    return list(chosen.strategies) if chosen.method == "reference_based" else [""]
+
+
+def _rows(
+    study: Study,
+    results: ResultsIndex,
+    model: TableModel,
+    outcome: Outcome,
+    visit: str,
+    name: str,
+    arm: str,
+    label: str,
+) -> list[TableRow]:
+    contrast = f"{arm} - {study.reference_arm.name}"
+    rows = []
+    for strategy in _strategies(study, name):
+        context = strategy_context(strategy) if strategy else ""
+        own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast, context=context)
+        if own is None:
+            continue
+        digits = study.displays.digits
+        s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast, context=context)
+        cells: list[str] = []
+        record = place_of(outcome, visit, name, contrast) | {"strategy": strategy}
+        for each in study.arms:
+            n = results.stat(name, outcome.name, "n", visit=visit, arm=each)
+            imputed = results.stat(name, outcome.name, "n_missing", visit=visit, arm=each)
+            mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=each, context=context)
+            cells += [rounding.count(n), rounding.count(imputed), rounding.fixed(mean, digits.estimate)]
+            record |= {f"n_{each}": n, f"n_imputed_{each}": imputed, f"adjusted_mean_{each}": mean}
+        error = str(own["error"])
+        difference = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
+        cells += ["not estimated" if error else difference, rounding.p_value(s["p_value"], digits.p_value)]
+        model.records.append(record | {**s, "warning": own["warning"], "error": error})
+        text = f"{label}, {STRATEGIES[strategy][0].lower()}" if strategy else label
+        rows.append(TableRow(text + model.footnotes.mark(error, str(own["warning"])), tuple(cells), 1))
+    return rows

@@ -1,0 +1,1 @@
+"""Imputation of missing outcomes under stated assumptions about what follows an intercurrent event."""
