@@ -70,7 +70,7 @@ lock: .venv/made ## pin the newest packages that pyproject.toml admits, by hash
 validate: .venv/made ## long simulations: type I error, coverage (about half an hour)
 	$(BIN)/pytest -q -m validation -s
 
-simulations: .venv/made ## every estimator's coverage or type I error, into docs/simulations.md (about 5 minutes on 2 cores)
+simulations: .venv/made ## every estimator's coverage or type I error, into docs/simulations.md (about 8 minutes on 2 cores)
 	PYTHONPATH=tests $(BIN)/python -m simulations
 
 benchmark: .venv/made ## how fast, and how much memory

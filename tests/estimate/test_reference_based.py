@@ -1,0 +1,116 @@
+"""Reference-based imputation as an analysis of the plan."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from estimate import trials
+from estimate.trials import row, stat
+from pipanalysis.estimate.step import family_results
+from pipanalysis.estimate.trial_data import TrialData
+from pipanalysis.impute.conditional_mean import IncompleteTrial, conditional_mean_imputation
+
+METHOD = {"method": "reference_based"}
+CONTRAST = "treated - control"
+
+
+def trial_from(values: np.ndarray, baseline: np.ndarray, arm: np.ndarray, **options: Any) -> TrialData:
+    n, k = values.shape
+    people = pd.DataFrame({"unit": [f"u{i:02}" for i in range(n)], "arm": np.array(trials.ARMS)[arm]})
+    names = [f"month{6 * (j + 1)}" for j in range(k)]
+    wide = pd.DataFrame(values, columns=names).assign(unit=people["unit"], baseline=baseline)
+    visits = {"baseline": 0} | {name: 6 * (j + 1) for j, name in enumerate(names)}
+    configuration = trials.study([METHOD | options], visits=visits)
+    return trials.trial(configuration, people, wide.melt("unit", ["baseline", *names], "visit").dropna())
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A trial in which units drop out of both arms, one before the first visit, and one lacks the baseline value."""
+    rng = np.random.default_rng(5)
+    arm = np.arange(36) % 2
+    baseline = rng.normal(20, 4, 36)
+    values = 10 + 0.5 * baseline[:, None] + rng.normal(0, 3, (36, 2)) + 3 * arm[:, None]
+    values[::5, 1] = np.nan
+    values[10] = np.nan
+    baseline[7] = np.nan
+    return values, baseline, arm
+
+
+def test_rows_are_those_of_the_engine(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    values, baseline, arm = made
+    results = family_results(trial_from(*made), "mmrm")
+    known = np.isfinite(baseline)
+    y, base, arm = values[known], baseline[known], arm[known]
+    n = len(y)
+    X = np.zeros((n, 2, 6))
+    for v in range(2):
+        X[:, v, v], X[:, v, 2 + v], X[:, v, 4 + v] = 1, base, arm
+    X_reference = X * np.array([1, 1, 1, 1, 0, 0])
+    expected = conditional_mean_imputation(
+        IncompleteTrial(y, arm, X, X_reference, np.column_stack([np.ones(n), base, arm]), (2,)), ["j2r"]
+    )["j2r"]
+    for j, visit in enumerate(("month6", "month12")):
+        at = {"visit": visit, "context": "strategy=j2r"}
+        assert stat(results, "estimate", contrast=CONTRAST, **at) == pytest.approx(expected.effects[0, j], rel=1e-6)
+        assert stat(results, "std_error", contrast=CONTRAST, **at) == pytest.approx(expected.effects_se[0, j], rel=1e-4)
+        for k, name in enumerate(trials.ARMS):
+            assert stat(results, "estimate", arm=name, **at) == pytest.approx(expected.means[k, j], rel=1e-6)
+        assert stat(results, "df", contrast=CONTRAST, **at) == n - 3
+
+
+def test_who_is_observed_imputed_and_left_out_is_counted(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    values, baseline, arm = made
+    results = family_results(trial_from(*made), "mmrm")
+    known = np.isfinite(baseline)
+    assert stat(results, "n_units") == known.sum() == 35
+    for j, visit in enumerate(("month6", "month12")):
+        for k, name in enumerate(trials.ARMS):
+            there = np.isfinite(values[known & (arm == k), j])
+            assert stat(results, "n", visit=visit, arm=name) == there.sum()
+            assert stat(results, "n_missing", visit=visit, arm=name) == (~there).sum()
+    assert "left out for want of the baseline value: 1 unit(s)" in row(results, "fit_status")["warning"]
+
+
+def test_strategies_are_those_of_the_plan(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    results = family_results(trial_from(*made, strategies=["cir", "lmcf"]), "mmrm")
+    assert set(results["context"]) == {"", "strategy=cir", "strategy=lmcf"}
+
+
+def test_jumping_to_reference_shrinks_the_effect(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """The whole trial's effect is as large at both visits, so a jump takes about the share of those lost away."""
+    results = family_results(trial_from(*made), "mmrm")
+    at = {"visit": "month12", "contrast": CONTRAST}
+    mar, j2r = (stat(results, "estimate", context=f"strategy={s}", **at) for s in ("mar", "j2r"))
+    assert 0 < j2r < mar
+
+
+def test_what_cannot_be_imputed_says_why(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    values, baseline, arm = made
+    gone = values.copy()
+    gone[arm == 1, 1] = np.nan
+    results = family_results(trial_from(gone, baseline, arm), "mmrm")
+    missing = row(results, "estimate", visit="month12", contrast=CONTRAST, context="strategy=j2r")
+    assert np.isnan(missing["stat"])
+    assert "too few observed at month12" in missing["error"]
+    assert np.isfinite(stat(results, "estimate", visit="month6", contrast=CONTRAST, context="strategy=j2r"))
+    flat = family_results(trial_from(np.ones_like(values), baseline, arm), "mmrm")
+    assert row(flat, "fit_status")["stat_label"] == "failed"
+    assert "no variation" in row(flat, "fit_status")["error"]
+
+
+def test_beat_the_blues_with_strata(beat_the_blues: Callable[..., TrialData]) -> None:
+    """A real trial with much dropout: everything is estimated, and missing at random is near the mixed model."""
+    both = beat_the_blues(METHOD | {"strategies": ["mar", "j2r"]})
+    results = family_results(both, "mmrm")
+    mixed = family_results(beat_the_blues({"method": "mmrm"}), "mmrm")
+    for visit in ("month2", "month3", "month5", "month8"):
+        at = {"visit": visit, "contrast": CONTRAST}
+        se = stat(mixed, "std_error", **at)
+        assert stat(results, "estimate", context="strategy=mar", **at) == pytest.approx(
+            stat(mixed, "estimate", **at), abs=0.25 * se
+        )
+        assert stat(results, "std_error", context="strategy=mar", **at) == pytest.approx(se, rel=0.15)
