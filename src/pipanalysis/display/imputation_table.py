@@ -48,7 +48,8 @@ def _notes(study: Study, names: list[str]) -> list[str]:
         f"Difference: {others} minus {reference}. Observed, imputed: {unit}s of the arm with a value at the visit, and "
         "without one.",
         f"What is assumed of those who miss a visit and all later ones. {' '.join(assumed)} Values missing before a "
-        f"later one that is there are taken as missing at random, and so are those of {reference}.",
+        f"later one that is there are taken as missing at random, and so are those of {reference}"
+        + (" unless the last mean is carried forward." if "lmcf" in used else "."),
         "Standard errors say how far an estimate would vary in repeated trials; multiple imputation by Rubin's rules "
         "gives larger ones where a reference is copied.",
         *(method_sentence(study, name) for name in names),
