@@ -107,13 +107,18 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, damaged, or lacks one of ``columns``.
     """
-    import pandas as pd
     import pyarrow as pa
+    from pyarrow import parquet
 
     if not path.is_file():
         raise DataError(Problem(str(path), "no such file", "the output of an earlier step of the workflow"))
     try:
-        return pd.read_parquet(path, columns=columns, engine="pyarrow")
+        # Without threads: Arrow waits for ever for threads that the system did not let it begin.
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            frame: pd.DataFrame = file.read(columns, use_threads=False).to_pandas(use_threads=False)
+        return frame if columns is None else frame[columns]
+    except MemoryError:  # Arrow's own is an ArrowException too, and no fault of the file
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         found = str(error).partition("\n")[0]
         hint = "remove it and run the workflow again"
