@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from pipanalysis.errors import PipError
+from pipanalysis.memory import SAMPLER_ADDRESSES, ScarceMemoryError, refuse_scarce_memory
 from pipanalysis.mmrm.command import register as register_mmrm
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # Small matrices are slower on several BLAS threads; must be set before numpy is imported.
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+# The other pools of Arrow set a gigabyte of addresses aside at the start, which a limited process may not have.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 app = typer.Typer(
     help="Analysis of a randomised controlled trial: from the raw visit files to the tables of the paper.",
@@ -157,6 +160,8 @@ def estimate(
     quiet: Quiet = False,
 ) -> None:
     """Carry out the plan's analyses of method families, in one process."""
+    if "bayes" in families:
+        refuse_scarce_memory(addresses=SAMPLER_ADDRESSES)
     from pipanalysis.estimate.step import estimate as step
 
     loaded = _load(study)
@@ -277,18 +282,24 @@ def report(study: StudyFolder = HERE) -> None:
 register_mmrm(app)
 
 
-def _say_no_memory() -> NoReturn:
-    sys.stderr.write("memory: not enough for this step; nothing was written. Run fewer steps at once (--cores 1)\n")
+def _say_no_memory(found: str = "not enough for this step") -> NoReturn:
+    sys.stderr.write(f"memory: {found}; nothing was written. Run fewer steps at once (--cores 1)\n")
     sys.exit(16)
 
 
 def _for_want_of_memory(error: BaseException | None) -> bool:
-    """Tell whether a library could not be loaded because the system gave it no memory."""
+    """Tell whether a library could not be loaded, or no thread begun, because the system gave it no memory."""
+    told = (
+        "failed to map segment",
+        "cannot allocate memory",
+        "can't start new thread",
+        "failed to launch worker thread",
+    )
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         text = str(error).casefold()
-        if isinstance(error, MemoryError) or "failed to map segment" in text or "cannot allocate memory" in text:
+        if isinstance(error, MemoryError) or any(words in text for words in told):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -297,17 +308,17 @@ def _for_want_of_memory(error: BaseException | None) -> bool:
 def main() -> None:
     """Run the command line; a user's error is printed without a traceback and gives its own exit status."""
     try:
+        if "numpy" not in sys.modules:
+            refuse_scarce_memory()
         app()
     except PipError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(141)
+    except ScarceMemoryError as error:
+        _say_no_memory(str(error))
     except MemoryError:
-        _say_no_memory()
-    except ImportError as error:
-        if not _for_want_of_memory(error):
-            raise
         _say_no_memory()
     except OSError as error:
         if error.errno == errno.ENOMEM:
@@ -315,3 +326,7 @@ def main() -> None:
         place = f" {error.filename}" if error.filename else ""
         sys.stderr.write(f"file system: {error.strerror or error}{place}\n")
         sys.exit(15)
+    except Exception as error:  # any but one for want of memory keeps its traceback
+        if not _for_want_of_memory(error):
+            raise
+        _say_no_memory()

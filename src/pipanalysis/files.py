@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: every writer writes aside and renames."""
+"""Files and folders appear whole or not at all: every writer writes aside and renames."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
@@ -30,11 +31,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     process that was killed left behind is removed when the file is next written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{escape(path.stem)}.*{escape(path.suffix)}"):
-        made = re.fullmatch(rf"\.{re.escape(path.stem)}\.(\d+)-[0-9a-f]{{8}}{re.escape(path.suffix)}", left.name)
-        if made and not _running(int(made[1])):
-            left.unlink(missing_ok=True)
-    aside = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    for left in _left_by_the_killed(path.parent, path.stem, path.suffix):
+        left.unlink(missing_ok=True)
+    aside = path.with_name(_aside(path.stem, path.suffix))
     try:
         aside.touch()  # a folder that cannot be written is told in the system's words, not in some writer's
         yield aside
@@ -43,6 +42,34 @@ def whole_file(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_aside(parent: Path, name: str) -> Iterator[Path]:
+    """Give an empty folder below ``parent`` to write to, which is removed at the end with what is still in it.
+
+    Its name starts with a dot and names the process; those that killed processes left behind are removed first.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in _left_by_the_killed(parent, name, ""):
+        shutil.rmtree(left, ignore_errors=True)
+    aside = parent / _aside(name, "")
+    try:
+        aside.mkdir()
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(stem: str, ending: str) -> str:
+    return f".{stem}.{os.getpid()}-{secrets.token_hex(4)}{ending}"
+
+
+def _left_by_the_killed(parent: Path, stem: str, ending: str) -> Iterator[Path]:
+    for left in parent.glob(f".{escape(stem)}.*{escape(ending)}"):
+        made = re.fullmatch(rf"\.{re.escape(stem)}\.(\d+)-[0-9a-f]{{8}}{re.escape(ending)}", left.name)
+        if made and not _running(int(made[1])):
+            yield left
 
 
 def _running(process: int) -> bool:
@@ -107,13 +134,18 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, damaged, or lacks one of ``columns``.
     """
-    import pandas as pd
     import pyarrow as pa
+    from pyarrow import parquet
 
     if not path.is_file():
         raise DataError(Problem(str(path), "no such file", "the output of an earlier step of the workflow"))
     try:
-        return pd.read_parquet(path, columns=columns, engine="pyarrow")
+        # Without threads: Arrow waits for ever for threads that the system did not let it begin.
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            frame: pd.DataFrame = file.read(columns, use_threads=False).to_pandas(use_threads=False)
+        return frame if columns is None else frame[columns]
+    except MemoryError:  # Arrow's own is an ArrowException too, and no fault of the file
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         found = str(error).partition("\n")[0]
         hint = "remove it and run the workflow again"

@@ -94,3 +94,18 @@ def test_a_result_that_changed_is_refused(finished: Path, root: Path, tmp_path: 
 def test_refusals(finished: Path, root: Path, workflow: str, out: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         crate(load_study(finished), root / workflow, finished / out, DAY)
+
+
+def test_one_that_breaks_off_leaves_nothing(
+    finished: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rocrate.rocrate import ROCrate
+
+    def half(_: object, folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ROCrate, "write", half)
+    with pytest.raises(OSError, match="No space left"):
+        crate(load_study(finished), root / "Snakefile", tmp_path / "crates" / "crate", DAY)
+    assert list((tmp_path / "crates").iterdir()) == []

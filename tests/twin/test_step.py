@@ -5,6 +5,9 @@ import itertools
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -291,6 +294,27 @@ def test_same_seed_same_bytes_another_seed_others(tmp_path: Path) -> None:
     raw = [name for name in one if name.startswith("data/")]
     assert len(raw) == 5
     assert all(one[name] != other[name] for name in raw)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pipanalysis.twin.step as step
+from pipanalysis.study.load import load_study
+step.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+step.twin(load_study(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+def test_one_that_is_killed_leaves_nothing_once_it_is_made_again(tmp_path: Path) -> None:
+    folder, out = confidential_study(tmp_path / "real", 60), tmp_path / "twins" / "one"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(out)], check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert len(list(out.parent.iterdir())) == 1  # never two: the second run has removed the first one's
+    assert not out.exists()
+    twin(load_study(folder), out)
+    assert list(out.parent.iterdir()) == [out]
 
 
 # ---- refusals

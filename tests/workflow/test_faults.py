@@ -285,19 +285,6 @@ def test_a_disk_that_is_full_leaves_the_old_files(folder: Path, size: int) -> No
     assert after["results/estimates.csv"] == before["results/estimates.csv"]
 
 
-def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from pipanalysis import cli
-
-    def exhausted() -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(cli, "app", exhausted)
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 16
-    assert capsys.readouterr().err.startswith("memory: not enough")
-
-
 STARVED = """
 import resource, sys
 from pathlib import Path

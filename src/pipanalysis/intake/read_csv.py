@@ -54,7 +54,9 @@ def read_csv(file: RawFile, path: Path, name: str) -> RawTable:
     try:
         table = pa.csv.read_csv(
             io.BytesIO(f"{text}\n".encode()),
-            read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1 + _leading_blank(text).count("\n")),
+            read_options=pa.csv.ReadOptions(
+                use_threads=False, column_names=header, skip_rows=1 + _leading_blank(text).count("\n")
+            ),
             parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, check_utf8=False

@@ -65,6 +65,8 @@ def _read(kind: str, path: Path, options: dict[str, Any]) -> tuple[pd.DataFrame,
     }
     try:
         frame, metadata = readers[kind](path, **options)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file can break its reader anywhere
         return str(error)
     single = [column for column, held in metadata.readstat_variable_types.items() if held == "float"]
@@ -79,6 +81,8 @@ def _parquet(path: Path, name: str) -> pd.DataFrame:
         table = parquet.read_table(path)
         table.validate(full=True)
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file can break its reader anywhere
         found = str(error).partition("\n")[0]
         raise DataError(Problem(name, f"cannot be read: {found}", "a whole Parquet file")) from None

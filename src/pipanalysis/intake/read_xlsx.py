@@ -33,6 +33,8 @@ def read_xlsx(file: RawFile, path: Path, name: str) -> RawTable:
 
     try:
         book = openpyxl.load_workbook(path, data_only=False)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file can break its reader anywhere
         raise DataError(Problem(name, f"cannot be read as a workbook: {error}", "an xlsx file")) from None
     sheets: dict[str, Any] = {sheet.title: sheet for sheet in book.worksheets}

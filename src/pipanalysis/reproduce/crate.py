@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.errors import ConfigError, DataError, Problem
+from pipanalysis.files import folder_aside
 from pipanalysis.reproduce.fingerprint import PACKAGE
 from pipanalysis.reproduce.manifest import changed_outputs, read_record, result_files
 
@@ -83,7 +84,9 @@ def crate(
     if report is not None:
         of_run = {"name": "Snakemake's report of the run", "encodingFormat": "text/html"}
         made.add_file(report, "workflow-report.html", properties=of_run)
-    made.write(out)
+    with folder_aside(out.parent, out.name) as aside:
+        made.write(aside)
+        aside.rename(out)
     return f"{len(action['result'])} results, {len(action['object'])} inputs named ({out / 'ro-crate-metadata.json'})"
 
 

@@ -91,7 +91,7 @@ def _in_tables(name: str, path: Path, units: list[str], keys: set[str]) -> Itera
     import pandas as pd
 
     if path.suffix == ".parquet":
-        table = pd.read_parquet(path)
+        table = read_parquet(path)
     elif path.suffix == ".csv":
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     else:

@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipanalysis.files import read_parquet
+
 PNG = b"\x89PNG\r\n\x1a\n"
 IMAGE_DATA = (b"IDAT", b"fdAT")
 EMBEDDED = re.compile(rb"(data:[\w/+.;=-]*;base64,)[A-Za-z0-9+/=\s]+")
@@ -64,7 +66,7 @@ def parquet_words(path: Path) -> list[str]:
     schema = pq.read_schema(path)
     kept = {key: value for key, value in (schema.metadata or {}).items() if key != b"ARROW:schema"}
     words = [*schema.names, *(f"{key!r} {value!r}" for key, value in kept.items())]
-    table = pd.read_parquet(path)
+    table = read_parquet(path)
     for column in table.columns:
         if not pd.api.types.is_numeric_dtype(table[column].dtype):
             words += table[column].dropna().astype(str).unique().tolist()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from pipanalysis.errors import ConfigError, Problem
-from pipanalysis.files import sha256, write_csv, write_json
+from pipanalysis.files import folder_aside, sha256, write_csv, write_json
 from pipanalysis.progress_bar import steps
 from pipanalysis.schedule import target_dates
 from pipanalysis.simulate.events import event_tables, therapists
@@ -27,9 +24,6 @@ from pipanalysis.simulate.write import write_sheet
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.simulation import Simulation
-
-ASIDE = ".simulate-"
-"""how the name of the folder begins in which a simulation is written before it takes its place"""
 
 
 def simulate(
@@ -60,27 +54,24 @@ def simulate(
     planted = Planted()
     layout, allocation = study.layout, study.allocation
     paths = [*(file.path for file in study.config.files), allocation.path]
-    layout.raw.mkdir(parents=True, exist_ok=True)
-    for left in layout.raw.glob(f"{ASIDE}*"):  # of a run that was killed
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=layout.raw, prefix=ASIDE) as aside:
+    with folder_aside(layout.raw, "simulate") as aside:
         for file in steps(study.config.files, "writing", show=progress):
             values = events[file.events.name] if file.events else _rows(people, visits, file.visit)
             page = sheet(study, file, values)
             if not clean:
                 plant(study, simulation, page, people, faults, planted)
-            write_sheet(page, Path(aside) / file.path)
+            write_sheet(page, aside / file.path)
         arms = people.loc[:, ["unit", "arm"]].set_axis([allocation.key, allocation.arm], axis=1)
-        write_csv(Path(aside) / allocation.path, arms)
+        write_csv(aside / allocation.path, arms)
         # The sums go first, so that whatever a kill leaves behind is known to be ours.
         for path in paths:
             (layout.raw / path).unlink(missing_ok=True)
-        sums = {path: sha256(Path(aside) / path) for path in paths}
+        sums = {path: sha256(aside / path) for path in paths}
         truth = _truth(study, simulation)
         write_json(layout.truth, {"seed": chosen, "units": len(people), "clean": clean, **truth, "files": sums})
         for path in paths:
             (layout.raw / path).parent.mkdir(parents=True, exist_ok=True)
-            (Path(aside) / path).replace(layout.raw / path)
+            (aside / path).replace(layout.raw / path)
     key = planted.frame()
     write_csv(layout.faults, key)
     unit = study.config.study.unit

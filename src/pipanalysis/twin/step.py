@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 import yaml
 
 from pipanalysis.errors import ConfigError, DataError, DisclosureError, Problem
-from pipanalysis.files import write_csv, write_json, write_text
+from pipanalysis.files import folder_aside, write_csv, write_json, write_text
 from pipanalysis.simulate.write import WRITTEN, write_sheet
 from pipanalysis.twin.copies import nearest_distances, without_copies
 from pipanalysis.twin.events import draw_events
@@ -71,9 +70,7 @@ def twin(study: Study, out: Path, *, seed: int | None = None, min_cell: int | No
     _withdraw_after_last_visit(study, source, units.values)
     keys = {key for one in source.files.values() for key in one.keys} | set(source.units)
     names = new_identifiers(keys, len(source.units), generator)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".twin-") as folder:
-        aside = Path(folder) / "study"
+    with folder_aside(out.parent, out.name) as aside:
         _copy_config(study, aside)
         events: dict[str, dict[str, int]] = {}
         for name, one in source.files.items():
