@@ -276,18 +276,22 @@ def test_residuals_are_drawn_where_their_quantiles_are_results() -> None:
 
 
 def test_the_size_of_residuals_is_drawn_by_bin_of_the_fitted_means() -> None:
-    study = made.study(["Depression"], [made.figure("scale_location", "primary")])
+    study = made.study(["Depression", "Stress"], [made.figure("scale_location", "primary")])
     of = made.scope(study, "primary", "o0")
     names = ("fitted_mean", "root_residual", "root_residual_q1", "root_residual_q3", "n_in_bin")
     values = {1: (11.5, 0.7, 0.5, 1.0, 14), 2: (17.0, 0.9, 0.6, 1.2, 13)}
     bins = {i: dict(zip(names, own, strict=True)) for i, own in values.items()}
     rows = [of.row(k, v, context=f"check=scale bin={i:02d}") for i, own in bins.items() for k, v in own.items()]
+    far = dict(zip(names, (3.0, 1.5, 1.0, 2.5, 10), strict=True))
+    rows += [made.scope(study, "primary", "o1").row(k, v, context="check=scale bin=01") for k, v in far.items()]
     model = DRAWINGS["scale_location"](study, study.displays.figures[0], made.index(rows), made.OPEN)
     where = {"analysis": "primary", "outcome": "o0"}
-    assert model.records == [where | {"bin": i} | own for i, own in bins.items()]
+    assert model.records[:2] == [where | {"bin": i} | own for i, own in bins.items()]
     assert "bins of 10 participants or more" in model.notes[0]
-    assert "1 outcome(s): Depression" in model.alternative
-    (axes,) = figure_axes(model)
+    assert "2 outcome(s): Depression; Stress" in model.alternative
+    axes, _ = figure_axes(model)
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > 2.5  # the panels have one scale, on which every bar is whole
     points = next(line for line in axes.lines if line.get_marker() == "o")
     assert points.get_xydata().tolist() == [[11.5, 0.7], [17.0, 0.9]]
     normal = next(line for line in axes.lines if line.get_color() == "#999999")

@@ -62,7 +62,8 @@ def scale_location_figure(
     model.size = panels_size(len(panels))
 
     def draw(body: SubFigure) -> None:
-        for axes, bins in zip(panel_axes(body, list(panels), sharex=False), panels.values(), strict=True):
+        all_axes = panel_axes(body, list(panels), sharex=False)
+        for axes, bins in zip(all_axes, panels.values(), strict=True):
             axes.axhspan(*NORMAL_QUARTILES, color="#999999", alpha=0.2, linewidth=0)
             axes.axhline(NORMAL_MEAN, color="#999999", linewidth=0.8)
             for own in bins:
@@ -70,7 +71,7 @@ def scale_location_figure(
                 axes.plot([own["fitted_mean"]] * 2, ends, color=COLOURS[1], linewidth=0.9)
             at = [own["fitted_mean"] for own in bins]
             axes.plot(at, [own["root_residual"] for own in bins], "o-", color=COLOURS[1], markersize=3, linewidth=0.6)
-            axes.set_ylim(bottom=0)
+        all_axes[0].set_ylim(bottom=0)  # of all panels; after the last, since limits that are set no longer grow
         body.supxlabel("Fitted mean", fontsize="medium")
         body.supylabel("Root of the residual's size", fontsize="medium")
 
