@@ -263,7 +263,9 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
         named = f"{characteristic_label(study, of)} at baseline" if of else "baseline"
         terms.append(f"{named} by visit" if by_visit else named)
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
-    terms += [mid_sentence(characteristic_label(study, name)) for name in names]
+    for name in names:
+        label = mid_sentence(characteristic_label(study, name))
+        terms.append(f"{label} at baseline" if name in study.scores else label)
     return f", adjusted for {', '.join(terms)}" if terms else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -178,6 +178,31 @@ class Study:
         )
 
 
+ALLOWED = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+    "too_short": "{min_length} or more of them",
+    "date_type": "a date, as 2007-06-18",
+    "date_parsing": "a date, as 2007-06-18",
+    "date_from_datetime_parsing": "a date, as 2007-06-18",
+}
+"""what is allowed, by the type of pydantic's error; of others, pydantic's own words"""
+
+
 def load_study(folder: Path) -> Study:
     """Read and cross-check a study folder's configuration.
 
@@ -239,18 +264,24 @@ def _no_analysis(layout: Layout, problems: list[Problem]) -> tuple[Plan, Display
 
 def validation_problems(error: ValidationError, model: type[BaseModel], file: YamlFile) -> list[Problem]:
     """Turn pydantic's errors into problems that name the file, line, key, what was found and what is allowed."""
-    problems = []
+    problems: dict[tuple[str, str], Problem] = {}
     for detail in error.errors():
         location = tuple(part for part in detail["loc"] if _in_file(part, detail["loc"], file))
-        problems.append(_problem(detail, location, model, file))
-    return list(dict.fromkeys(problems))
+        problem = _problem(detail, location, model, file)
+        before = problems.get((problem.where, problem.found))
+        if before and problem.allowed not in before.allowed.split(" or "):  # what a union allows, each of its kinds
+            problem = replace(
+                before, allowed=f"{before.allowed} or {problem.allowed}", hint=before.hint or problem.hint
+            )
+        problems[problem.where, problem.found] = problem
+    return list(problems.values())
 
 
 def _in_file(part: str | int, location: Location, file: YamlFile) -> bool:
     """Tell a key of the file from the tags that pydantic adds for the branches of a union."""
-    if isinstance(part, int) or part == location[-1]:
+    if isinstance(part, int):
         return True
-    return "[" not in part and any(part in known for known in file.lines)
+    return "[" not in part and (part == location[-1] or any(part in known for known in file.lines))
 
 
 def _problem(detail: ErrorDetails, location: Location, model: type[BaseModel], file: YamlFile) -> Problem:
@@ -270,7 +301,8 @@ def _problem(detail: ErrorDetails, location: Location, model: type[BaseModel], f
     if kind == "string_pattern_mismatch":
         described = _description_at(model, location)
         return Problem(file.where(location), found, described or f"text that matches {context.get('pattern')}")
-    return Problem(file.where(location), found, detail["msg"].removeprefix("Value error, "))
+    allowed = ALLOWED.get(kind, "").format(**context) or detail["msg"].removeprefix("Value error, ")
+    return Problem(file.where(location), found, allowed)
 
 
 def nearest(name: str, allowed: typing.Iterable[str]) -> str:
