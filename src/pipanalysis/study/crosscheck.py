@@ -22,6 +22,7 @@ from pipanalysis.study.crosscheck_options import check_options
 from pipanalysis.study.crosscheck_progress import check_progress
 from pipanalysis.study.crosscheck_received import check_received
 from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
+from pipanalysis.study.validation import nearest
 from pipanalysis.study.yaml_file import Location, YamlFile
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_progress,
         _synthetic,
     ]
-    from pipanalysis.study.load import nearest
-
     problems = []
     for check in checks:
         for finding in check(study):
