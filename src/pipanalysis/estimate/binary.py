@@ -264,7 +264,7 @@ def _bootstrapped(
             limits = drawn[one.arm]
             low, high = limits.difference if one.name == "risk_difference" else limits.ratio
             further = {"bootstrap_low": low, "bootstrap_high": high, "n_resamples": float(limits.resamples)}
-            found.append(replace(one, further=further))
+            found.append(replace(one, further=dict(one.further) | further))
         else:
             found.append(one)
     return found
