@@ -210,5 +210,5 @@ def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_
 
 def test_covariate_with_one_value_is_not_adjusted_for_and_this_is_said() -> None:
     results = family_results(with_stratum(["a"] * 10), "ancova")
-    assert "not adjusted for site" in row(results, "fit_status")["warning"]
+    assert "not adjusted for Site" in row(results, "fit_status")["warning"]
     assert stat(results, "df") == 8

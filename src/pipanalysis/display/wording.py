@@ -230,8 +230,8 @@ def method_sentence(study: Study, name: str) -> str:
             "proportion, Newcombe's of a difference, Welch's of a difference of contacts; no test is made"
         ),
         "harms": (
-            "units counted once however many events they had; Clopper-Pearson limits of a proportion, Newcombe's of a "
-            "difference; no test is made"
+            f"{study.config.study.unit}s counted once however many events they had; Clopper-Pearson limits of a "
+            "proportion, Newcombe's of a difference; no test is made"
         ),
     }
     found = study.statuses[name]
