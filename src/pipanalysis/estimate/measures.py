@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray
 
 
+EXACT_TEST = "test=exact"
+"""context of an exact test that stands beside a model"""
+PENALISED_ODDS = "penalised_odds_ratio"
+"""name of an odds ratio by penalised likelihood that stands beside that of maximum likelihood"""
+
+
 class NoModelError(Exception):
     """The planned model cannot be fitted, and a simpler analysis takes its place; the message says why."""
 

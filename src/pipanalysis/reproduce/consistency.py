@@ -105,7 +105,7 @@ def _interval(own: Stats, group: Key, level: float) -> Checked:
     se, tail = own["std_error"], 0.5 + level / 2
     by_t = _has(own, "df")
     method = group[KEY.index("method")]
-    if not by_t and "delta" not in method:
+    if not by_t and ("delta" not in method or _of_profile(group)):
         return
     measured = group[KEY.index("context")].startswith("measure=")  # risks, means and ratios, on scales of their own
     quantile = float(stats.t.ppf(tail, own["df"]) if by_t else stats.norm.ppf(tail))
@@ -116,6 +116,12 @@ def _interval(own: Stats, group: Key, level: float) -> Checked:
         for scale, of_scale in _scales(estimate, low, high, se, ratio=not by_t or measured)
     )
     yield "intervals", right, "the limits do not follow from estimate, standard error and degrees of freedom"
+
+
+def _of_profile(group: Key) -> bool:
+    """Tell odds ratios whose limits and P value are of a profile penalised likelihood."""
+    measure = group[KEY.index("context")].removeprefix("measure=")
+    return measure == "penalised_odds_ratio" or (measure == "odds_ratio" and "profile" in group[KEY.index("method")])
 
 
 def _scales(
@@ -154,11 +160,10 @@ def _measure_test(own: Stats, group: Key, _level: float) -> Checked:
     from scipy import stats
 
     measure = group[KEY.index("context")].removeprefix("measure=").partition(";")[0]
-    method = group[KEY.index("method")]
     if measure == group[KEY.index("context")] or not _has(own, "estimate", "std_error", "p_value"):
         return
     of_ratio = measure.endswith("_ratio")
-    if not (of_ratio or measure.endswith("_difference")) or (of_ratio and "profile" in method) or own["std_error"] <= 0:
+    if not (of_ratio or measure.endswith("_difference")) or _of_profile(group) or own["std_error"] <= 0:
         return
     size = abs(math.log(own["estimate"]) if of_ratio else own["estimate"]) / own["std_error"]
     wanted = 2 * float(stats.t.sf(size, own["df"]) if _has(own, "df") else stats.norm.sf(size))
