@@ -15,6 +15,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
+from scipy.stats import chi2, norm
 
 from display import results as made
 from display.models import HARD
@@ -73,6 +74,12 @@ def texts(model: FigureModel) -> Iterator[tuple[str, Any]]:
             if text.get_text().strip() and seen:
                 yield text.get_text(), text.get_window_extent(renderer)
         yield "", figure.bbox
+
+
+def figure_axes(model: FigureModel) -> list[Axes]:
+    """Return the axes of a figure that are seen."""
+    with mpl.rc_context(STYLE):
+        return [axes for axes in drawn(model).findobj(Axes) if axes.get_visible()]
 
 
 def _out_of_view(axes: Any) -> list[Text]:
@@ -244,7 +251,7 @@ def test_a_trial_without_a_screening_log_starts_with_randomisation() -> None:
     assert "Randomised (n\u00a0=\u00a040)" in shown(svg)
 
 
-@pytest.mark.parametrize("kind", [*ROWS, "residuals"])
+@pytest.mark.parametrize("kind", [*ROWS, "residuals", "scale_location"])
 def test_a_figure_without_results_says_so_in_one_line(kind: str) -> None:
     study = made.study(["Depression"], [made.figure(kind, *ANALYSES.get(kind, ("primary",)))])
     model = DRAWINGS[kind](study, study.displays.figures[0], made.index([]), made.OPEN)
@@ -266,6 +273,31 @@ def test_residuals_are_drawn_where_their_quantiles_are_results() -> None:
         (0.95, 1.6),
     ]
     assert "Normal quantile" in shown(rendered(model, ["svg"])["svg"].decode())
+
+
+def test_the_size_of_residuals_is_drawn_by_bin_of_the_fitted_means() -> None:
+    study = made.study(["Depression", "Stress"], [made.figure("scale_location", "primary")])
+    of = made.scope(study, "primary", "o0")
+    names = ("fitted_mean", "root_residual", "root_residual_q1", "root_residual_q3", "n_in_bin")
+    values = {1: (11.5, 0.7, 0.5, 1.0, 14), 2: (17.0, 0.9, 0.6, 1.2, 13)}
+    bins = {i: dict(zip(names, own, strict=True)) for i, own in values.items()}
+    rows = [of.row(k, v, context=f"check=scale bin={i:02d}") for i, own in bins.items() for k, v in own.items()]
+    far = dict(zip(names, (3.0, 1.5, 1.0, 2.5, 10), strict=True))
+    rows += [made.scope(study, "primary", "o1").row(k, v, context="check=scale bin=01") for k, v in far.items()]
+    model = DRAWINGS["scale_location"](study, study.displays.figures[0], made.index(rows), made.OPEN)
+    where = {"analysis": "primary", "outcome": "o0"}
+    assert model.records[:2] == [where | {"bin": i} | own for i, own in bins.items()]
+    assert "bins of 10 participants or more" in model.notes[0]
+    assert "2 outcome(s): Depression; Stress" in model.alternative
+    axes, _ = figure_axes(model)
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > 2.5  # the panels have one scale, on which every bar is whole
+    points = next(line for line in axes.lines if line.get_marker() == "o")
+    assert points.get_xydata().tolist() == [[11.5, 0.7], [17.0, 0.9]]
+    normal = next(line for line in axes.lines if line.get_color() == "#999999")
+    assert normal.get_ydata()[0] == pytest.approx(norm.expect(lambda z: abs(z) ** 0.5), rel=1e-6)
+    band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
+    assert (band.y0, band.y1) == pytest.approx(tuple(chi2.ppf((0.25, 0.75), 1) ** 0.25))
 
 
 @pytest.mark.parametrize("form", ["svg", "pdf", "png"])

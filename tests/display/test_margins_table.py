@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipanalysis.display.margins_table import conclusion
+from pipanalysis.display.margins_table import bounds, conclusion
+from pipanalysis.study.plan import Margin
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,17 @@ def test_conclusion(noninferior: float, equivalent: float, inferior: float, kind
         "shows_inferiority": inferior,
     }
     assert conclusion(against, kind) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "better", "words"),
+    [
+        ("equivalence", "lower", "−5 to 5"),
+        ("equivalence", "higher", "−5 to 5"),
+        ("non_inferiority", "lower", "below 5"),
+        ("non_inferiority", "higher", "above −5"),
+    ],
+)
+def test_where_the_interval_must_lie(kind: str, better: str, words: str) -> None:
+    margin = Margin.model_validate({"outcome": "y", "margin": 5, "kind": kind})
+    assert bounds(margin, better) == words

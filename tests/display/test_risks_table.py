@@ -9,7 +9,7 @@ import pytest
 
 from display.test_tables import MINUS, Page, shown
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.estimate.measures import Measure, MeasuredResult, measure_rows
+from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, measure_rows
 from pipanalysis.estimate.model_result import Extra, ModelResult, Status
 from pipanalysis.files import sha256, write_json
 from pipanalysis.study.load import Study, load_study
@@ -66,6 +66,23 @@ def test_risks_are_shown_rounded_and_kept_whole(study: Study) -> None:
     assert tuple(record[["n_control", "events_control", "n_pip", "events_pip"]]) == (29, 20, 27, 14)
     assert record["risk_pip"] == 0.53465
     assert (record["method"], record["fit_status"]) == ("logistic ml delta", "ok")
+
+
+def test_what_stands_beside_a_sparse_cell_is_shown_below(study: Study) -> None:
+    rows = risks(study)
+    analysis = next(one for one in study.plan.analyses if one.name == "binary_case")
+    outcome = study.outcomes["cesd_case"]
+    scope = Scope(analysis, outcome.name, outcome.domain, 0.95, analysis.method)
+    beside = Measure("penalised_odds_ratio", "pip", "control", 0.4123, 0.7, 0.1049, 1.6012, 0.20149)
+    tested = [FitTest("test=exact", "pip", "control", {"p_value": 0.27213})]
+    model = ModelResult("logistic ml delta", Status.ok, (), [], [], "", "month12")
+    made = measure_rows(scope, MeasuredResult(model, [beside], tested))
+    page = shown(study, rows + [row for row in made if row["context"]], "risks")
+    assert page.row("Firth's penalised likelihood") == [""] * 6 + ["0.41 (0.10 to 1.60)", "0.201"]
+    assert page.row("Fisher's exact test, unadjusted") == [""] * 7 + ["0.272"]
+    record = pd.read_csv(study.layout.table("risks", "csv")).iloc[0]
+    assert record["penalised_odds_ratio"] == 0.4123
+    assert record["exact_p_value"] == 0.27213
 
 
 def test_its_face_says_what_it_rests_on(study: Study) -> None:

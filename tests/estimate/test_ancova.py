@@ -30,6 +30,16 @@ def test_published_difference_of_the_acupuncture_trial(acupuncture: Callable[...
     assert stat(results, "n", visit="month12", arm="control") == 140
 
 
+def test_a_score_at_baseline_as_covariate_is_adjusted_for_as_the_baseline_is(
+    acupuncture: Callable[..., TrialData],
+) -> None:
+    """The outcome's own score, named as a covariate: the analysis that adjusts for baseline, in other words."""
+    named = {"baseline": False, "covariates": ["form.total"]}
+    both = [effects(family_results(acupuncture(ANCOVA | own), "ancova")) for own in ({}, named)]
+    assert both[1]["estimate"].to_numpy() == pytest.approx(both[0]["estimate"].to_numpy(), rel=1e-9)
+    assert both[1]["std_error"].to_numpy() == pytest.approx(both[0]["std_error"].to_numpy(), rel=1e-9)
+
+
 def simple(values: dict[str, list[float]], baseline: list[float] | None = None, **options: object) -> TrialData:
     """Arms with values at month6, and baseline values where given (in the order of the arms)."""
     flat = [value for sample in values.values() for value in sample]
@@ -200,5 +210,5 @@ def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_
 
 def test_covariate_with_one_value_is_not_adjusted_for_and_this_is_said() -> None:
     results = family_results(with_stratum(["a"] * 10), "ancova")
-    assert "not adjusted for site" in row(results, "fit_status")["warning"]
+    assert "not adjusted for Site" in row(results, "fit_status")["warning"]
     assert stat(results, "df") == 8

@@ -198,6 +198,28 @@ def test_sparse_cells_are_warned_of_by_rule() -> None:
     )
 
 
+def test_firths_estimate_and_the_exact_test_stand_beside_where_a_cell_is_sparse() -> None:
+    """By algebra half a unit more in each cell; the exact test by R 4.2: fisher.test(matrix(c(3, 20, 6, 4), 2))."""
+    results = two_arms(3, 20, 6, 4)
+    assert status(results) == ("ok", binary.METHOD)
+    penalised = measure(results, "penalised_odds_ratio")
+    assert penalised["estimate"] == pytest.approx(3.5 * 4.5 / (20.5 * 6.5), rel=1e-7)
+    assert penalised["conf_low"] < penalised["estimate"] < penalised["conf_high"]
+    assert measure(results, "odds_ratio")["estimate"] == pytest.approx(3 * 4 / (20 * 6), rel=1e-7)
+    exact = {"contrast": "treated - control", "context": "test=exact"}
+    assert stat(results, "p_value", **exact) == pytest.approx(0.0104574883773994, rel=1e-9)
+    enough = two_arms(5, 20, 6, 14)
+    assert not enough["context"].isin(["test=exact", "measure=penalised_odds_ratio"]).any()
+
+
+def test_separated_data_have_the_exact_test_beside() -> None:
+    """R 4.2: fisher.test(matrix(c(0, 20, 6, 14), 2))."""
+    results = two_arms(0, 20, 6, 14)
+    exact = {"contrast": "treated - control", "context": "test=exact"}
+    assert stat(results, "p_value", **exact) == pytest.approx(0.0201960201960202, rel=1e-6)
+    assert not results["context"].eq("measure=penalised_odds_ratio").any()  # the odds ratio itself is penalised
+
+
 def test_maximum_likelihood_that_does_not_converge_gives_way_to_firth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binary, "maximum_likelihood", lambda *_: None)
     results = two_arms(14, 21, 6, 30)

@@ -14,7 +14,7 @@ from estimate import trials
 from estimate.trials import row, stat
 from pipanalysis.estimate import checks
 from pipanalysis.estimate.analysis_data import analysis_frame
-from pipanalysis.estimate.analysis_results import as_results
+from pipanalysis.estimate.analysis_results import Scope, as_results
 from pipanalysis.estimate.cross_check import counterparts, cross_check_rows
 from pipanalysis.estimate.mmrm import mmrm
 from pipanalysis.estimate.step import family_results
@@ -26,6 +26,10 @@ CHECKED: dict[str, Any] = {"method": "mmrm", "baseline_by_visit": False, "checks
 RANDOM_INTERCEPT = {"method": "mixed_model", "baseline_by_visit": False}
 MONTHS = [f"month{m}" for m in (2, 3, 5, 8)]
 MONTH8 = {"visit": "month8", "contrast": "treated - control"}
+
+
+PLANNED = trials.study([CHECKED | {"baseline": False}], visits={"month6": 6}).plan.analyses[0]
+SCOPE = Scope(PLANNED, "total", "health", 0.95, "mmrm")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,70 @@ def test_normality_is_that_of_pingouin_on_the_normalised_residuals(
     quantiles = results[results["stat_name"] == "residual_quantile"]
     assert len(quantiles) == 19
     assert stat(results, "residual_quantile", context="check=residuals p=0.50") == pytest.approx(np.median(residual))
+
+
+def test_scale_location_is_that_of_bins_between_quantiles(
+    results: pd.DataFrame, data: pd.DataFrame, refit: Callable[..., Any]
+) -> None:
+    """Bins by pandas, the residuals from the covariance by hand: each unit's inverse Cholesky factor times y - Xb."""
+    fit = refit()
+    rows = results[results["context"].str.startswith(checks.SCALE)]
+    bins = rows["context"].unique()
+    residual, covariance = np.empty(len(data)), fit.covariance
+    for own in data.groupby("unit").indices.values():
+        visits = data["visit"].iloc[own].tolist()
+        own = own[np.argsort([MONTHS.index(visit) for visit in visits])]
+        at = [visit for visit in MONTHS if visit in visits]
+        L = np.linalg.cholesky(covariance.loc[at, at].to_numpy())
+        residual[own] = np.linalg.solve(L, data["y"].to_numpy()[own] - fit.fitted[own])
+    made = data.assign(mean=fit.fitted, root=np.sqrt(np.abs(residual)))
+    made["bin"] = pd.qcut(made["mean"], len(bins), labels=False)
+    assert made.groupby("bin")["unit"].nunique().min() >= checks.UNITS_OF_BIN
+    assert len(bins) == checks.MOST_BINS
+    for i, own in made.groupby("bin"):
+        where = {"context": f"check=scale bin={i + 1:02d}"}
+        assert stat(results, "n_in_bin", **where) == len(own)
+        assert stat(results, "fitted_mean", **where) == pytest.approx(own["mean"].mean(), rel=1e-6)
+        assert stat(results, "root_residual", **where) == pytest.approx(own["root"].mean(), rel=1e-5)
+        assert stat(results, "root_residual_q1", **where) == pytest.approx(own["root"].quantile(0.25), rel=1e-5)
+        assert stat(results, "root_residual_q3", **where) == pytest.approx(own["root"].quantile(0.75), rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "bins"), [(18, 0), (20, 2), (35, 3), (500, 10)])
+def test_no_bin_of_a_scale_location_plot_has_few_units(n: int, bins: int) -> None:
+    """Two observations a unit with neighbouring means: a bin of 10 observations would be of 5 units."""
+    mean = np.repeat(np.arange(n, dtype=float), 2)
+    mean[1::2] += 0.5
+    found = as_results(checks.scale_location_rows(SCOPE, np.ones(2 * n), mean, np.repeat(range(n), 2).tolist()))
+    assert found["context"].nunique() == (bins or 1)
+    if not bins:
+        assert found["error"].tolist() == ["too few units for 2 bins of fitted means with 10 units in each"]
+        return
+    assert found.loc[found["stat_name"] == "n_in_bin", "stat"].sum() == 2 * n
+    assert found.loc[found["stat_name"] == "n_in_bin", "stat"].min() >= 20
+
+
+def test_equal_fitted_means_are_in_one_bin_whatever_the_order_of_the_data() -> None:
+    rng = np.random.default_rng(5)
+    mean, residual = np.repeat([1.0, 2.0, 3.0], 30), rng.normal(size=90)
+    shuffled = rng.permutation(90)
+    units = list(range(90))
+    first = as_results(checks.scale_location_rows(SCOPE, residual, mean, units))
+    again = as_results(checks.scale_location_rows(SCOPE, residual[shuffled], mean[shuffled], units))
+    assert first.loc[first["stat_name"] == "fitted_mean", "stat"].tolist() == [1.0, 2.0, 3.0]
+    assert np.allclose(first["stat"], again["stat"])
+
+
+def test_a_spread_that_grows_with_the_mean_rises_to_the_right() -> None:
+    """Residuals of size 1 + mean: the root of that, to the Monte Carlo error."""
+    rng = np.random.default_rng(6)
+    mean = rng.uniform(0, 9, 50_000)
+    residual = rng.normal(size=mean.size) * (1 + mean)
+    found = as_results(checks.scale_location_rows(SCOPE, residual, mean, list(range(mean.size))))
+    by_stat = found.pivot(index="context", columns="stat_name", values="stat")
+    normal = stats.norm.expect(lambda z: np.sqrt(np.abs(z)))
+    expected = normal * np.sqrt(1 + by_stat["fitted_mean"])
+    assert np.allclose(by_stat["root_residual"], expected, rtol=0.03)
 
 
 def test_spread_by_algebra(results: pd.DataFrame, data: pd.DataFrame, refit: Callable[..., Any]) -> None:

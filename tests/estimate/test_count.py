@@ -54,6 +54,7 @@ def test_agrees_with_r_on_quine() -> None:
     assert np.log(ratio["estimate"]) == pytest.approx(R["log_ratio"], rel=1e-8)
     assert ratio["std_error"] == pytest.approx(R["se"], rel=1e-8)
     df = 146 - 7
+    assert set(results.loc[results["stat_name"] == "df", "stat"]) == {df}
     assert ratio["p_value"] == pytest.approx(2 * t.sf(abs(R["log_ratio"] / R["se"]), df), rel=1e-6)
     assert ratio["conf_low"] == pytest.approx(np.exp(R["log_ratio"] - t.ppf(0.975, df) * R["se"]), rel=1e-7)
     found = [measure(results, "measure=mean", arm=arm) for arm in ARMS]

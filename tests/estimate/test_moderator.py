@@ -156,7 +156,7 @@ def test_units_without_the_moderator_are_left_out_and_counted() -> None:
     wide.loc[[0, 3], "age"] = np.nan
     results = results_of(wide)
     assert stat(results, "n_units") == 48
-    assert "left out for want of the age: 2 unit(s), 4 observation(s)" in row(results, "fit_status")["warning"]
+    assert "left out for want of Age: 2 unit(s), 4 observation(s)" in row(results, "fit_status")["warning"]
 
 
 def test_a_moderator_that_does_not_vary_is_a_failed_fit_with_its_rows() -> None:

@@ -229,6 +229,15 @@ def test_an_edited_instrument_changes_the_analyses_of_its_scores(study: Path) ->
     assert "63" in differing(study, "primary")
 
 
+def test_an_edited_moderator_changes_the_analyses_by_it(study_folder: Callable[..., Path]) -> None:
+    folder = study_folder()
+    lock(load_study(folder), "1.0", DAY)
+    edit(folder / "config" / "study.yaml", "dates: [2004-06-01, 2008-12-31]", "dates: [2003-06-01, 2008-12-31]")
+    found = statuses(folder)
+    assert found["by_infant_age"] == "changed"
+    assert found["by_baseline_depression"] == "prespecified"
+
+
 def test_added_and_removed_analyses(study: Path) -> None:
     lock(load_study(study), "1.0", DAY)
     plan = study / "config" / "analysis.yaml"

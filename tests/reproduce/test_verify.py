@@ -305,6 +305,30 @@ def test_limits_of_ratios_and_risks_follow_on_their_own_scales() -> None:
         assert len(check_consistency(simulated(0.5, 0.0, "logistic ml delta", **wrong)).findings) == 1
 
 
+def measured(measure: str, **numbers: float) -> pd.DataFrame:
+    return simulated(numbers.pop("p_value"), 0.0, "count negative-binomial t delta", **numbers).assign(
+        context=f"measure={measure}"
+    )
+
+
+def test_measures_follow_from_their_own_degrees_of_freedom() -> None:
+    """t on 40 degrees of freedom: of a ratio by its logarithm, of a mean with the standard error of the mean itself."""
+    t = 2.0210753903062737  # R: qt(0.975, 40)
+    p = 0.0522  # R: 2 * pt(-2, 40) = 0.05232...; a wrong one
+    own = {"estimate": math.exp(0.4), "std_error": 0.2, "df": 40.0, "p_value": 0.05232296}
+    own |= {"conf_low": math.exp(0.4 - t * 0.2), "conf_high": math.exp(0.4 + t * 0.2)}
+    assert not [f for f in check_consistency(measured("rate_ratio", **own)).findings if "limits" in f.where]
+    assert any(
+        "P value does not" in f.where
+        for f in check_consistency(measured("rate_ratio", **own | {"p_value": p})).findings
+    )
+    mean = {"estimate": 20.0, "std_error": 3.0, "df": 40.0, "p_value": math.nan}
+    mean |= {"conf_low": 20 * math.exp(-t * 0.15), "conf_high": 20 * math.exp(t * 0.15)}
+    assert not check_consistency(measured("mean", **mean)).findings
+    normal = mean | {"conf_low": 20 * math.exp(-1.96 * 0.15)}
+    assert len(check_consistency(measured("mean", **normal)).findings) == 1
+
+
 def test_a_number_of_a_table_that_is_not_among_the_results_is_named(finished: Path) -> None:
     path = finished / "results" / "tables" / "effects.csv"
     table = pd.read_csv(path, keep_default_na=False, dtype=str)

@@ -44,7 +44,7 @@ def refused(folder: Path, file: str, old: str, new: str) -> str:
         ("instruments/cesd.yaml", "clinical: {at_least: 16,", "clinical: {at_most: 16,", "begins on the better side"),
         ("instruments/cesd.yaml", "clinical: {at_least: 16,", "clinical: {at_least: 61,", "0 to 60, the score's range"),
         ("instruments/cesd.yaml", "clinical: {at_least: 16,", "clinical: {", "one of at_least and at_most"),
-        ("instruments/cesd.yaml", "reliability: {value: 0.85,", "reliability: {value: 1,", "less than 1"),
+        ("instruments/cesd.yaml", "reliability: {value: 0.85,", "reliability: {value: 1,", "a number below 1"),
         (
             "instruments/cesd.yaml",
             "    better: lower\n    reliability",

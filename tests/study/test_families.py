@@ -42,7 +42,7 @@ def test_hypotheses_stand_in_the_order_of_the_members(load: Callable[[str], Stud
 @pytest.mark.parametrize(
     ("families", "where", "found", "hint"),
     [
-        (one("a", ""), "families[0].members", "[]", ""),
+        (one("a", ""), "families[0].members", "a without members", ""),
         (one("a", "{analysis: primry}"), "families[0].members[0].analysis", "'primry'", "'primary'"),
         (one("a", "{analysis: hedges_g}"), "families[0].members[0].analysis", "'hedges_g'", ""),
         (

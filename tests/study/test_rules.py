@@ -28,6 +28,8 @@ BREAKS = {
     "subgroup-unsuited": (PLAN, "    method: mmrm\n    role: exploratory", "    method: ancova\n    role: exploratory"),
     "intercurrent-event-unhandled": (PLAN, "\nestimands:\n", "  - {name: death, label: Death}\n\nestimands:\n"),
     "estimand-missing": (PLAN, "    estimand: treatment_policy\n", ""),
+    "estimand-unsuited": (PLAN, "strategy: treatment_policy", "strategy: principal_stratum"),
+    "primary-unsuited": (PLAN, "score: bdi.total, role: primary", "score: bdi.total, role: secondary"),
     "family-without-members": (
         PLAN,
         "conf_level: 0.95\n",
@@ -144,6 +146,97 @@ def test_the_message_says_what_was_found_what_is_allowed_and_the_rule(folder: Pa
     assert "config/analysis.yaml" in text
     assert f"rule:    {rule}" in text
     assert all(part in text for part in said), text
+
+
+MISTAKES = {
+    "a family of nothing": (
+        "conf_level: 0.95\n",
+        FAMILIES + family("a", ""),
+        ["families[0].members", "a without members", "rule:    family-without-members"],
+    ),
+    "an outcome twice": (
+        ANCOVA,
+        f"{ANCOVA}    outcomes: [bdi, bdi]\n",
+        ["outcomes[1]", "bdi twice", "each name once", "rule:    repeated-name"],
+    ),
+    "no outcome": (ANCOVA, f"{ANCOVA}    outcomes: []\n", ["with outcomes: []", "at least one, or outcomes: all"]),
+    "a covariate twice": (ANCOVA, f"{ANCOVA}    covariates: [drug, drug]\n", ["covariates[1]", "drug twice"]),
+    "an outcome as covariate": (
+        ANCOVA,
+        f"{ANCOVA}    covariates: [bdi]\n",
+        ["covariates[0]", "'bdi'", "bdi.total", "rule:    unknown-name"],
+    ),
+    "its own baseline as covariate": (
+        ANCOVA,
+        f"{ANCOVA}    covariates: [bdi.total]\n",
+        ["bdi.total, whose baseline value is adjusted for already", "baseline: false"],
+    ),
+    "an option of another method": (
+        ANCOVA,
+        f"{ANCOVA}    covariance: cs\n",
+        ["covariance of an analysis by ancova", "method: mmrm or clda", "rule:    option-unsuited"],
+    ),
+    "a level in per cent": ("conf_level: 0.95\n", "conf_level: 95\n", ["conf_level", "95", "a number below 1"]),
+    "a number in words": (
+        ANCOVA,
+        f"{ANCOVA}    bootstrap: many\n",
+        ["bootstrap", "'many'", "a whole number"],
+    ),
+    "a name for a list": (ANCOVA, f"{ANCOVA}    outcomes: bdi\n", ["outcomes\n", "'bdi'", "a list or 'all'"]),
+    "an unknown key": (
+        ANCOVA,
+        f"{ANCOVA}    covarience: cs\n",
+        ["unknown key 'covarience'", "did you mean 'covariance'?"],
+    ),
+    "a margin of the wrong sign": (
+        ANCOVA,
+        f"{ANCOVA}    margins: [{{outcome: bdi, margin: -5, kind: equivalence}}]\n",
+        ["margins[0].margin", "-5", "a number above 0"],
+    ),
+    "a margin as wide as the scale": (
+        ANCOVA,
+        f"{ANCOVA}    margins: [{{outcome: bdi, margin: 63, kind: equivalence}}]\n",
+        ["margins[0].margin", "63 of bdi, whose scale is from 0 to 63", "less than 63", "rule:    option-unsuited"],
+    ),
+    "deltas that descend": (
+        ANCOVA,
+        f"{ANCOVA}    delta_adjustments: [{{outcome: bdi, deltas: [5, 0]}}]\n",
+        ["delta_adjustments[0].deltas", "[5, 0]", "deltas ascend"],
+    ),
+    "a moderator's value off its scale": (
+        "    subgroup: drug\n",
+        "    moderator: bdi.total\n    moderator_at: [10, 64]\n",
+        ["moderator_at[1]", "64", "a value that bdi.total can have, 0 to 63", "rule:    moderator-unsuited"],
+    ),
+    "a principal stratum by a mixed model": (
+        "strategy: treatment_policy",
+        "strategy: principal_stratum",
+        ["whose strategy for stopping is principal_stratum, by mmrm", "method: cace", "rule:    estimand-unsuited"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_said_in_the_words_of_the_plan(folder: Path, mistake: str) -> None:
+    old, new, said = MISTAKES[mistake]
+    path = folder / "config" / PLAN
+    text = path.read_text(encoding="utf-8")
+    assert old in text, old
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(PipError) as caught:
+        check_whole_plan(load_study(folder))
+    text = str(caught.value)
+    assert "config/analysis.yaml, line " in text
+    assert all(part in text for part in said), text
+
+
+def test_a_score_at_baseline_can_be_a_covariate(folder: Path) -> None:
+    path = folder / "config" / PLAN
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace(ANCOVA, f"{ANCOVA}    baseline: false\n    covariates: [bdi.total]\n", 1), encoding="utf-8"
+    )
+    assert rules_broken(folder) == set()
 
 
 def test_a_subgroup_variable_that_is_missing_is_refused_with_those_there_are(folder: Path) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Outcome
+    from pipanalysis.study.plan import Margin, Outcome
 
 EFFECT = ("estimate", "conf_low", "conf_high")
 AGAINST = (
@@ -31,7 +31,7 @@ def margins_table(study: Study, table: Table, results: ResultsIndex, allocation:
     """Lay out what the table's analyses say of their margins."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     level = rounding.level(study.plan.conf_level)
-    heads = ("Margin", "P, worse by the margin", "P, better by the margin", "The interval shows")
+    heads = ("Must lie", "P, worse by the margin", "P, better by the margin", "The interval shows")
     model.columns = [Column(f"Difference ({level} CI)"), *(Column(head) for head in heads)]
     asked = {margin.outcome for name in table.analyses for margin in analysis(study, name).margins}
     chosen = [name for name in study.outcomes if name in asked and (table.outcomes == "all" or name in table.outcomes)]
@@ -39,10 +39,12 @@ def margins_table(study: Study, table: Table, results: ResultsIndex, allocation:
     others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
     one_sided = rounding.fixed(50 * (1 - study.plan.conf_level), 2).rstrip("0").rstrip(".")
     model.notes = [
-        f"Difference: {others} minus {study.reference_arm.label}. P: one-sided, against a difference as bad as the "
-        f"margin and against one as good; each is at {one_sided}%, so the interval decides. Non-inferior: the interval "
-        "leaves out all that is worse than the margin. Equivalent: it lies within the margins on both sides. Inferior: "
-        "all of it is worse than the margin.",
+        f"Difference: {others} minus {study.reference_arm.label}, in units of the outcome. Must lie: where the whole "
+        "interval is to lie for what the plan asks of the outcome, non-inferiority (one limit, on the side that is "
+        "worse) or equivalence (two). P: one-sided, against a difference as bad as the margin and against one as good; "
+        f"each test is at {one_sided}%, as the two limits of the two-sided {level} interval are, so the interval "
+        "decides. Non-inferior: the interval leaves out all that is worse than the margin. Equivalent: it lies within "
+        "the margins on both sides. Inferior: all of it is worse than the margin.",
         *dict.fromkeys(method_sentence(study, name) for name in names),
         *model.notes,
         *table.footnotes,
@@ -74,7 +76,7 @@ def _row(
     shown = conclusion(against, margin.kind)
     cells = (
         rounding.with_interval(effect["estimate"], effect["conf_low"], effect["conf_high"], digits.estimate),
-        f"{margin.margin:g}" + (" (assumed)" if margin.status == "assumed" else ""),
+        bounds(margin, study.scores[outcome.score].better) + (" (assumed)" if margin.status == "assumed" else ""),
         rounding.p_value(against["p_value_noninferiority"], p),
         rounding.p_value(against["p_value_nonsuperiority"], p),
         shown,
@@ -85,6 +87,13 @@ def _row(
         | {"kind": margin.kind, **effect, **against, "shown": shown}
     )
     return TableRow(label + mark, cells, 1)
+
+
+def bounds(margin: Margin, better: str | None) -> str:
+    """Return where the interval of the difference must lie for what the margin is for."""
+    if margin.kind == "equivalence":
+        return f"{rounding.MINUS}{margin.margin:g} to {margin.margin:g}"
+    return f"above {rounding.MINUS}{margin.margin:g}" if better == "higher" else f"below {margin.margin:g}"
 
 
 def conclusion(against: dict[str, float], kind: str) -> str:

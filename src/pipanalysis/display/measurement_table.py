@@ -56,7 +56,7 @@ def measurement_table(study: Study, table: Table, results: ResultsIndex, allocat
         "Cronbach's alpha: of forms without a missing item, reversed by the key; limits of Feldt (1965). "
         "McDonald's omega: of the same forms, one common factor (minimum residuals). ICC: two-way "
         "random effects, absolute agreement of single codings, ICC(A,1), with limits of McGraw and Wong (1996); "
-        "Cohen's kappa for categories.",
+        "categories: Cohen's kappa, limits by the large-sample standard error of Fleiss, Cohen and Everitt (1969).",
         *table.footnotes,
     ]
     return model

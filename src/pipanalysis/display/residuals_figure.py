@@ -12,6 +12,7 @@ from pipanalysis.display.trajectories_figure import ACROSS
 from pipanalysis.display.wording import analysis_label, marks, wrapped
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
     from pipanalysis.display.results_index import ResultsIndex
@@ -47,25 +48,37 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
         f"Quantiles of the normalised residuals against those of the normal distribution, of {len(panels)} outcome(s): "
         f"{'; '.join(panels)}. The numbers are in the file beside."
     )
-    across = min(ACROSS, len(panels))
-    down = -(-len(panels) // across)
-    model.size = (2.3 * across + 0.4, 2.3 * down + 0.3)
+    model.size = panels_size(len(panels))
 
     def draw(body: SubFigure) -> None:
-        grid = body.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-        for axes, (label, points) in zip(grid.flat, panels.items(), strict=False):
+        for axes, points in zip(panel_axes(body, list(panels), sharex=True), panels.values(), strict=True):
             normal = [NormalDist().inv_cdf(p) for p, _ in points]
             ends = [min(normal) - 0.3, max(normal) + 0.3]
             axes.plot(ends, ends, color="#999999", linewidth=0.8)
             axes.plot(normal, [value for _, value in points], "o", color=COLOURS[1], markersize=3)
-            axes.set_title(wrapped(label, 34), loc="left")
-            axes.locator_params(nbins=5)
-        for axes in list(grid.flat)[len(panels) :]:
-            axes.set_visible(False)
-        for axes in list(grid.flat)[: len(panels)][-across:]:
-            axes.tick_params(labelbottom=True)
         body.supxlabel("Normal quantile", fontsize="medium")
         body.supylabel("Residual", fontsize="medium")
 
     model.draw = draw
     return model
+
+
+def panels_size(n_panels: int) -> tuple[float, float]:
+    """Return width and height in inches of square panels."""
+    across = min(ACROSS, n_panels)
+    return 2.3 * across + 0.4, 2.3 * -(-n_panels // across) + 0.3
+
+
+def panel_axes(body: SubFigure, labels: list[str], *, sharex: bool) -> list[Axes]:
+    """Return an axes for each label, ACROSS beside each other, all of one vertical scale."""
+    across = min(ACROSS, len(labels))
+    grid = body.subplots(-(-len(labels) // across), across, squeeze=False, sharex=sharex, sharey=True)
+    used, unused = list(grid.flat)[: len(labels)], list(grid.flat)[len(labels) :]
+    for axes, label in zip(used, labels, strict=True):
+        axes.set_title(wrapped(label, 34), loc="left")
+        axes.locator_params(nbins=5)
+    for axes in unused:
+        axes.set_visible(False)
+    for axes in used[-across:]:
+        axes.tick_params(labelbottom=True)
+    return used

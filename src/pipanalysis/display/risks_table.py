@@ -10,6 +10,7 @@ from pipanalysis.display.by_visit import fill, place_of
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import marks, method_sentence
 from pipanalysis.estimate.describe import BINARY_LEVELS
+from pipanalysis.estimate.measures import EXACT_TEST, PENALISED_ODDS
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -21,6 +22,7 @@ EVENT = f"level={BINARY_LEVELS[1.0]}"
 COMPARISONS = ("risk_difference", "risk_ratio", "odds_ratio")
 BOOTSTRAPPED = ("risk_difference", "risk_ratio")
 DRAWN = ("bootstrap_low", "bootstrap_high", "n_resamples")
+PENALISED, EXACT = "Firth's penalised likelihood", "Fisher's exact test, unadjusted"
 STATISTICS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 
 
@@ -86,6 +88,31 @@ def _row(
             for measure in BOOTSTRAPPED
         ]
         rows.append(TableRow("Bootstrap interval", (*[""] * (2 * len(study.arms)), *drawn, "", ""), 2))
+    return rows + _sparse_rows(study, results, outcome.name, visit, name, contrast, record)
+
+
+def _sparse_rows(
+    study: Study,
+    results: ResultsIndex,
+    outcome: str,
+    visit: str,
+    name: str,
+    contrast: str,
+    record: dict[str, Any],
+) -> list[TableRow]:
+    """Return what stands beside the analysis where a cell is sparse, adding it to the record."""
+    digits, where = study.displays.digits, {"visit": visit, "contrast": contrast}
+    rows, before = [], [""] * (2 * len(study.arms) + len(BOOTSTRAPPED))
+    context = f"measure={PENALISED_ODDS}"
+    if results.row(name, outcome, "estimate", **where, context=context) is not None:
+        s = results.stats(name, outcome, STATISTICS, **where, context=context)
+        odds = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
+        rows.append(TableRow(PENALISED, (*before, odds, rounding.p_value(s["p_value"], digits.p_value)), 2))
+        record |= {PENALISED_ODDS: s.pop("estimate")} | {f"{PENALISED_ODDS}_{key}": value for key, value in s.items()}
+    if results.row(name, outcome, "p_value", **where, context=EXACT_TEST) is not None:
+        p_value = results.stat(name, outcome, "p_value", **where, context=EXACT_TEST)
+        rows.append(TableRow(EXACT, (*before, "", rounding.p_value(p_value, digits.p_value)), 2))
+        record["exact_p_value"] = p_value
     return rows
 
 

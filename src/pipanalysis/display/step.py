@@ -41,6 +41,7 @@ from pipanalysis.display.render_cache import RenderCache
 from pipanalysis.display.residuals_figure import residuals_figure
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
+from pipanalysis.display.scale_location_figure import scale_location_figure
 from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
 from pipanalysis.display.table_model import TableModel
@@ -94,6 +95,7 @@ DRAWINGS: dict[str, Callable[[Study, Figure, ResultsIndex, dict[str, Any]], Figu
     "missingness": missingness_figure,
     "recruitment": recruitment_figure,
     "residuals": residuals_figure,
+    "scale_location": scale_location_figure,
     "posteriors": posteriors_figure,
     "prior_posterior": prior_posterior_figure,
     "tipping_points": tipping_points_figure,

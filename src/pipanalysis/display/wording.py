@@ -236,8 +236,8 @@ def method_sentence(study: Study, name: str) -> str:
             "proportion, Newcombe's of a difference, Welch's of a difference of contacts; no test is made"
         ),
         "harms": (
-            "units counted once however many events they had; Clopper-Pearson limits of a proportion, Newcombe's of a "
-            "difference; no test is made"
+            f"{study.config.study.unit}s counted once however many events they had; Clopper-Pearson limits of a "
+            "proportion, Newcombe's of a difference; no test is made"
         ),
     }
     found = study.statuses[name]
@@ -269,7 +269,9 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
         named = f"{characteristic_label(study, of)} at baseline" if of else "baseline"
         terms.append(f"{named} by visit" if by_visit else named)
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
-    terms += [mid_sentence(characteristic_label(study, name)) for name in names]
+    for name in names:
+        label = mid_sentence(characteristic_label(study, name))
+        terms.append(f"{label} at baseline" if name in study.scores else label)
     return f", adjusted for {', '.join(terms)}" if terms else ""
 
 

@@ -18,6 +18,7 @@ from pipanalysis.study.study import Variable
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray, TrialData
+    from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, Outcome
 
 
@@ -29,11 +30,13 @@ class Covariate:
         column: its column in the frame, x1, x2, ...: formulas never hold the study's own names.
         name: its name in the study.
         factor: categorical.
+        said: how messages call it.
     """
 
     column: str
     name: str
     factor: bool
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     for i, name in enumerate(names, start=1):
         variable = study.variables.get(name)
         factor = variable is not None and variable.type == "category"
-        covariate = Covariate(f"x{i}", name, factor)
+        covariate = Covariate(f"x{i}", name, factor, said_of(study, name))
         if factor and variable is not None:
             values = pd.Categorical(people[name], categories=levels_in_order(trial, variable))
             columns[covariate.column] = values.repeat(k)
@@ -163,6 +166,16 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         not_compared={},
         notes=tuple(notes),
     )
+
+
+def said_of(study: Study, name: str) -> str:
+    """Return how messages call a variable, an age or a score at baseline: by its label."""
+    if name in study.scores:
+        outcome = next((o for o in study.plan.outcomes if o.score == name), None)
+        return f"{outcome.label if outcome else study.scores[name].label} at baseline"
+    if name in study.variables:
+        return study.variables[name].label
+    return next((v.age_label for v in study.config.variables if v.age_name == name and v.age_label), name)
 
 
 def level_positions(trial: TrialData, score: str) -> FloatArray:

@@ -7,26 +7,33 @@ coefficients, the covariates held as they are (Ge, Durham, Meyer, Xie and Thomas
 45:481-493; FDA 2023, Adjusting for Covariates in Randomized Clinical Trials for Drugs and Biological Products).
 
 Where the data are separated the estimate does not exist, and Firth's penalised likelihood takes its place; where no
-model can be fitted at all, Fisher's exact test of the two-by-two table does, unadjusted.
+model can be fitted at all, Fisher's exact test of the two-by-two table does, unadjusted. Where a cell is sparse both
+stand beside the planned analysis.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, log, nan, sqrt
+from math import log, nan, sqrt
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
+from pipanalysis.estimate.binary_sparse import exact_tests, penalised_beside, penalised_odds, tabulated
 from pipanalysis.estimate.bootstrap import bootstrap_risks
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, sparse_cells
 from pipanalysis.estimate.describe import BINARY_LEVELS
-from pipanalysis.estimate.exact import two_by_two, wilson_interval
-from pipanalysis.estimate.firth import firth, profile_interval, profile_p_value
+from pipanalysis.estimate.firth import firth
 from pipanalysis.estimate.linear_design import checked_design, in_arm
-from pipanalysis.estimate.measures import Measure, MeasuredResult, NoModelError, Wald
+from pipanalysis.estimate.measures import (
+    FitTest,
+    Measure,
+    MeasuredResult,
+    NoModelError,
+    Wald,
+)
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.estimate.separation import Separation, separation
 
@@ -67,22 +74,26 @@ def logistic(frame: AnalysisFrame, conf_level: float, bootstrap: Bootstrap | Non
 
 def _at_visit(frame: AnalysisFrame, visit: str, conf_level: float, bootstrap: Bootstrap | None) -> MeasuredResult:
     extras = [replace(extra, visit=visit) for extra in [*counts(frame), *events(frame)]]
-    notes = list(frame.notes)
+    notes, tests = list(frame.notes), list[FitTest]()
     try:
         y = zeros_and_ones(frame)
-        notes += sparse_cells(frame, y.astype(np.intp), list(BINARY_LEVELS.values()))
+        sparse = sparse_cells(frame, y.astype(np.intp), list(BINARY_LEVELS.values()))
+        notes += sparse
         compared = [arm for arm in frame.arms if (arm, visit) not in frame.not_compared]
         try:
-            method, status, measures = _modelled(frame, visit, compared, y, conf_level, bootstrap, notes)
+            method, status, measures = _modelled(
+                frame, visit, compared, y, conf_level, bootstrap, notes, sparse=bool(sparse)
+            )
+            tests += exact_tests(frame, compared, y, conf_level) if sparse else []
         except NoModelError as reason:
             notes.append(f"{reason}: Fisher's exact test, unadjusted; risk difference with Newcombe's score interval")
-            method, status, measures = EXACT, Status.reduced, _tabulated(frame, compared, y, conf_level)
+            method, status, measures = EXACT, Status.reduced, tabulated(frame, compared, y, conf_level)
     except NotFittedError as error:
         model = ModelResult(METHOD, Status.failed, (), extras, notes, error=str(error), visit=visit)
         return MeasuredResult(model, without_values(frame, visit, frame.arms))
     left_out = [arm for arm in frame.arms if arm not in compared]
     measures += without_values(frame, visit, left_out)
-    return MeasuredResult(ModelResult(method, status, (), extras, notes, visit=visit), measures)
+    return MeasuredResult(ModelResult(method, status, (), extras, notes, visit=visit), measures, tests)
 
 
 def zeros_and_ones(frame: AnalysisFrame) -> FloatArray:
@@ -115,8 +126,12 @@ def _modelled(
     conf_level: float,
     bootstrap: Bootstrap | None,
     notes: list[str],
+    *,
+    sparse: bool,
 ) -> tuple[str, Status, list[Measure]]:
     """Return method, status and measures of the logistic regression, adding to the notes what must be known of it.
+
+    Where a cell is sparse the odds ratios by Firth's penalised likelihood stand beside those of maximum likelihood.
 
     Raises:
         NoModelError: no logistic regression can be fitted.
@@ -137,6 +152,8 @@ def _modelled(
         odds = [
             wald.ratio("odds_ratio", arm, compared[0], float(beta[j]), sqrt(vcov[j, j])) for arm, j in column.items()
         ]
+        if sparse:
+            odds += penalised_beside(design.X, y, column, compared[0], conf_level, notes)
     else:
         method, status = PENALISED, Status.reduced
         beta, vcov, odds = _penalised(design.X, y, column, compared[0], kind, conf_level, notes)
@@ -163,11 +180,7 @@ def _penalised(
     why = f"{kind} separation" if kind != "none" else "maximum likelihood did not converge"
     try:
         fit = firth(X, y)
-        odds = []
-        for arm, j in column.items():
-            low, high = (exp(limit) for limit in profile_interval(X, y, fit, j, conf_level))
-            se, p_value = sqrt(fit.vcov[j, j]), profile_p_value(X, y, fit, j)
-            odds.append(Measure("odds_ratio", arm, reference, exp(fit.beta[j]), se, low, high, p_value))
+        odds = penalised_odds(X, y, fit, column, reference, conf_level)
     except NotFittedError as error:
         raise NoModelError(f"{why}; {error}") from None
     if kind != "none":
@@ -264,27 +277,9 @@ def _bootstrapped(
             limits = drawn[one.arm]
             low, high = limits.difference if one.name == "risk_difference" else limits.ratio
             further = {"bootstrap_low": low, "bootstrap_high": high, "n_resamples": float(limits.resamples)}
-            found.append(replace(one, further=further))
+            found.append(replace(one, further=dict(one.further) | further))
         else:
             found.append(one)
-    return found
-
-
-def _tabulated(frame: AnalysisFrame, compared: list[str], y: FloatArray, conf_level: float) -> list[Measure]:
-    """Return what the table of arms by outcome says without a model."""
-    arm = frame.data["arm"].to_numpy()
-    table = {name: (int(y[arm == name].sum()), int((arm == name).sum())) for name in compared}
-    reference = compared[0]
-    found = []
-    for name, (events, n) in table.items():
-        found.append(Measure("risk", name, "", events / n, nan, *wilson_interval(events, n, conf_level)))
-    for name in compared[1:]:
-        exact = two_by_two(*table[name], *table[reference], conf_level)
-        found += [
-            Measure("risk_difference", name, reference, exact.difference, nan, *exact.difference_limits),
-            Measure("risk_ratio", name, reference, exact.ratio, nan, *exact.ratio_limits),
-            Measure("odds_ratio", name, reference, exact.odds_ratio, nan, *exact.odds_limits, exact.p_value),
-        ]
     return found
 
 

@@ -17,6 +17,7 @@ from pipanalysis.estimate.model_result import Effect, NotFittedError, contrast_n
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from pipanalysis.estimate.analysis_data import AnalysisFrame
     from pipanalysis.estimate.analysis_results import Row, Scope
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
     from pipanalysis.mmrm import MMRMFit
 
 RESIDUALS, SPREAD, INFLUENCE, SPHERICITY = "check=residuals", "check=spread", "check=influence", "check=sphericity"
+SCALE = "check=scale"
+MOST_BINS, FEWEST_BINS = 10, 2
+"""of a scale-location plot"""
+UNITS_OF_BIN = 10
+"""units at least in each of its bins: no point is about few of them"""
 PROBABILITIES = tuple(round(0.05 * i, 2) for i in range(1, 20))
 """of the quantiles of the residuals: a QQ plot without its points"""
+
+
+def bin_context(number: int) -> str:
+    """Return the context of the rows of a bin of fitted means, numbered from 1."""
+    return f"{SCALE} bin={number:02d}"
 
 
 def structure_context(structure: str) -> str:
@@ -44,6 +55,7 @@ def check_rows(scope: Scope, frame: AnalysisFrame, fit: MMRMFit, effects: Sequen
     """
     normalised = np.asarray(fit.residuals("normalized"), dtype=np.float64)
     yield from normality_rows(scope, normalised)
+    yield from scale_location_rows(scope, normalised, fit.fitted, frame.data["unit"].tolist())
     yield from spread_rows(scope, frame, fit)
     yield from influence_rows(scope, frame, fit, effects)
     yield from structure_rows(scope, frame, fit)
@@ -69,6 +81,51 @@ def normality_rows(scope: Scope, residual: FloatArray) -> Iterator[Row]:
         yield scope.row(name, value, context=RESIDUALS)
     for p, value in zip(PROBABILITIES, np.quantile(residual, PROBABILITIES), strict=True):
         yield scope.row("residual_quantile", float(value), context=f"{RESIDUALS} p={p:.2f}")
+
+
+def scale_location_rows(scope: Scope, residual: FloatArray, mean: FloatArray, unit: Sequence[object]) -> Iterator[Row]:
+    """Yield a scale-location plot without its points: in bins of fitted means, the root of the residuals' size.
+
+    Given are a bin's mean fitted value and the mean and quartiles of the roots (Cleveland 1993, Visualizing Data: a
+    spread-location plot). Bins lie between quantiles of the fitted means; equal means are in one bin.
+
+    Args:
+        scope: the analysis and outcome.
+        residual: normalised residuals, shape (n,).
+        mean: fitted means, shape (n,), in units of the outcome.
+        unit: whose they are, n of them.
+    """
+    bins = _bins(mean, unit)
+    if not bins:
+        said = f"too few units for {FEWEST_BINS} bins of fitted means with {UNITS_OF_BIN} units in each"
+        yield scope.row("fitted_mean", nan, context=SCALE, error=said)
+    root = np.sqrt(np.abs(residual))
+    for i, own in enumerate(bins, start=1):
+        q1, q3 = np.quantile(root[own], (0.25, 0.75))
+        numbers = {
+            "n_in_bin": int(own.sum()),
+            "fitted_mean": float(mean[own].mean()),
+            "root_residual": float(root[own].mean()),
+            "root_residual_q1": float(q1),
+            "root_residual_q3": float(q3),
+        }
+        for name, value in numbers.items():
+            yield scope.row(name, value, context=bin_context(i))
+
+
+def _bins(mean: FloatArray, unit: Sequence[object]) -> list[NDArray[np.bool_]]:
+    """Return which observations are in each bin, in ascending order: as many bins as have enough units, or none."""
+    span = float(np.ptp(mean))
+    if not span:
+        return []
+    place = np.round((mean - mean.min()) / span, 9)  # means of equal rows may differ by rounding
+    units = np.asarray(unit, dtype=object)
+    for k in range(MOST_BINS, FEWEST_BINS - 1, -1):
+        number = np.searchsorted(np.quantile(place, np.arange(1, k) / k), place, side="right")
+        bins = [number == i for i in np.unique(number)]
+        if len(bins) >= FEWEST_BINS and all(len(set(units[own])) >= UNITS_OF_BIN for own in bins):
+            return bins
+    return []
 
 
 def spread_rows(scope: Scope, frame: AnalysisFrame, fit: MMRMFit) -> Iterator[Row]:

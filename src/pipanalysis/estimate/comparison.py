@@ -32,14 +32,14 @@ def complete_rows(frame: AnalysisFrame) -> AnalysisFrame:
     at which the reference arm or all others have fewer.
     """
     data, notes = frame.data[frame.data["value"].notna()], list(frame.notes)
-    needed = [("baseline", "baseline value")] if frame.baseline else []
-    needed += [(c.column, c.name) for c in frame.covariates]
-    needed += [("cluster", "cluster")] if "cluster" in data else []
+    needed = [("baseline", "the baseline value")] if frame.baseline else []
+    needed += [(c.column, c.said or c.name) for c in frame.covariates]
+    needed += [("cluster", "the cluster")] if "cluster" in data else []
     for column, name in needed:
         absent = data[column].isna()
         if absent.any():
             units, rows = data.loc[absent, "unit"].nunique(), int(absent.sum())
-            notes.append(f"left out for want of the {name}: {units} unit(s), {rows} observation(s)")
+            notes.append(f"left out for want of {name}: {units} unit(s), {rows} observation(s)")
             data = data[~absent]
     counts = replace(frame, data=data).observed
     not_compared: dict[tuple[str, str], str] = {}
@@ -55,7 +55,7 @@ def complete_rows(frame: AnalysisFrame) -> AnalysisFrame:
         keys = pd.MultiIndex.from_arrays([data["arm"].astype(str), data["visit"].astype(str)])
         data = data[~keys.isin(dropped)]
     data = data.reset_index(drop=True)
-    same = [c.name for c in frame.covariates if len(data) and data[c.column].nunique() < 2]
+    same = [c.said or c.name for c in frame.covariates if len(data) and data[c.column].nunique() < 2]
     notes += [f"not adjusted for {name}: all units have the same value" for name in same]
     return replace(frame, data=data, not_compared=not_compared, notes=tuple(notes))
 

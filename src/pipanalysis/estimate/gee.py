@@ -113,7 +113,7 @@ def _together(
         _method(fit.working),
         status,
         _measures(frame, design, fit, Wald(conf_level, float(df))),
-        [Extra("df", float(df)), Extra("correlation", fit.correlation, context=fit.working)],
+        [Extra("correlation", fit.correlation, context=fit.working)],
     )
 
 

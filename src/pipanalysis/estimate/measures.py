@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray
 
 
+EXACT_TEST = "test=exact"
+"""context of an exact test that stands beside a model"""
+PENALISED_ODDS = "penalised_odds_ratio"
+"""name of an odds ratio by penalised likelihood that stands beside that of maximum likelihood"""
+
+
 class NoModelError(Exception):
     """The planned model cannot be fitted, and a simpler analysis takes its place; the message says why."""
 
@@ -133,6 +139,10 @@ class Wald:
     conf_level: float
     df: float = inf
 
+    def _freedom(self) -> dict[str, float]:
+        """Return the degrees of freedom that results give beside a measure; the normal distribution has none."""
+        return {"df": self.df} if isfinite(self.df) else {}
+
     def quantile(self) -> float:
         """Return the quantile that a standard error is multiplied with."""
         from scipy.stats import norm, t
@@ -153,13 +163,15 @@ class Wald:
         """Return a difference, its limits on its own scale."""
         half = self.quantile() * se
         limits = estimate - half, estimate + half
-        return Measure(name, arm, reference, estimate, se, *limits, self.p_value(estimate, se))
+        p_value = self.p_value(estimate, se)
+        return Measure(name, arm, reference, estimate, se, *limits, p_value, further=self._freedom())
 
     def ratio(self, name: str, arm: str, reference: str, log_ratio: float, se: float) -> Measure:
         """Return a ratio from its logarithm and the standard error of that, its limits on the log scale."""
         half = self.quantile() * se
         limits = exp(log_ratio - half), exp(log_ratio + half)
-        return Measure(name, arm, reference, exp(log_ratio), se, *limits, self.p_value(log_ratio, se))
+        p_value = self.p_value(log_ratio, se)
+        return Measure(name, arm, reference, exp(log_ratio), se, *limits, p_value, further=self._freedom())
 
     def proportion(self, name: str, arm: str, p: float, se: float) -> Measure:
         """Return a proportion strictly between 0 and 1 and its standard error, its limits on the logit scale."""
@@ -167,12 +179,13 @@ class Wald:
 
         half = self.quantile() * se / (p * (1 - p))
         logit = log(p / (1 - p))
-        return Measure(name, arm, "", p, se, float(expit(logit - half)), float(expit(logit + half)))
+        limits = float(expit(logit - half)), float(expit(logit + half))
+        return Measure(name, arm, "", p, se, *limits, further=self._freedom())
 
     def mean(self, name: str, arm: str, mean: float, se: float) -> Measure:
         """Return a positive mean and its standard error, its limits on the log scale."""
         half = self.quantile() * se / mean
-        return Measure(name, arm, "", mean, se, mean * exp(-half), mean * exp(half))
+        return Measure(name, arm, "", mean, se, mean * exp(-half), mean * exp(half), further=self._freedom())
 
 
 def share_measures(

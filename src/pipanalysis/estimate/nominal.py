@@ -21,7 +21,15 @@ import numpy as np
 from pipanalysis.estimate.comparison import complete_rows, counts, level_counts, sparse_cells
 from pipanalysis.estimate.exact import fisher_freeman_halton, two_by_two, wilson_interval
 from pipanalysis.estimate.linear_design import checked_design, in_arm
-from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, NoModelError, Wald, share_measures
+from pipanalysis.estimate.measures import (
+    EXACT_TEST,
+    FitTest,
+    Measure,
+    MeasuredResult,
+    NoModelError,
+    Wald,
+    share_measures,
+)
 from pipanalysis.estimate.model_result import ModelResult, NotFittedError, Status
 from pipanalysis.estimate.multinomial import Multinomial, maximum_likelihood, penalised, separated
 
@@ -34,7 +42,6 @@ METHOD = "nominal multinomial ml delta"
 PENALISED = "nominal multinomial jeffreys delta"
 EXACT = "fisher freeman halton exact newcombe unadjusted"
 OVERALL = "test=all_levels"
-EXACT_TEST = "test=exact"
 
 
 @dataclass(frozen=True)

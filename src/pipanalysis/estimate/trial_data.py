@@ -114,7 +114,7 @@ def trial_data(study: Study, participants: pd.DataFrame, scores: pd.DataFrame) -
 def _needed_columns(study: Study) -> list[str]:
     """Return the variables and ages that the plan's analyses use."""
     plan = study.plan
-    asked = [name for analysis in plan.analyses for name in analysis.covariates]
+    asked = [name for analysis in plan.analyses for name in analysis.covariates if name not in study.scores]
     asked += [analysis.cluster for analysis in plan.analyses if analysis.cluster]
     asked += [a.moderator for a in plan.analyses if a.moderator and a.moderator not in study.scores]
     asked += study.config.randomisation.strata if any(analysis.strata for analysis in plan.analyses) else []

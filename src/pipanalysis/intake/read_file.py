@@ -12,8 +12,8 @@ from pipanalysis.errors import DataError, Problem
 from pipanalysis.intake.identifiers import identifier_columns, identifier_kind
 from pipanalysis.intake.raw_table import MAX_CELL, RawTable
 from pipanalysis.study.layout import Layout
-from pipanalysis.study.load import nearest
 from pipanalysis.study.study import RawFile
+from pipanalysis.study.validation import nearest
 
 FORMATS = ("csv", "xlsx", "sav", "dta", "sas7bdat", "parquet")
 

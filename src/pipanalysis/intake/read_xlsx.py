@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.intake.raw_table import RawTable, header_problems
-from pipanalysis.study.load import nearest
 from pipanalysis.study.study import RawFile
+from pipanalysis.study.validation import nearest
 
 MAX_UNPACKED_BYTES = 2_000_000_000
 MAX_EXPANSION = 200

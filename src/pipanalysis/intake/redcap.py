@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.intake.extract import declared_columns
-from pipanalysis.study.load import nearest
+from pipanalysis.study.validation import nearest
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study

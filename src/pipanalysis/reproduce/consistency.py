@@ -66,7 +66,7 @@ def check_consistency(results: pd.DataFrame, tables: Path | None = None) -> Comp
         if not math.isnan(level):
             levels[group] = float(level)
     for group, own in groups.items():
-        for check in (_interval, _test, _probabilities, _shape, _shares):
+        for check in (_interval, _test, _measure_test, _probabilities, _shape, _shares):
             for kind, right, told in check(own, group, levels.get(group, 0.95)):
                 _note(found, kind, right, place((*group, "")), told)
     for across in (_level_percentages, _set_sizes):
@@ -105,8 +105,7 @@ def _interval(own: Stats, group: Key, level: float) -> Checked:
     se, tail = own["std_error"], 0.5 + level / 2
     by_t = _has(own, "df")
     method = group[KEY.index("method")]
-    # measures of marginal and count models have t limits, with degrees of freedom that stand with the fit
-    if not by_t and ("delta" not in method or "t delta" in method):
+    if not by_t and ("delta" not in method or _of_profile(group)):
         return
     measured = group[KEY.index("context")].startswith("measure=")  # risks, means and ratios, on scales of their own
     quantile = float(stats.t.ppf(tail, own["df"]) if by_t else stats.norm.ppf(tail))
@@ -119,16 +118,23 @@ def _interval(own: Stats, group: Key, level: float) -> Checked:
     yield "intervals", right, "the limits do not follow from estimate, standard error and degrees of freedom"
 
 
+def _of_profile(group: Key) -> bool:
+    """Tell odds ratios whose limits and P value are of a profile penalised likelihood."""
+    measure = group[KEY.index("context")].removeprefix("measure=")
+    return measure == "penalised_odds_ratio" or (measure == "odds_ratio" and "profile" in group[KEY.index("method")])
+
+
 def _scales(
     estimate: float, low: float, high: float, se: float, *, ratio: bool
 ) -> Iterator[tuple[Callable[[float], float], float]]:
     """Yield the scales on which an interval can be symmetric, with the standard error on each.
 
-    The standard error of a ratio is that of its logarithm, the one of a risk is that of the risk itself.
+    The standard error of a ratio is that of its logarithm, the one of a risk or mean is that of itself.
     """
     yield float, se
     if ratio and low > 0:
         yield math.log, se
+        yield math.log, se / estimate
     if ratio and low > 0 and high < 1:
         yield (lambda p: math.log(p / (1 - p))), se / (estimate * (1 - estimate))
 
@@ -147,6 +153,21 @@ def _test(own: Stats, group: Key, _level: float) -> Checked:
         wanted = float(stats.f.sf(*(own[name] for name in names)))
         right = _close(own["p_value_interaction"], wanted)
         yield "P values", right, "the P value of the interaction does not follow from F and its degrees of freedom"
+
+
+def _measure_test(own: Stats, group: Key, _level: float) -> Checked:
+    """Check Wald tests of differences, and of ratios by their logarithms; those of a penalised likelihood are not."""
+    from scipy import stats
+
+    measure = group[KEY.index("context")].removeprefix("measure=").partition(";")[0]
+    if measure == group[KEY.index("context")] or not _has(own, "estimate", "std_error", "p_value"):
+        return
+    of_ratio = measure.endswith("_ratio")
+    if not (of_ratio or measure.endswith("_difference")) or _of_profile(group) or own["std_error"] <= 0:
+        return
+    size = abs(math.log(own["estimate"]) if of_ratio else own["estimate"]) / own["std_error"]
+    wanted = 2 * float(stats.t.sf(size, own["df"]) if _has(own, "df") else stats.norm.sf(size))
+    yield "P values", _close(own["p_value"], wanted), "the P value does not follow from estimate and standard error"
 
 
 def _probabilities(own: Stats, _group: Key, _level: float) -> Checked:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import Problem
+from pipanalysis.study.crosscheck_analyses import check_analyses
 from pipanalysis.study.crosscheck_bayes import check_bayes
 from pipanalysis.study.crosscheck_categorical import check_categorical
 from pipanalysis.study.crosscheck_dyads import check_dyads
@@ -21,6 +22,7 @@ from pipanalysis.study.crosscheck_options import check_options
 from pipanalysis.study.crosscheck_progress import check_progress
 from pipanalysis.study.crosscheck_received import check_received
 from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
+from pipanalysis.study.validation import nearest
 from pipanalysis.study.yaml_file import Location, YamlFile
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_files,
         check_instruments,
         _plan,
+        check_analyses,
         check_estimands,
         _subgroups,
         check_options,
@@ -52,14 +55,12 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
         check_progress,
         _synthetic,
     ]
-    from pipanalysis.study.load import nearest
-
     problems = []
     for check in checks:
         for finding in check(study):
             file, location, found, allowed = finding[:4]
-            name = found.strip("'")
-            hint = nearest(name, [a.strip(" '") for a in allowed.removeprefix(ONE_OF).split(",")])
+            name, names = found.strip("'"), allowed.removeprefix(ONE_OF)
+            hint = nearest(name, [a.strip(" '") for a in names.split(",")]) if names != allowed else ""
             problems.append(Problem(files[file].where(location), found, allowed, hint, rule_of(finding)))
     return problems
 
@@ -221,20 +222,6 @@ def _plan(study: Study) -> Iterator[Finding]:
             if name not in study.visits:
                 yield file, (*at, "visits"), repr(name), one_of(study.visits)
         yield from _baseline_score(study, analysis, at)
-        for name in analysis.covariates:
-            variable = study.variables.get(name)
-            if variable is None and name not in _ages(study):
-                yield file, (*at, "covariates"), repr(name), one_of([*study.variables, *_ages(study)])
-            elif variable and (
-                variable.measured != "before_randomisation" or variable.level != "participant" or variable.closed
-            ):
-                yield (
-                    file,
-                    (*at, "covariates"),
-                    repr(name),
-                    "a participant-level variable measured before randomisation",
-                    "covariate-after-randomisation",
-                )
 
 
 def _subgroups(study: Study) -> Iterator[Finding]:

@@ -15,17 +15,12 @@ if TYPE_CHECKING:
 
 METHODS_OF_TABLE = {"risks": ("logistic", "gee"), "categories": ("ordinal", "nominal"), "counts": ("count",)}
 """tables that show analyses by certain methods alone, which no other table of comparisons can show"""
-METHOD_OF_OPTION = {"bootstrap": "logistic", "working_correlation": "gee", "reference_level": "nominal"}
 
 
 def check_categorical(study: Study) -> Iterator[Finding]:
-    """Find options that the method does not have, reference levels that do not exist, and tables of another kind."""
+    """Find reference levels that do not exist, and tables of another kind."""
     for i, analysis in enumerate(study.plan.analyses):
         at: Location = ("analyses", i)
-        for option, method in METHOD_OF_OPTION.items():
-            if option in analysis.model_fields_set and analysis.method != method:
-                found = f"{option} of an analysis by {analysis.method}"
-                yield "analysis.yaml", (*at, option), found, f"method: {method}, or no {option}", "option-unsuited"
         if analysis.reference_level is not None and analysis.method == "nominal":
             yield from _reference_level(study, analysis, (*at, "reference_level"))
     methods = {analysis.name: analysis.method for analysis in study.plan.analyses}

@@ -25,6 +25,9 @@ def check_families(study: Study) -> Iterator[Finding]:
         return  # reported already; the visits of such an outcome are not known
     holder: dict[Hypothesis, str] = {}
     for f, family in enumerate(study.plan.families):
+        if not family.members:
+            found, allowed = f"{family.name} without members", "an analysis whose hypotheses it holds, at least one"
+            yield FILE, ("families", f, "members"), found, allowed, "family-without-members"
         for m, members in enumerate(family.members):
             at: Location = ("families", f, "members", m)
             yield from _members(study, members, at)

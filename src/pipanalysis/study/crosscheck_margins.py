@@ -29,6 +29,7 @@ def check_margins(study: Study) -> Iterator[Finding]:
                 allowed = f"a method of {', '.join(OF_MEANS)} without subgroup or moderator, or no {option}"
                 yield "analysis.yaml", at, found, allowed, "option-unsuited"
             yield from _outcomes(study, analysis, given, at)
+        yield from _beyond_the_scale(study, i, analysis)
         for m, margin in enumerate(analysis.margins):
             own = study.outcomes.get(margin.outcome)
             if own and (score := study.scores.get(own.score)) and score.better is None:
@@ -47,6 +48,22 @@ def check_margins(study: Study) -> Iterator[Finding]:
                     "analyses with margins",
                     "display-unsuited",
                 )
+
+
+def _beyond_the_scale(study: Study, i: int, analysis: Analysis) -> Iterator[Finding]:
+    """Find margins and deltas as wide as the whole scale of the outcome, which no difference in means can reach."""
+    widest = [("margins", m, "margin", one.outcome, one.margin) for m, one in enumerate(analysis.margins)]
+    widest += [
+        ("delta_adjustments", m, "deltas", one.outcome, max(one.deltas, key=abs))
+        for m, one in enumerate(analysis.delta_adjustments)
+    ]
+    for option, m, key, name, size in widest:
+        outcome = study.outcomes.get(name)
+        score = study.scores.get(outcome.score) if outcome else None
+        if score and score.range and abs(size) >= score.range.max - score.range.min:
+            found = f"{size:g} of {name}, whose scale is from {score.range.min:g} to {score.range.max:g}"
+            allowed = f"less than {score.range.max - score.range.min:g}"
+            yield "analysis.yaml", ("analyses", i, option, m, key), found, allowed, "option-unsuited"
 
 
 def _outcomes(

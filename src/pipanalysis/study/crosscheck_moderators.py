@@ -36,7 +36,7 @@ def check_moderators(study: Study) -> Iterator[Finding]:
             found = f"moderator of method {analysis.method}" + ", with subgroup" * bool(analysis.subgroup)
             yield PLAN, at, found, "method: mmrm without subgroup, or no moderator", "moderator-unsuited"
         yield from _moderator(study, analysis.moderator, at)
-        yield from _values(analysis, i)
+        yield from _values(study, analysis, i)
     by_name = {analysis.name: analysis for analysis in study.plan.analyses}
     for t, table in enumerate(study.displays.tables):
         for name in table.analyses:
@@ -71,6 +71,18 @@ def _moderator(study: Study, name: str, at: Location) -> Iterator[Finding]:
         yield PLAN, at, found, allowed, "moderator-unsuited"
 
 
-def _values(analysis: Analysis, i: int) -> Iterator[Finding]:
-    for _, value in repeated(f"{value:g}" for value in analysis.moderator_at):
-        yield PLAN, ("analyses", i, "moderator_at"), f"{value} twice", "each value once", "repeated-name"
+def _values(study: Study, analysis: Analysis, i: int) -> Iterator[Finding]:
+    """Find values of a moderator that are given twice, or that it cannot have."""
+    at: Location = ("analyses", i, "moderator_at")
+    for _, twice in repeated(f"{value:g}" for value in analysis.moderator_at):
+        yield PLAN, at, f"{twice} twice", "each value once", "repeated-name"
+    name = analysis.moderator or ""
+    variable, score = study.variables.get(name), study.scores.get(name)
+    possible = variable.range if variable else score.range if score else None
+    is_age = any(v.age_name == name for v in study.config.variables)
+    for j, value in enumerate(analysis.moderator_at):
+        if possible and not possible.min <= value <= possible.max:
+            allowed = f"a value that {name} can have, {possible.min:g} to {possible.max:g}"
+            yield PLAN, (*at, j), f"{value:g}", allowed, "moderator-unsuited"
+        elif is_age and value < 0:
+            yield PLAN, (*at, j), f"{value:g}", "an age in months, 0 or more", "moderator-unsuited"

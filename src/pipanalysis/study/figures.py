@@ -25,6 +25,7 @@ class Figure(Model):
     - `prior_posterior`: priors and posteriors, the sets of priors side by side
     - `tipping_points`: delta adjustments of an analysis as maps
     - `residuals`: quantiles of a model's residuals against those of the normal distribution
+    - `scale_location`: the size of a model's residuals against its fitted means
     """
 
     name: Name
@@ -38,6 +39,7 @@ class Figure(Model):
         "missingness",
         "recruitment",
         "residuals",
+        "scale_location",
         "posteriors",
         "prior_posterior",
         "tipping_points",

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import types
-import typing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from pipanalysis.errors import ConfigError, Problem
 from pipanalysis.study.base import Model
@@ -23,7 +18,8 @@ from pipanalysis.study.plan_lock import AnalysisStatus, PlanLock, analysis_statu
 from pipanalysis.study.progress import Progress
 from pipanalysis.study.simulation import Simulation
 from pipanalysis.study.study import Allocation, Arm, StudyConfig, Variable, Visit
-from pipanalysis.study.yaml_file import Location, YamlFile, key_path
+from pipanalysis.study.validation import validation_problems
+from pipanalysis.study.yaml_file import YamlFile
 
 
 @dataclass(frozen=True)
@@ -235,90 +231,3 @@ def _no_analysis(layout: Layout, problems: list[Problem]) -> tuple[Plan, Display
     problems.extend(Problem(f"config/{name}", found, allowed) for name in there)
     empty = Plan.model_construct(domains=[], outcomes=[], analysis_sets=[], analyses=[])
     return empty, Displays.model_construct(tables=[])
-
-
-def validation_problems(error: ValidationError, model: type[BaseModel], file: YamlFile) -> list[Problem]:
-    """Turn pydantic's errors into problems that name the file, line, key, what was found and what is allowed."""
-    problems = []
-    for detail in error.errors():
-        location = tuple(part for part in detail["loc"] if _in_file(part, detail["loc"], file))
-        problems.append(_problem(detail, location, model, file))
-    return list(dict.fromkeys(problems))
-
-
-def _in_file(part: str | int, location: Location, file: YamlFile) -> bool:
-    """Tell a key of the file from the tags that pydantic adds for the branches of a union."""
-    if isinstance(part, int) or part == location[-1]:
-        return True
-    return "[" not in part and any(part in known for known in file.lines)
-
-
-def _problem(detail: ErrorDetails, location: Location, model: type[BaseModel], file: YamlFile) -> Problem:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        fields = _fields_at(model, location[:-1])
-        hint = nearest(str(location[-1]), fields)
-        return Problem(file.where(location), f"unknown key {location[-1]!r}", ", ".join(fields), hint)
-    if kind == "missing":
-        return Problem(file.where(location[:-1]), f"{location[-1]!r} is missing", "this key must be given")
-    found = repr(detail["input"])
-    found = found if len(found) <= 120 else found[:117] + "..."
-    if kind in ("literal_error", "enum"):
-        allowed = str(context.get("expected", ""))
-        options = [option.strip(" '") for option in allowed.replace(" or ", ",").split(",")]
-        return Problem(file.where(location), found, allowed, nearest(str(detail["input"]), options))
-    if kind == "string_pattern_mismatch":
-        described = _description_at(model, location)
-        return Problem(file.where(location), found, described or f"text that matches {context.get('pattern')}")
-    return Problem(file.where(location), found, detail["msg"].removeprefix("Value error, "))
-
-
-def nearest(name: str, allowed: typing.Iterable[str]) -> str:
-    """Return ``did you mean ...?`` for the valid name nearest to a wrong one, or nothing."""
-    close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if typing.get_origin(annotation) is not None or isinstance(annotation, types.UnionType):
-        return [model for part in typing.get_args(annotation) for model in _models_in(part)]
-    return []
-
-
-def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
-    """Return the keys allowed at a location of a model."""
-    here = [model]
-    for part in location:
-        if isinstance(part, str) and any(part in m.model_fields for m in here):
-            here = [sub for m in here if part in m.model_fields for sub in _models_in(m.model_fields[part].annotation)]
-    return [name for m in here for name in m.model_fields]
-
-
-def _description_at(model: type[BaseModel], location: Location) -> str | None:
-    """Return what is said of the values at a location (the description of its constrained string type)."""
-    schema: Any = model.model_json_schema()
-    definitions = schema.get("$defs", {})
-
-    def descend(node: Any, rest: Location) -> str | None:
-        if "$ref" in node:
-            node = definitions[node["$ref"].rpartition("/")[2]]
-        for option in node.get("anyOf", []):
-            if (text := descend(option, rest)) is not None:
-                return text
-        if not rest:
-            return cast("str | None", node.get("description")) if "pattern" in node else None
-        if isinstance(rest[0], int) and isinstance(node.get("items"), dict):
-            return descend(node["items"], rest[1:])
-        properties = node.get("properties", {})
-        if rest[0] in properties:
-            return descend(properties[cast("str", rest[0])], rest[1:])
-        if isinstance(node.get("additionalProperties"), dict):
-            return descend(node["additionalProperties"], rest[1:])
-        return None
-
-    return descend(schema, location)
-
-
-__all__ = ["Study", "key_path", "load_study", "nearest", "validation_problems"]

@@ -264,8 +264,8 @@ class Analysis(Model):
     """the adjustment for baseline differs between visits (models of all visits)"""
     strata: bool = True
     """adjust for the stratification variables"""
-    covariates: list[Name] = []
-    """further variables or scores at baseline, measured before randomisation"""
+    covariates: list[Name | ScoreName] = []
+    """further variables measured before randomisation, and scores at baseline"""
     subgroup: Name | None = None
     """mmrm: a categorical variable measured before randomisation; the results are then the differences between arms
     within its levels and the tests of arm by level, from one model with arm by visit by level"""
@@ -347,7 +347,8 @@ class HypothesisFamily(Sourced):
 
     name: Name
     label: str
-    members: Annotated[list[Members], Field(min_length=1)]
+    members: list[Members]
+    """at least one"""
     method: Literal["holm", "hochberg", "bonferroni", "benjamini_hochberg", "fixed_sequence", "none"]
     after: Name | None = None
     """the family before it, its gate: this one is tested only as far as that one's rejections allow"""

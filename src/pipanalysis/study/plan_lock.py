@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Status = Literal["prespecified", "changed", "post_hoc", "dropped"]
 PARTS = ("study.yaml", "analysis.yaml", "instruments")
+BY_NAME = ("subgroup", "moderator", "cluster", "baseline_score")
+"""options of an analysis that name a variable or score"""
 LONGEST = 60  # characters of a value that are shown
 
 
@@ -128,7 +130,7 @@ def _basis(config: dict[str, Any], name: str) -> dict[str, Any]:
     scores = [str(outcome["score"]) for outcome in outcomes]
     described = plan["baseline_characteristics"] if analysis["method"] == "baseline" else []
     named = [*study["randomisation"]["strata"], *analysis["covariates"], *described]
-    named += [name for name in (analysis["subgroup"], analysis["baseline_score"]) if name]
+    named += [name for name in (analysis[key] for key in BY_NAME) if name]
     instruments = {score.partition(".")[0] for score in [*scores, *named] if "." in score}
     variables = [v for v in study["variables"] if v["name"] in named or v["age_name"] in named]
     return {
