@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pandas as pd
-import pytest
 
 from display.test_harms_table import scope
 from display.test_tables import Page
 from pipanalysis.display.step import tables
 from pipanalysis.estimate.analysis_results import Row, as_results
-from pipanalysis.files import write_json, write_parquet
-from pipanalysis.study.load import Study, load_study
+from pipanalysis.files import write_parquet
+from pipanalysis.study.load import Study
 
 CONTRAST = "pip - control"
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path]) -> Study:
-    loaded = load_study(study_folder())
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
 
 
 def effect(

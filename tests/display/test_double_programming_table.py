@@ -1,23 +1,10 @@
 """The table of double programming shows both programs' numbers as they are, and the difference that was found."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pandas as pd
-import pytest
 
 from display.test_tables import MINUS, shown
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.files import write_json
-from pipanalysis.study.load import Study, load_study
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path], root: Path) -> Study:
-    loaded = load_study(study_folder(root))
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
+from pipanalysis.study.load import Study
 
 
 def both(study: Study, difference: float, warning: str = "") -> list[Row]:

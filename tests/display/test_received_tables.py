@@ -1,28 +1,17 @@
 """Tables of therapists, treatment received, moderators and dyads show the results as they stand."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from display.test_tables import MINUS, Page
 from pipanalysis.display.step import tables
 from pipanalysis.estimate.analysis_results import Row, Scope, as_results
-from pipanalysis.files import write_json, write_parquet
-from pipanalysis.study.load import Study, load_study
+from pipanalysis.files import write_parquet
+from pipanalysis.study.load import Study
 
 CONTRAST = {"contrast": "pip - control"}
 EFFECT = {"estimate": -2.345, "std_error": 1.5, "df": 9.87, "conf_low": -5.7, "conf_high": 1.0, "p_value": 0.1234}
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path]) -> Study:
-    loaded = load_study(study_folder())
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
 
 
 def scope(study: Study, name: str, outcome: str) -> Scope:

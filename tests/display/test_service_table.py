@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from display.test_harms_table import scope, study
+from display.test_harms_table import scope
 from display.test_tables import MINUS, Page
 from pipanalysis.display.step import tables
 from pipanalysis.estimate.analysis_results import as_results
 from pipanalysis.files import write_parquet
 from pipanalysis.study.load import Study
-
-__all__ = ["study"]
 
 
 def test_contacts_by_arm_and_difference(study: Study, tmp_path: Path) -> None:
