@@ -68,7 +68,7 @@ class Paper:
 
 
 def on_paper(model: TableModel) -> Paper:
-    """Return page and column widths for a table: words on one line if they fit, the largest font, upright if it fits."""
+    """Return page and column widths: words on one line where they fit, the largest font, upright where it fits."""
     body = lines(model)
     labels = max((text_width(line.label) + 0.8 * line.depth for line in body if line.kind == "row"), default=0.0)
     for widest in (LANDSCAPE, WIDEST_TEXT):
