@@ -4,9 +4,8 @@ import pandas as pd
 
 from display.test_harms_table import scope
 from display.test_tables import Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import Row, as_results
-from pipanalysis.files import write_parquet
+from display.test_tables import shown as page_of
+from pipanalysis.estimate.analysis_results import Row
 from pipanalysis.study.load import Study
 
 
@@ -22,9 +21,7 @@ def rows(study: Study, outcome: str, kinds: tuple[str, ...], error: str = "") ->
 
 
 def shown(study: Study, made: list[Row]) -> Page:
-    write_parquet(study.layout.estimates, as_results(made))
-    tables(study)
-    return Page(study.layout.table("change", "html"))
+    return page_of(study, made, "change")
 
 
 def test_counts_with_what_they_rest_on(study: Study) -> None:

@@ -3,9 +3,8 @@
 import pandas as pd
 
 from display.test_tables import MINUS, Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import Row, Scope, as_results
-from pipanalysis.files import write_parquet
+from display.test_tables import shown as page_of
+from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.study.load import Study
 
 
@@ -36,9 +35,7 @@ def adherence(study: Study) -> list[Row]:
 
 
 def shown(study: Study, rows: list[Row]) -> Page:
-    write_parquet(study.layout.estimates, as_results(rows))
-    tables(study)
-    return Page(study.layout.table("harms", "html"))
+    return page_of(study, rows, "harms")
 
 
 def test_counts_and_difference(study: Study) -> None:

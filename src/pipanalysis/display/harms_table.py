@@ -27,7 +27,10 @@ def harms_table(study: Study, table: Table, results: ResultsIndex, allocation: d
     model.lead = [method_sentence(study, name) for name in table.analyses]
     level = f"{rounding.level(study.plan.conf_level)} CI"
     for arm in study.arms.values():
-        model.columns += [Column(f"n (%; {level})", arm.label), Column("Events (per unit)", arm.label)]
+        model.columns += [
+            Column(f"n (%; {level})", arm.label),
+            Column(f"Events (per {study.config.study.unit})", arm.label),
+        ]
     others = list(study.arms)[1:]
     model.columns += [
         Column(f"Difference, percentage points ({level})", "" if len(others) == 1 else study.arms[arm].label)

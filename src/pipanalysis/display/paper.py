@@ -93,7 +93,7 @@ def _place(column: Column, position: int, body: list[Line], em: float, widest: f
     tail = max((text_width(after) for _, after in parts), default=0.0) * em
     whole = max((text_width(cell) for cell in cells), default=0.0) * em
     if not column.numbers:
-        whole = min(whole, max(widest, *(_longest_word(cell) * em for cell in cells)))
+        whole = min(whole, max([widest, *(_longest_word(cell) * em for cell in cells)]))
     words = _longest_word(column.label) * em * BOLD
     heading = text_width(column.label) * em * BOLD / 3
     width = max(head + tail, whole, words, heading, 1.0) + PADDING

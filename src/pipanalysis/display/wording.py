@@ -164,7 +164,10 @@ def method_sentence(study: Study, name: str) -> str:
             f"all outcomes in one model, arm by visit{adjusted}; effects partially pooled within and over domains, "
             f"outcomes of one {study.config.study.unit} correlated by a factor per domain and visit"
         ),
-        "bayes_logistic": f"Bayesian logistic regression at each visit{adjusted}; risks standardised over the units",
+        "bayes_logistic": (
+            f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
+            "the model"
+        ),
         "bayes_therapist": (
             f"arm by visit{adjusted}; unstructured covariance of the visits, and a random effect of the therapist for "
             "those who had one"
@@ -230,8 +233,8 @@ def method_sentence(study: Study, name: str) -> str:
             "proportion, Newcombe's of a difference, Welch's of a difference of contacts; no test is made"
         ),
         "harms": (
-            "units counted once however many events they had; Clopper-Pearson limits of a proportion, Newcombe's of a "
-            "difference; no test is made"
+            f"{study.config.study.unit}s counted once however many events they had; Clopper-Pearson limits of a "
+            "proportion, Newcombe's of a difference; no test is made"
         ),
     }
     found = study.statuses[name]
@@ -265,6 +268,11 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
     names = [*(study.config.randomisation.strata if chosen.strata else []), *chosen.covariates]
     terms += [mid_sentence(characteristic_label(study, name)) for name in names]
     return f", adjusted for {', '.join(terms)}" if terms else ""
+
+
+def counted(number: int, one: str) -> str:
+    """Return a number and what is counted, as 1 row, 2 rows."""
+    return f"{number:,} {one}" + ("" if number == 1 else "s")
 
 
 def numbered_title(model: TableModel) -> str:
