@@ -1,28 +1,16 @@
 """The tables of categories and of counts, and of bootstrap intervals, show what the collected results say."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-import pytest
 
 from display.test_tables import MINUS, shown
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, measure_rows
 from pipanalysis.estimate.model_result import Extra, ModelResult, Status
-from pipanalysis.files import sha256, write_json
-from pipanalysis.study.load import Study, load_study
+from pipanalysis.files import sha256
+from pipanalysis.study.load import Study
 
 ARMS = ("control", "pip")
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path], root: Path) -> Study:
-    loaded = load_study(study_folder(root))
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
 
 
 def rows(

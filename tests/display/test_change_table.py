@@ -1,25 +1,12 @@
 """The table of reliable change shows the results as they stand."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pandas as pd
-import pytest
 
 from display.test_harms_table import scope
 from display.test_tables import Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import Row, as_results
-from pipanalysis.files import write_json, write_parquet
-from pipanalysis.study.load import Study, load_study
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path]) -> Study:
-    loaded = load_study(study_folder())
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
+from display.test_tables import shown as page_of
+from pipanalysis.estimate.analysis_results import Row
+from pipanalysis.study.load import Study
 
 
 def rows(study: Study, outcome: str, kinds: tuple[str, ...], error: str = "") -> list[Row]:
@@ -34,9 +21,7 @@ def rows(study: Study, outcome: str, kinds: tuple[str, ...], error: str = "") ->
 
 
 def shown(study: Study, made: list[Row]) -> Page:
-    write_parquet(study.layout.estimates, as_results(made))
-    tables(study)
-    return Page(study.layout.table("change", "html"))
+    return page_of(study, made, "change")
 
 
 def test_counts_with_what_they_rest_on(study: Study) -> None:

@@ -2,14 +2,10 @@
 
 import pandas as pd
 
-from display.test_harms_table import scope, study
-from display.test_tables import MINUS, Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import as_results
-from pipanalysis.files import write_parquet
+from display.test_harms_table import scope
+from display.test_tables import MINUS, shown
 from pipanalysis.study.load import Study
 
-__all__ = ["study"]
 BETWEEN = {"visit": "month6", "contrast": "pip - control"}
 
 
@@ -34,9 +30,7 @@ def test_residuals_spread_influence_and_structures(study: Study) -> None:
     rows += [of.row(k, v, context="check=structure cs") for k, v in {"aic": 927.202, "p_value": 0.4809}.items()]
     failed = scope(study, "secondary", "cesd_total")
     rows.append(failed.row("fit_status", 3, error="no observation"))
-    write_parquet(study.layout.estimates, as_results(rows))
-    tables(study)
-    page = Page(study.layout.table("checks", "html"))
+    page = shown(study, rows, "checks")
     assert page.row("Bayley-III cognitive (primary outcome; higher is better) [a]") == [
         "0.994 (<0.001)",
         f"{MINUS}0.04",
@@ -59,7 +53,7 @@ def test_residuals_spread_influence_and_structures(study: Study) -> None:
         "3",
         "",
     ]
-    assert "[a] 1 unit(s) cannot be left out" in page.text
+    assert "[a] 1 dyad cannot be left out" in page.text
     assert "[b] no observation" in page.text
     kept = pd.read_csv(study.layout.table("checks", "csv"))
     assert {0.135, 0.9941} <= set(kept["max_cooks_distance"]) | set(kept["shapiro_w"])

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,8 +20,18 @@ from pipanalysis.display.docx_document import docx_document
 from pipanalysis.display.formats import DOCUMENTS
 from pipanalysis.display.grid import EMPTY, lines, spanners, split
 from pipanalysis.display.latex_document import latex_document, latex_text
-from pipanalysis.display.paper import LANDSCAPE, PORTRAIT, on_paper, sheet
+from pipanalysis.display.paper import (
+    CM_PER_POINT,
+    LANDSCAPE,
+    PADDING,
+    PORTRAIT,
+    WIDEST_TEXT,
+    on_paper,
+    sheet,
+    text_width,
+)
 from pipanalysis.display.rtf_document import rtf_document, rtf_text
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 
 
 def word_rows(content: bytes) -> list[list[str]]:
@@ -165,6 +176,38 @@ def test_a_table_is_never_wider_than_its_page(columns: int, label: str) -> None:
         assert all(0 < cell.point < cell.width for cell in row.cells if cell.point is not None)
 
 
+def narrow(word: str) -> TableModel:
+    """A table of two columns of counts under a heading each, one of them much wider than the counts."""
+    model = table(columns=0)
+    model.columns = [Column("n", "Usual care"), Column("n", word), Column("Said", "", numbers=False)]
+    model.groups = [RowGroup("", [TableRow("Visit", ("12", "9", "three words here, " * 30), 1)])]
+    return model
+
+
+def test_headings_over_narrow_columns_keep_their_words_whole() -> None:
+    word = "Psychotherapeutically"
+    paper = on_paper(narrow(word))
+    assert paper.columns[1].width > text_width(word) * paper.size * CM_PER_POINT
+    point = paper.columns[1].point
+    assert point is not None
+    assert point < paper.columns[1].width - 0.1  # the number stays below the middle of its heading
+    assert abs(point - paper.columns[1].width / 2) < 0.5
+
+
+def test_words_take_several_lines_where_a_table_would_be_wider_than_its_page() -> None:
+    paper = on_paper(narrow("Care"))
+    assert all(placed.point is not None for placed in paper.columns[:2])  # the numbers keep their alignment
+    assert paper.columns[2].width == pytest.approx(WIDEST_TEXT + PADDING)
+    assert not paper.landscape
+
+
+def test_latex_wraps_labels_and_words_within_their_columns() -> None:
+    model = narrow("Care")
+    row = next(line for line in latex_document(model).splitlines() if "three words here" in line)
+    assert row.startswith("\\leftskip=0.3cm\\relax Visit & 12 &  & 9 & ")
+    assert f"\\multicolumn{{2}}{{p{{{on_paper(model).columns[2].width:.2f}cm}}}}{{\\raggedright" in row
+
+
 def test_decimal_points_of_a_column_stand_at_one_place() -> None:
     model = table(rows=7)
     places: dict[int, set[float]] = {}
@@ -209,6 +252,9 @@ def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
     if office is None or shutil.which("pdftotext") is None:
         pytest.skip("LibreOffice (soffice) or poppler (pdftotext) is not here")
     model = table(rows=60)
+    model.columns.append(Column("n", "Psychotherapeutically"))
+    for group in model.groups:
+        group.rows = [replace(row, cells=(*row.cells, "9")) if row.cells else row for row in group.rows]
     for name in ("docx", "rtf"):
         (tmp_path / f"{name}.{name}").write_bytes(DOCUMENTS[name](model))
         subprocess.run(
@@ -226,5 +272,6 @@ def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
             # LibreOffice 7 repeats the header rows of Word documents, and not those of RTF (Word does both).
             assert page.count("SYNTHETIC DATA") == (2 if name == "docx" or page == pages[0] else 1)
             assert ("Column 2" in page) == (name == "docx" or page == pages[0])
+            assert page.count("Psychotherapeutically") == page.count("Column 2")  # no heading is broken within a word
         places = [text.index(f"Symptoms {line.label.split()[-1]} ") for line in lines(model) if line.kind == "row"]
         assert all(before < after for before, after in pairwise(places))

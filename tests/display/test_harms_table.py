@@ -1,24 +1,11 @@
 """The table of adherence and harms shows the results as they stand."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pandas as pd
-import pytest
 
 from display.test_tables import MINUS, Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import Row, Scope, as_results
-from pipanalysis.files import write_json, write_parquet
-from pipanalysis.study.load import Study, load_study
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path]) -> Study:
-    loaded = load_study(study_folder())
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
+from display.test_tables import shown as page_of
+from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.study.load import Study
 
 
 def scope(study: Study, name: str, table: str) -> Scope:
@@ -48,9 +35,7 @@ def adherence(study: Study) -> list[Row]:
 
 
 def shown(study: Study, rows: list[Row]) -> Page:
-    write_parquet(study.layout.estimates, as_results(rows))
-    tables(study)
-    return Page(study.layout.table("harms", "html"))
+    return page_of(study, rows, "harms")
 
 
 def test_counts_and_difference(study: Study) -> None:

@@ -1,24 +1,15 @@
 """The table of measurement shows the results as they stand."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from display.test_harms_table import scope
-from display.test_tables import Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import as_results
-from pipanalysis.files import write_json, write_parquet
-from pipanalysis.study.load import load_study
+from display.test_tables import Page, shown
+from pipanalysis.study.load import Study
 
 
 @pytest.fixture
-def page(study_folder: Callable[..., Path]) -> tuple[Page, pd.DataFrame]:
-    study = load_study(study_folder())
-    study.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(study.layout.allocation_record, {"allocation": "real"})
+def page(study: Study) -> tuple[Page, pd.DataFrame]:
     of = scope(study, "measurement", "cesd.total")
     alpha = {"n_items": 20, "n_complete": 59, "alpha": 0.8512, "conf_low": 0.79, "conf_high": 0.9011, "omega": 0.866}
     limits = {"n": 72, "n_floor": 9, "percent_floor": 12.5, "n_ceiling": 0, "percent_ceiling": 0}
@@ -27,9 +18,7 @@ def page(study_folder: Callable[..., Path]) -> tuple[Page, pd.DataFrame]:
     of = scope(study, "measurement", "rf.overall")
     pairs = {"n_pairs": 40, "percent_agreement": 57.5, "icc_agreement": 0.918, "conf_low": 0.851, "conf_high": 0.956}
     rows += [of.row(k, v, context="coder_agreement", warning="40 forms of 30 dyads") for k, v in pairs.items()]
-    write_parquet(study.layout.estimates, as_results(rows))
-    tables(study)
-    return Page(study.layout.table("measurement", "html")), pd.read_csv(study.layout.table("measurement", "csv"))
+    return shown(study, rows, "measurement"), pd.read_csv(study.layout.table("measurement", "csv"))
 
 
 def test_a_score_of_items(page: tuple[Page, pd.DataFrame]) -> None:

@@ -1,28 +1,16 @@
 """Tables of therapists, treatment received, moderators and dyads show the results as they stand."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from display.test_tables import MINUS, Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import Row, Scope, as_results
-from pipanalysis.files import write_json, write_parquet
-from pipanalysis.study.load import Study, load_study
+from display.test_tables import shown as page_of
+from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.study.load import Study
 
 CONTRAST = {"contrast": "pip - control"}
 EFFECT = {"estimate": -2.345, "std_error": 1.5, "df": 9.87, "conf_low": -5.7, "conf_high": 1.0, "p_value": 0.1234}
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path]) -> Study:
-    loaded = load_study(study_folder())
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
 
 
 def scope(study: Study, name: str, outcome: str) -> Scope:
@@ -36,10 +24,7 @@ def rows_of(of: Scope, values: dict[str, float], **where: Any) -> list[Row]:
 
 
 def shown(study: Study, name: str, rows: list[Row]) -> tuple[Page, pd.DataFrame]:
-    study.layout.estimates.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(study.layout.estimates, as_results(rows))
-    tables(study)
-    page = Page(study.layout.table(name, "html"))
+    page = page_of(study, rows, name)
     assert "SYNTHETIC DATA" in "".join(page.text)
     return page, pd.read_csv(study.layout.table(name, "csv"))
 
@@ -62,7 +47,7 @@ def test_therapists_counted_stand_beside_therapists_ignored(study: Study) -> Non
     assert page.row("6 months: Analysis of covariance at each visit") == ["33", "30", *effect, "", "ignored"]
     nested = "6 months: Partially nested mixed model, therapists as a random effect [a]"
     assert page.row(nested) == ["33", "30", *effect, "6", "0.05 (0.00 to 0.51)"]
-    assert "units seen by several therapists: 2" in "".join(page.text)
+    assert "dyads seen by several therapists: 2" in "".join(page.text)
     assert numbers.set_index("analysis").loc["therapists", ["icc", "icc_conf_high"]].tolist() == [0.0456, 0.5123]
 
 

@@ -71,7 +71,12 @@ class Document(HTMLParser):
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    chosen = made.study(["Depression", HARD], FIGURES, folder=tmp_path)
+    return synthetic(tmp_path)
+
+
+def synthetic(folder: Path) -> Study:
+    """A synthetic study with hard names."""
+    chosen = made.study(["Depression", HARD], FIGURES, folder=folder)
     about = chosen.config.study.model_copy(update={"data": "synthetic", "title": f"A trial of {HARD}"})
     return replace(chosen, config=chosen.config.model_copy(update={"study": about}))
 
@@ -91,6 +96,11 @@ def adjusted_means(study: Study) -> list[Row]:
 
 @pytest.fixture
 def written(study: Study) -> Study:
+    return reported(study)
+
+
+def reported(study: Study) -> Study:
+    """The study with its results and its report."""
     write_parquet(study.layout.estimates, as_results(rows(study)))
     write_json(study.layout.allocation_record, {"allocation": "masked"})
     report(study)

@@ -1,32 +1,20 @@
 """The table of risks shows what the collected results say, and nothing else."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-import pytest
 
 from display.test_tables import MINUS, Page, shown
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.measures import FitTest, Measure, MeasuredResult, measure_rows
 from pipanalysis.estimate.model_result import Extra, ModelResult, Status
-from pipanalysis.files import sha256, write_json
-from pipanalysis.study.load import Study, load_study
+from pipanalysis.files import sha256
+from pipanalysis.study.load import Study
 
 VALUES = {
     "risk_difference": (-0.14266250409508496, 0.1007, -0.34012848276084695, 0.05480347454, 0.15677),
     "risk_ratio": (0.7893696674, 0.17188, 0.563606105845, 1.105567284, 0.168798),
     "odds_ratio": (0.36617044, 0.74267, 0.0854125982, 1.56980111, 0.17613106945),
 }
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path], root: Path) -> Study:
-    loaded = load_study(study_folder(root))
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
 
 
 def risks(study: Study, *, failed: str = "", warning: str = "", status: Status = Status.ok) -> list[Row]:

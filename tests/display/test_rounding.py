@@ -68,3 +68,19 @@ def test_text_reads_back_within_half_a_unit(value: float, digits: int) -> None:
 def test_a_p_value_is_never_shown_as_zero(value: float, digits: int) -> None:
     text = rounding.p_value(value, digits)
     assert text.startswith(("<", ">")) or float(text) > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, ">0.99"), (0.99, "0.99"), (0.9951, ">0.99"), (0.5, "0.50"), (0.0, "<0.01"), (0.01, "0.01")],
+)
+def test_a_share_of_draws_is_never_shown_as_certain(value: float, text: str) -> None:
+    assert rounding.posterior_probability(value, 2) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3.2e-11, "3 × 10⁻¹¹"), (-2e-7, "−2 × 10⁻⁷"), (9.6e-9, "1 × 10⁻⁸"), (0.0, "0"), (float("nan"), "–")],
+)
+def test_small_numbers_are_powers_of_ten(value: float, text: str) -> None:
+    assert rounding.power_of_ten(value) == text

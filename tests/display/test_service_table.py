@@ -4,14 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from display.test_harms_table import scope, study
-from display.test_tables import MINUS, Page
-from pipanalysis.display.step import tables
-from pipanalysis.estimate.analysis_results import as_results
-from pipanalysis.files import write_parquet
+from display.test_harms_table import scope
+from display.test_tables import MINUS, shown
 from pipanalysis.study.load import Study
-
-__all__ = ["study"]
 
 
 def test_contacts_by_arm_and_difference(study: Study, tmp_path: Path) -> None:
@@ -29,9 +24,7 @@ def test_contacts_by_arm_and_difference(study: Study, tmp_path: Path) -> None:
     at = {"contrast": "pip - control"}
     rows += [of.row(k, v, context="level=Health visitor", **at) for k, v in risk.items()]
     rows += [of.row(k, v, context="per_unit level=Health visitor", **at) for k, v in means.items()]
-    write_parquet(study.layout.estimates, as_results(rows))
-    tables(study)
-    page = Page(study.layout.table("routine_care", "html"))
+    page = shown(study, rows, "routine_care")
     assert page.row("Health visitor") == [
         "34 (89%; 75 to 97)",
         "2.6 (2.2)",

@@ -6,6 +6,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.diagnostics_table import STATUSES
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis_label, marks, method_sentence
 
@@ -26,10 +27,11 @@ def bayes_checks_table(study: Study, table: Table, results: ResultsIndex, alloca
     plan = study.plan.bayes
     assert plan is not None  # the study was refused without it
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
+    unit = study.config.study.unit
     model.columns = [
-        Column("Status", numbers=False),
+        Column("Ended", numbers=False),
         *(Column(head, "Sampling") for head in ("R-hat", "Bulk ESS", "Tail ESS", "Divergences", "BFMI")),
-        *(Column(head, "Leaving one unit out") for head in ("elpd (SE)", "Largest Pareto k", "Too high")),
+        *(Column(head, f"Leaving one {unit} out") for head in ("elpd (SE)", "Largest Pareto k", "Too high")),
         Column("Posterior predictive p, smallest and largest"),
     ]
     for name in table.analyses:
@@ -40,7 +42,7 @@ def bayes_checks_table(study: Study, table: Table, results: ResultsIndex, alloca
                     row = _row(study, model, results, priors, name, outcome, visit, label)
                     group.rows += [row] if row else []
         model.groups.append(group)
-    model.notes = [*_notes(plan), *(method_sentence(study, name) for name in table.analyses), *table.footnotes]
+    model.notes = [*_notes(plan, unit), *(method_sentence(study, name) for name in table.analyses), *table.footnotes]
     return model
 
 
@@ -67,7 +69,7 @@ def _row(
     covered = [o.name for o in study.plan.outcomes] if outcome == TOGETHER else [outcome]
     lowest, highest = _predictive(results, name, covered, visit, context)
     cells = [
-        str(status["stat_label"]),
+        STATUSES[str(status["stat_label"])],
         rounding.fixed(s["r_hat"], 3),
         rounding.count(s["ess_bulk"]),
         rounding.count(s["ess_tail"]),
@@ -98,7 +100,7 @@ def _predictive(results: ResultsIndex, name: str, outcomes: list[str], visit: st
     return (min(found), max(found)) if found else (nan, nan)
 
 
-def _notes(plan: BayesPlan) -> list[str]:
+def _notes(plan: BayesPlan, unit: str) -> list[str]:
     g, r = plan.gates, plan.refit
     s = plan.sampling
     return [
@@ -107,9 +109,9 @@ def _notes(plan: BayesPlan) -> list[str]:
         f"information (BFMI) above {g.bfmi:g}. A model that fails one is sampled again with target acceptance "
         f"{r.target_accept:g} and chains {r.longer} times as long; one that fails again is reported as failed, without "
         f"estimates. {s.chains} chains of {s.draws} draws after {s.tune} of warm-up.",
-        "Leaving one unit out: Pareto-smoothed importance sampling, the default prior; elpd: expected log predictive "
-        "density. Where Pareto k is too high for a unit, the posterior depends much on that unit and elpd is not to be "
-        "relied on; the posterior itself is not in question.",
-        "Posterior predictive p: share of trials drawn from the posterior whose mean or standard deviation, "
-        "in an arm at a visit, is as large as the observed one.",
+        f"Leaving one {unit} out: Pareto-smoothed importance sampling, the default prior; elpd: expected log "
+        f"predictive density. Where Pareto k is too high for a {unit}, the posterior depends much on that {unit} and elpd "
+        "is not to be relied on; the posterior itself is not in question.",
+        "Posterior predictive p: share of trials drawn from the posterior whose mean or standard deviation, in an arm at "
+        "a visit, is as large as the observed one.",
     ]

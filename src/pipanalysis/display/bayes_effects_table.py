@@ -9,6 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, context_of, places
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import (
+    counted,
     estimand_line,
     marks,
     method_sentence,
@@ -40,6 +41,7 @@ EFFECT = (
 STANDARDISED = ("posterior_mean", "cred_low", "cred_high")
 SENSITIVE = 0.05
 """power-scaling sensitivity from which a posterior is said to move with its prior (Kallioinen 2024)"""
+STANDARDISED_HEAD, BEYOND_MCID, EQUIVALENCE = "Standardised benefit", "Benefit beyond the MCID", "Practical equivalence"
 KINDS = {"eti": "equal-tailed", "hdi": "highest-density"}
 
 
@@ -52,10 +54,10 @@ def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, alloc
     default, *others = plan.prior_sets
     model.columns = [
         Column(f"Difference ({level})"),
-        Column(f"Standardised benefit ({level})"),
+        Column(f"{STANDARDISED_HEAD} ({level})"),
         Column("Any benefit", "Probability of"),
-        Column("Benefit beyond the MCID", "Probability of"),
-        Column("Practical equivalence", "Probability of"),
+        Column(BEYOND_MCID, "Probability of"),
+        Column(EQUIVALENCE, "Probability of"),
     ]
     model.columns += [Column(each.label, "Any benefit, by prior") for each in others]
     chosen = [a for a in study.plan.analyses if a.name in table.analyses]
@@ -73,7 +75,9 @@ def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, alloc
     overall.rows += _rows(study, model, results, plan, table, OVERALL, "The overall effect, pooled over the domains")
     if overall.rows:
         model.groups.append(overall)
-    model.notes = [*_notes(study, plan, default, level), *(method_sentence(study, a.name) for a in chosen)]
+    if not model.empty:
+        model.drop_columns_without_values()
+    model.notes = [*_notes(study, plan, default, level, model), *(method_sentence(study, a.name) for a in chosen)]
     model.notes += table.footnotes
     return model
 
@@ -109,8 +113,8 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
     cells = [
         "not estimated" if error else in_units,
         rounding.with_interval(mean, size_low, size_high, digits.effect_size),
-        *(rounding.p_value(default[name], 2) for name in ("p_benefit", "p_beyond_mcid", "p_equivalence")),
-        *(rounding.p_value(found[each.name]["p_benefit"], 2) for each in plan.prior_sets[1:]),
+        *(rounding.posterior_probability(default[name], 2) for name in ("p_benefit", "p_beyond_mcid", "p_equivalence")),
+        *(rounding.posterior_probability(found[each.name]["p_benefit"], 2) for each in plan.prior_sets[1:]),
     ]
     for each in plan.prior_sets:
         record = {"outcome": place.outcome, "visit": place.visit, "analysis": place.analysis}
@@ -134,22 +138,27 @@ def _stats(results: ResultsIndex, place: Place, priors: PriorSet) -> dict[str, f
     return found
 
 
-def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str) -> list[str]:
+def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str, model: TableModel) -> list[str]:
     reference = study.reference_arm.label
     others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
     rope = rounding.fixed(plan.rope, 2)
-    said = [
-        f"Difference: {others} minus {reference}, posterior mean. {level}: credible interval, "
-        f"{KINDS[plan.interval.kind]}. Standardised benefit: in standard deviations at baseline, positive where "
-        f"better. MCID: smallest benefit that matters, fixed in the plan. Practical equivalence: less than {rope} "
-        "standard deviations either way. No probability here is a P value."
-    ]
+    said = f"Difference: {others} minus {reference}, posterior mean. {level}: credible interval, "
+    said += f"{KINDS[plan.interval.kind]}."
+    explained = {
+        f"{STANDARDISED_HEAD} ({level})": "in standard deviations at baseline, positive where better.",
+        BEYOND_MCID: "more than the smallest benefit that matters (MCID), fixed in the plan.",
+        EQUIVALENCE: f"less than {rope} standard deviations either way.",
+    }
+    heads = {column.label for column in model.columns}
+    for head, words in explained.items():
+        said += f" {head.partition(' (')[0]}: {words}" if head in heads else ""
+    notes = [f"{said} No probability here is a P value."]
     priors = [f"{each.label}: {_mixture(each)}" for each in plan.prior_sets]
-    said.append(
+    notes.append(
         f"Prior: {mid_sentence(default.label)}, except where another is named. Priors of an effect, standardised, "
         f"positive where it is benefit: {'; '.join(priors)}."
     )
-    return said
+    return notes
 
 
 def _mixture(priors: PriorSet) -> str:
@@ -157,5 +166,9 @@ def _mixture(priors: PriorSet) -> str:
     for c in priors.effect:
         share = f"{rounding.fixed(100 * c.weight, 0)}% " if len(priors.effect) > 1 else ""
         parts.append(f"{share}normal({rounding.fixed(c.mean, 2)}, {rounding.fixed(c.sd, 2)})")
-    own = f" (others for {sum(len(o.outcomes) for o in priors.for_outcomes)} outcomes)" if priors.for_outcomes else ""
+    own = (
+        f" (another for {counted(sum(len(o.outcomes) for o in priors.for_outcomes), 'outcome')})"
+        if priors.for_outcomes
+        else ""
+    )
     return " + ".join(parts) + own

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill
+from pipanalysis.display.by_visit import fill, place_of
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import analysis, level_labels, marks, method_sentence
 
@@ -69,13 +69,7 @@ def _rows(
     digits = study.displays.digits
     contrast = f"{arm} - {study.reference_arm.name}"
     where = {"visit": visit, "contrast": contrast}
-    identity = {
-        "domain": outcome.domain,
-        "outcome": outcome.name,
-        "label": outcome.label,
-        "visit": visit,
-        "analysis": name,
-        "contrast": contrast,
+    identity = place_of(outcome, visit, name, contrast) | {
         "method": fit["method"],
         "fit_status": fit["stat_label"],
         "warning": fit["warning"],

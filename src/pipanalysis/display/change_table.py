@@ -39,7 +39,7 @@ def change_table(study: Study, table: Table, results: ResultsIndex, allocation: 
     unit = study.config.study.unit
     model.notes += [
         f"n: {unit}s with a value at baseline and at the visit. Improved, deteriorated: by more than the smallest "
-        "reliable change, z SD sqrt(2 (1 - reliability)), with the standard deviation at baseline of all arms "
+        "reliable change, z × SD × √(2(1 − reliability)), with the standard deviation at baseline of all arms "
         "together. Recovered: improved, and from the clinical range to outside it. No test is made.",
         *table.footnotes,
     ]

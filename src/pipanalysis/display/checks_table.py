@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
@@ -49,6 +49,7 @@ def checks_table(study: Study, table: Table, results: ResultsIndex, allocation: 
             model.groups.append(group)
     others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
     limit = rounding.fixed(1.6448536269514722, 2)
+    sphericity = any(isfinite(record.get("sphericity_w", nan)) for record in model.records)
     model.notes = [
         "Residuals: of all visits together, freed of their correlation and each of variance 1; a normal distribution "
         f"has W near 1, skewness 0 and these quantiles at {rounding.MINUS}{limit} and {limit}. With few "
@@ -59,8 +60,8 @@ def checks_table(study: Study, table: Table, results: ResultsIndex, allocation: 
         f"Any one {unit} left out: at the fitted covariance. Conclusions changed: {unit}s without any one of which the "
         "interval of the difference would come to hold zero, or no longer hold it.",
         "Covariance: Akaike's criterion, less is better; the likelihood ratio test against the planned structure. "
-        "Structures that are the same model with so few visits are not fitted. Mauchly's test of sphericity: what an "
-        "analysis of variance would assume; with three visits or more.",
+        "Structures that are the same model with so few visits are not fitted."
+        + (" Mauchly's test of sphericity: what an analysis of variance would assume." if sphericity else ""),
         "The planned analysis stands whatever these checks find.",
         *table.footnotes,
     ]

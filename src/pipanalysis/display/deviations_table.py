@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
@@ -28,16 +29,21 @@ def deviations_table(study: Study, table: Table, _results: ResultsIndex, allocat
     locked = study.lock.content["config"]["analysis.yaml"]["analyses"] if study.lock else []
     labels = {str(analysis["name"]): str(analysis["label"]) for analysis in locked}
     labels |= {analysis.name: analysis.label for analysis in study.plan.analyses}
+    roles = {str(analysis["name"]): str(analysis["role"]) for analysis in locked}
+    roles |= {analysis.name: analysis.role for analysis in study.plan.analyses}
+    alike = Counter(labels.values())
     reasons = {deviation.analysis: deviation.reason for deviation in study.plan.deviations}
     group = RowGroup("")
     for name, found in study.statuses.items():
         changes, reason = listed(found.differences), reasons.get(name, "")
         owed = "no reason given" if study.lock is not None and found.status != "prespecified" else ""
-        label = labels[name]
+        label = labels[name] + (f" ({roles[name]})" if alike[labels[name]] > 1 else "")
         group.rows.append(TableRow(label, (STATUSES[found.status], changes, reason or owed)))
         record = {"analysis": name, "label": label, "status": found.status, "differences": changes, "reason": reason}
         model.records.append(record)
     model.groups.append(group)
+    if study.lock is None and not model.empty:
+        model.drop_columns_without_values()
     model.notes = [
         "An analysis is compared with the lock in all that its results rest on: its method and options, outcomes, "
         "analysis set, estimand, families of hypotheses, arms, visits, strata, variables and instruments. Labels and "

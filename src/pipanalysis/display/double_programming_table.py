@@ -51,8 +51,8 @@ def double_programming_table(
     model.notes = [
         "Relative difference: the largest of those of the estimates (over the first standard error; ratios by their "
         "logarithms), of the standard errors (of a ratio: of its logarithm) and of the degrees of freedom. The largest "
-        f"here is {scientific(largest)}.",
-        *(method_sentence(study, name) for name in [*table.analyses, *dict.fromkeys(repeated)]),
+        f"here is {rounding.power_of_ten(largest)}.",
+        *dict.fromkeys(method_sentence(study, name) for name in [*table.analyses, *repeated]),
         *table.footnotes,
     ]
     return model
@@ -85,9 +85,4 @@ def _row(
         | {f"second_{stat}": second[stat] for stat in COMPARED}
         | {"max_relative_difference": found["stat"]}
     )
-    return TableRow(", ".join(words) + mark, (*cells, scientific(float(found["stat"]))), 1)
-
-
-def scientific(value: float) -> str:
-    """Return a small number as a power of ten with one digit, as 3e-11."""
-    return f"{value:.0e}" if isfinite(value) else rounding.ABSENT
+    return TableRow(", ".join(words) + mark, (*cells, rounding.power_of_ten(float(found["stat"]))), 1)

@@ -138,7 +138,7 @@ def _notes(study: Study, names: list[str], results: ResultsIndex) -> list[str]:
         notes.append(
             "Cross-check by a second program: with compound symmetry the mixed model for repeated measures is the "
             f"random-intercept model of statsmodels; over {fits} their estimates and standard errors differ by "
-            f"{max(agreement):.0e} at most, relatively."
+            f"{rounding.power_of_ten(max(agreement))} at most, relatively."
         )
     return notes
 

@@ -9,7 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis, counted, marks, mid_sentence, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,8 +52,9 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
         *figure.footnotes,
     ]
     model.alternative = (
-        f"Forest plot of {len(rows)} row(s) by domain at {', '.join(visit.label for visit in visits)}: standardised "
-        f"differences with {level} intervals. The numbers are in the file beside."
+        f"Forest plot of {counted(sum(bool(key) for _, key in rows), 'outcome')} by domain at "
+        f"{', '.join(visit.label for visit in visits)}: standardised differences with {level} intervals. The numbers "
+        "are in the file beside."
     )
     heights = [_height(label, len(labels) if key else 1) for label, key in rows]
     across = min(ACROSS, len(visits))

@@ -127,7 +127,7 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
         "\\endhead",
         "\\bottomrule",
         "\\endfoot",
-        *(_line(line, model, every) for line in lines(model)),
+        *(_line(line, model, paper, every) for line in lines(model)),
         "\\end{longtable}",
     ]
 
@@ -138,20 +138,28 @@ def _columns(placed: Placed) -> str:
     return f"w{{r}}{{{point:.2f}cm}}@{{}}w{{l}}{{{placed.width - point:.2f}cm}}"
 
 
-def _line(line: Line, model: TableModel, every: int) -> str:
-    inset = f"\\hspace*{{{INDENT * line.depth:.1f}cm}}" if line.depth else ""
+def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
+    indent = f"{INDENT * line.depth:.1f}cm"
+    inset = f"\\hspace*{{{indent}}}" if line.depth else ""
     if line.kind != "row":
         style = "\\bfseries " if line.kind == "group" else ""
-        return f"\\multicolumn{{{every}}}{{@{{}}l}}{{{inset}{style}{latex_text(line.label)}}}\\\\*"
-    cells = [inset + latex_text(line.label)]
-    for text, column in zip(line.cells, model.columns, strict=True):
-        parts = split(text) if column.numbers else None
+        return f"{_wrapped(every, paper.width, 'l', f'{inset}{style}{latex_text(line.label)}', '@{}')}\\\\*"
+    # A label stands in with every line that it wraps to.
+    cells = [(f"\\leftskip={indent}\\relax " if line.depth else "") + latex_text(line.label)]
+    for text, column, placed in zip(line.cells, model.columns, paper.columns, strict=True):
+        parts = split(text) if placed.point is not None else None
         if parts:
             tail = parts[1].replace(" ", "\u00a0", 1) if parts[1].startswith(" ") else parts[1]
             cells.append(f"{latex_text(parts[0])} & {latex_text(tail)}")
         else:
-            cells.append(f"\\multicolumn{{2}}{{{'c' if column.numbers else 'l'}}}{{{latex_text(text)}}}")
+            cells.append(_wrapped(2, placed.width, "c" if column.numbers else "l", latex_text(text)))
     return " & ".join(cells) + "\\\\"
+
+
+def _wrapped(covered: int, width: float, place: str, inside: str, edge: str = "") -> str:
+    """Return a cell over so many columns of LaTeX whose text goes on in a new line at a width in centimetres."""
+    aligned = {"c": "\\centering", "l": "\\raggedright"}[place]
+    return f"\\multicolumn{{{covered}}}{{{edge}p{{{width:.2f}cm}}}}{{{aligned}\\arraybackslash {inside}}}"
 
 
 def latex_text(text: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CONSISTENCY = ("n_items", "n_complete", "alpha", "conf_low", "conf_high", "omega")
 FLOOR_CEILING = ("n", "n_floor", "percent_floor", "n_ceiling", "percent_ceiling")
 AGREEMENT = ("n_pairs", "percent_agreement", "icc_agreement", "kappa", "conf_low", "conf_high")
+TWICE = "coder_agreement"
+"""context of the agreement of forms that were coded twice"""
 ALL_VISITS = ""
 """the visit of agreement at all visits together"""
 
@@ -43,7 +45,10 @@ def measurement_table(study: Study, table: Table, results: ResultsIndex, allocat
             for score, its in instrument.scores.items():
                 outcome = f"{instrument.name}.{score}"
                 visits = [v for v in study.visits if table.visits == "all" or v in table.visits]
-                rows = [_row(study, results, model, name, outcome, visit) for visit in (*visits, ALL_VISITS)]
+                coded = [v for v in study.visits if results.has(name, outcome, "n_pairs", visit=v, context=TWICE)]
+                # Coded at one visit alone, all visits together would say the same again.
+                places = visits if len(coded) == 1 and coded[0] in visits else [*visits, ALL_VISITS]
+                rows = [_row(study, results, model, name, outcome, visit) for visit in places]
                 if shown := [row for row in rows if row is not None]:
                     given = (
                         results.stat(name, outcome, "n_items", visit=v, context="internal_consistency") for v in visits
@@ -69,7 +74,7 @@ def _row(
     digits = study.displays.digits
     alpha = results.stats(name, outcome, CONSISTENCY, visit=visit, context="internal_consistency")
     limits = results.stats(name, outcome, FLOOR_CEILING, visit=visit, context="floor_ceiling")
-    pairs = results.stats(name, outcome, AGREEMENT, visit=visit, context="coder_agreement")
+    pairs = results.stats(name, outcome, AGREEMENT, visit=visit, context=TWICE)
     if not any(isfinite(value) for found in (alpha, limits, pairs) for value in found.values()):
         return None
     model.records.append(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import marks, wrapped
+from pipanalysis.display.wording import counted, marks, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
@@ -39,9 +39,13 @@ def missingness_figure(study: Study, figure: Figure, results: ResultsIndex, allo
     if not panels:
         return model
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
-    model.notes.insert(0, "Filled square: a value at the visit. Bars: units with the pattern, in percent of the arm.")
+    model.notes.insert(
+        0,
+        f"Filled square: a value at the visit. Bars: {study.config.study.unit}s with the pattern, in percent of the "
+        "arm.",
+    )
     model.alternative = (
-        f"Patterns of visits with a value, by arm, of {len(panels)} outcome(s): "
+        f"Patterns of visits with a value, by arm, of {counted(len(panels), 'outcome')}: "
         f"{'; '.join(labels[outcome] for outcome in panels)}. "
         + " ".join(_whole(study, model.records, outcome, labels[outcome]) for outcome in panels)
     )

@@ -26,6 +26,10 @@ INDENT = 0.3
 TWIPS_PER_CM = 1440 / 2.54
 SIDE = 0.1
 """white space between the side of a cell and its text, in centimetres"""
+WIDEST_TEXT = 4.5
+"""widest column of words in centimetres where a table is wider than its page; longer ones take several lines"""
+BOLD = 1.1
+"""how much wider bold letters are"""
 
 
 @dataclass(frozen=True)
@@ -64,32 +68,54 @@ class Paper:
 
 
 def on_paper(model: TableModel) -> Paper:
-    """Return page and column widths for a table: the largest font, upright where it fits."""
+    """Return page and column widths: words on one line where they fit, the largest font, upright where it fits."""
     body = lines(model)
     labels = max((text_width(line.label) + 0.8 * line.depth for line in body if line.kind == "row"), default=0.0)
-    for size in SIZES:
-        em = size * CM_PER_POINT
-        columns = tuple(_place(column, i, body, em) for i, column in enumerate(model.columns))
-        taken = sum(column.width for column in columns)
-        stub = min(max(labels * em + PADDING, STUB[0]), STUB[1])
-        for landscape, room in ((False, PORTRAIT), (True, LANDSCAPE)):
-            if stub + taken <= room:
-                return Paper(landscape, size, stub, columns)
+    for widest in (LANDSCAPE, WIDEST_TEXT):
+        for size in SIZES:
+            em = size * CM_PER_POINT
+            placed = [_place(column, i, body, em, widest) for i, column in enumerate(model.columns)]
+            columns = _under_spanners(model, placed, em)
+            taken = sum(column.width for column in columns)
+            stub = min(max(labels * em + PADDING, STUB[0]), STUB[1])
+            for landscape, room in ((False, PORTRAIT), (True, LANDSCAPE)):
+                if stub + taken <= room:
+                    return Paper(landscape, size, stub, columns)
     narrow = (LANDSCAPE - STUB[0]) / taken
     shrunk = tuple(Placed(c.width * narrow, None) for c in columns)
     return Paper(landscape=True, size=SIZES[-1], stub=STUB[0], columns=shrunk)
 
 
-def _place(column: Column, position: int, body: list[Line], em: float) -> Placed:
+def _place(column: Column, position: int, body: list[Line], em: float, widest: float) -> Placed:
     cells = [line.cells[position] for line in body if line.kind == "row"]
     parts = [part for cell in cells if column.numbers and (part := split(cell))]
     head = max((text_width(before) for before, _ in parts), default=0.0) * em
     tail = max((text_width(after) for _, after in parts), default=0.0) * em
     whole = max((text_width(cell) for cell in cells), default=0.0) * em
-    words = max((text_width(word) for word in re.split(r"\s", column.label)), default=0.0) * em * 1.1
-    heading = text_width(column.label) * em * 1.1 / 3
+    if not column.numbers:
+        whole = min(whole, max([widest, *(_longest_word(cell) * em for cell in cells)]))
+    words = _longest_word(column.label) * em * BOLD
+    heading = text_width(column.label) * em * BOLD / 3
     width = max(head + tail, whole, words, heading, 1.0) + PADDING
     return Placed(width, (width - head - tail) / 2 + head if parts else None)
+
+
+def _longest_word(text: str) -> float:
+    return max(text_width(word) for word in re.split(r"\s", text))
+
+
+def _under_spanners(model: TableModel, columns: list[Placed], em: float) -> tuple[Placed, ...]:
+    """Return columns as wide together as the longest word of the heading over them, and as a third of the heading."""
+    found, start = [], 0
+    for label, covered in spanners(model) or [("", len(columns))]:
+        own = columns[start : start + covered]
+        need = max(_longest_word(label), text_width(label) / 3) * em * BOLD + PADDING
+        more = max(need - sum(column.width for column in own), 0.0) / covered
+        for column in own:
+            point = None if column.point is None else column.point + more / 2
+            found.append(Placed(column.width + more, point))
+        start += covered
+    return tuple(found)
 
 
 @dataclass(frozen=True)

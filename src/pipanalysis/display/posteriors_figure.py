@@ -10,7 +10,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis_label, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis_label, counted, marks, mid_sentence, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
         *figure.footnotes,
     ]
     model.alternative = (
-        f"Dot plots of the posterior distributions of the difference between arms for {len(rows)} effect(s), with the "
-        f"region of practical equivalence and the smallest benefit that matters: "
-        + " ".join(_in_words(label, one) for label, row in rows.items() for one in row)
+        "Dot plots of the posterior distributions of the difference between arms for "
+        f"{counted(len(rows), 'effect')}, with the region of practical equivalence and the smallest benefit that "
+        "matters: " + " ".join(_in_words(label, one) for label, row in rows.items() for one in row)
     )
     across = len(heads)
     inches = WIDTH / across - 0.35
@@ -180,11 +180,11 @@ def _records(one: Posterior, priors: PriorSet) -> list[dict[str, Any]]:
 
 
 def _probabilities(one: Posterior) -> str:
-    said = [f"any benefit {rounding.p_value(one.summary['p_benefit'], 2)}"]
+    said = [f"any benefit {rounding.posterior_probability(one.summary['p_benefit'], 2)}"]
     if isfinite(one.summary["p_beyond_mcid"]):
-        said.append(f"beyond the MCID {rounding.p_value(one.summary['p_beyond_mcid'], 2)}")
+        said.append(f"beyond the MCID {rounding.posterior_probability(one.summary['p_beyond_mcid'], 2)}")
     if isfinite(one.summary["p_equivalence"]):
-        said.append(f"practical equivalence {rounding.p_value(one.summary['p_equivalence'], 2)}")
+        said.append(f"practical equivalence {rounding.posterior_probability(one.summary['p_equivalence'], 2)}")
     return ", ".join(said)
 
 

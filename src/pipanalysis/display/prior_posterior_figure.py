@@ -9,7 +9,7 @@ from pipanalysis.display.bayes_places import Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.posteriors_figure import WIDTH, quantiles, subjects
-from pipanalysis.display.wording import analysis_label, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis_label, counted, marks, mid_sentence, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ def prior_posterior_figure(
     ]
     sets = ", ".join(mid_sentence(priors.label) for priors in plan.prior_sets)
     model.alternative = (
-        f"Densities of the prior and of the posteriors of the difference between arms in {len(rows)} outcome(s): "
-        f"{'; '.join(rows)}; under the sets of priors: {sets}. The numbers are in the file beside."
+        "Densities of the prior and of the posteriors of the difference between arms in "
+        f"{counted(len(rows), 'outcome')}: {'; '.join(rows)}; under the sets of priors: {sets}. The numbers are in the "
+        "file beside."
     )
     across = max(len(row) for row in rows.values())
     model.size = (WIDTH, 1.55 * len(rows) + 0.45)

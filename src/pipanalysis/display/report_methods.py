@@ -35,7 +35,11 @@ def methods(study: Study) -> list[Block]:
     blocks += [Subheading("Outcomes"), *(Paragraph(line) for line in _outcomes(study))]
     blocks.append(Subheading("Who is analysed"))
     sets = "; ".join(chosen.label for chosen in study.plan.analysis_sets)
-    blocks.append(Paragraph(f"Analysis sets: {sets}. Units are analysed in the arm that they were allocated to."))
+    blocks.append(
+        Paragraph(
+            f"Analysis sets: {sets}. A {study.config.study.unit} is analysed in the arm that it was allocated to."
+        )
+    )
     if study.plan.estimands:
         blocks.append(Subheading("Estimands"))
         blocks += [Paragraph(estimand_line(study.plan, estimand)) for estimand in study.plan.estimands]
@@ -96,7 +100,7 @@ def _missing(study: Study) -> str:
             "values are missing at random given what is in the model."
         )
     if methods_used & {"ancova", "logistic", "effect_size"}:
-        said.append("Analyses of one visit at a time use the units with a value at that visit.")
+        said.append(f"Analyses of one visit at a time use the {study.config.study.unit}s with a value at that visit.")
     for analysis in study.plan.analyses:
         if analysis.method == "reference_based":
             said.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from functools import singledispatch
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from pipanalysis.display.report_model import Grid, Link, Paragraph, Report, Subh
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.wording import mark_line
 
-TALLEST = 21
-"""height of a figure on a page at most, in centimetres"""
+TALLEST = 20
+"""height of a figure on a page at most, in centimetres; its title and notes stand on the same page"""
+LEAST = 7
+"""room for the beginning of a table on a page, in centimetres: with less, it begins on the next page"""
 PREAMBLE = """
 #set document(date: none)
 #set text(font: "Libertinus Serif", size: 10pt, lang: "en", region: "GB", hyphenate: false)
@@ -120,8 +123,14 @@ def _(block: FigureModel) -> str:
     size = f"height: {TALLEST}cm" if height * 2.54 > TALLEST else f"width: calc.min(17cm, {width:.2f}in)"
     alternative = typst_string(block.alternative)
     parts.append(f'#image("{block.name}.svg", {size}, fit: "contain", alt: {alternative})')
-    parts += [f"#text(8.5pt)[{typst_text(line)}]" for line in block.notes]
-    return f"#block(breakable: false)[{parts[0]}\n\n{parts[1]}]\n\n" + "\n\n".join(parts[2:])
+    content = "\n\n".join([*parts, _small(block.notes)])
+    return f"#block(breakable: false)[{content}]"
+
+
+def _small(texts: Sequence[str]) -> str:
+    """Return the lines beside a table or figure, in small letters close together."""
+    content = "\n\n".join(typst_text(text) for text in texts)
+    return f"#[#set text(8.5pt)\n#set par(spacing: 0.7em)\n{content}]"
 
 
 def _titled(block: TableModel | FigureModel) -> str:
@@ -131,14 +140,16 @@ def _titled(block: TableModel | FigureModel) -> str:
 @as_typst.register
 def _(block: TableModel) -> str:
     paper = on_paper(block)
-    parts = [_titled(block), *(f"#text(8.5pt)[{typst_text(line)}]" for line in block.lead)]
+    parts = [_titled(block), _small(block.lead)]
     if block.empty:
         parts.append(EMPTY)
     else:
         parts.append(f"#text({paper.size:g}pt)[{_table(block, paper)}]")
-    parts += [f"#text(8.5pt)[{typst_text(note)}]" for note in notes(block)]
-    content = "\n\n".join(parts)
-    return f"#page(flipped: true)[\n{content}\n]" if paper.landscape else content
+    content = "\n\n".join([*parts, _small(notes(block))])
+    if paper.landscape:
+        return f"#page(flipped: true)[\n{content}\n]"
+    room = f"#block(height: {LEAST}cm, breakable: false, above: 0pt, below: 0pt)[]\n#v(-{LEAST}cm)"
+    return f"{room}\n{content}"
 
 
 def _table(model: TableModel, paper: Paper) -> str:
@@ -164,11 +175,11 @@ def _table(model: TableModel, paper: Paper) -> str:
         place = "center" if column.numbers else "left"
         cells.append(f"table.cell(colspan: 2, align: {place} + bottom)[*{typst_text(column.label)}*]")
     head += [", ".join(cells), "table.hline(stroke: 0.5pt)"]
-    body = "\n".join(_line(line, model, every) for line in lines(model))
+    body = "\n".join(_line(line, model, paper, every) for line in lines(model))
     return f"#table(columns: ({', '.join(widths)}), table.header({', '.join(head)}),\n{body}\ntable.hline())"
 
 
-def _line(line: Line, model: TableModel, every: int) -> str:
+def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
     label = typst_text(line.label)
     if line.depth:
         label = f"#pad(left: {INDENT * line.depth:.1f}cm)[{label}]"
@@ -176,8 +187,8 @@ def _line(line: Line, model: TableModel, every: int) -> str:
         label = f"*{label}*" if line.kind == "group" else label
         return f"table.cell(colspan: {every}, align: left)[{label}],"
     cells = [f"table.cell(align: left)[{label}]"]
-    for text, column in zip(line.cells, model.columns, strict=True):
-        parts = split(text) if column.numbers else None
+    for text, column, placed in zip(line.cells, model.columns, paper.columns, strict=True):
+        parts = split(text) if placed.point is not None else None
         if parts:
             cells.append(f"table.cell(align: right)[{typst_text(parts[0])}]")
             cells.append(f"table.cell(align: left)[{typst_text(parts[1])}]")

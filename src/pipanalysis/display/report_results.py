@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from pipanalysis.display import rounding
+from pipanalysis.display.fit_notes import in_words
 from pipanalysis.display.multiplicity import adjusted_row
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
 from pipanalysis.display.wording import analysis_label, mid_sentence, outcome_label
@@ -72,7 +73,7 @@ def _comparison(
     if len(study.arms) > 2:
         at += f", {study.arms[arm].label} against {study.reference_arm.label},"
     if own["error"]:
-        yield f"{at} no difference was estimated: {own['error']}."
+        yield f"{at} no difference was estimated: {in_words(study, str(own['error']))}."
         return
     adjusted = adjusted_row(study, results, name, outcome.name, visit, contrast)
     rejected = adjusted is not None and adjusted["stat"] <= 1 - study.plan.conf_level

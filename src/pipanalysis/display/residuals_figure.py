@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.trajectories_figure import ACROSS
-from pipanalysis.display.wording import analysis_label, marks, wrapped
+from pipanalysis.display.wording import analysis_label, counted, marks, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,8 +45,8 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
         *figure.footnotes,
     ]
     model.alternative = (
-        f"Quantiles of the normalised residuals against those of the normal distribution, of {len(panels)} outcome(s): "
-        f"{'; '.join(panels)}. The numbers are in the file beside."
+        f"Quantiles of the normalised residuals against those of the normal distribution, of "
+        f"{counted(len(panels), 'outcome')}: {'; '.join(panels)}. The numbers are in the file beside."
     )
     model.size = panels_size(len(panels))
 

@@ -8,6 +8,7 @@ from math import isfinite, isnan
 ABSENT = "–"
 """stands where there is no value"""
 MINUS = "\u2212"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fixed(value: float, digits: int) -> str:
@@ -38,6 +39,23 @@ def p_value(value: float, digits: int) -> str:
     if 1 - step < exact < 1:
         return f">{1 - step}"
     return fixed(value, digits)
+
+
+def posterior_probability(value: float, digits: int) -> str:
+    """Return a posterior probability, a share of draws, which neither 0 nor 1 can be known to be."""
+    if not isfinite(value):
+        return ABSENT
+    step = Decimal(1).scaleb(-digits)
+    exact = Decimal(repr(float(value)))
+    return f">{1 - step}" if exact > 1 - step else f"<{step}" if exact < step else fixed(value, digits)
+
+
+def power_of_ten(value: float) -> str:
+    """Return a small number with one digit and a power of ten, as 3 × 10⁻¹¹."""
+    if not isfinite(value):
+        return ABSENT
+    digit, _, exponent = f"{value:.0e}".replace("-", MINUS, value < 0).partition("e")
+    return f"{digit} × 10{str(int(exponent)).translate(SUPERSCRIPT)}" if value else "0"
 
 
 def level(probability: float) -> str:

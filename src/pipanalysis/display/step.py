@@ -23,6 +23,7 @@ from pipanalysis.display.double_programming_table import double_programming_tabl
 from pipanalysis.display.dyadic_table import dyadic_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.figure_files import rendered, write_figure
+from pipanalysis.display.fit_notes import in_words
 from pipanalysis.display.flow_table import flow_table
 from pipanalysis.display.forest_figure import forest_figure
 from pipanalysis.display.formats import table_html, write_table
@@ -114,12 +115,19 @@ def tables(study: Study) -> str:
     results, allocation = read_results(study)
     cache = RenderCache(study.layout)
     for table in study.displays.tables:
-        model = LAYOUTS[table.kind](study, table, results, allocation)
+        model = table_model(study, table, results, allocation)
         write_table(study.layout, model, list(study.displays.formats), cache)
     cache.forget("table", study.displays.tables)
     folder = study.layout.table("", "html").parent.relative_to(study.layout.root)
     kinds = ", ".join([*study.displays.formats, "csv"])
     return f"{len(study.displays.tables)} tables as {kinds} ({folder}){cache.summary()}"
+
+
+def table_model(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
+    """Lay out a table of displays.yaml; what fits say of themselves stands below it in the words of the study."""
+    model = LAYOUTS[table.kind](study, table, results, allocation)
+    model.footnotes.texts = [in_words(study, text) for text in model.footnotes.texts]
+    return model
 
 
 def figures(study: Study, names: list[str] | None = None) -> str:
@@ -170,7 +178,7 @@ def report(study: Study) -> str:
 
     results, allocation = read_results(study)
     cache = RenderCache(study.layout)
-    shown = [(table.kind, LAYOUTS[table.kind](study, table, results, allocation)) for table in study.displays.tables]
+    shown = [(table.kind, table_model(study, table, results, allocation)) for table in study.displays.tables]
     drawn = [
         (figure.kind, DRAWINGS[figure.kind](study, figure, results, allocation)) for figure in study.displays.figures
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import ascii_lowercase
 from typing import Any
+
+from pipanalysis.display.rounding import ABSENT
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,16 @@ class TableModel:
     notes: list[str] = field(default_factory=list)
     footnotes: Footnotes = field(default_factory=Footnotes)
     records: list[dict[str, Any]] = field(default_factory=list)
+
+    def drop_columns_without_values(self) -> None:
+        """Leave out the columns in which no row has a value."""
+        rows = [row for group in self.groups for row in group.rows if row.cells]
+        kept = [i for i in range(len(self.columns)) if any(row.cells[i] not in ("", ABSENT) for row in rows)]
+        self.columns = [self.columns[i] for i in kept]
+        for group in self.groups:
+            group.rows = [
+                replace(row, cells=tuple(row.cells[i] for i in kept)) if row.cells else row for row in group.rows
+            ]
 
     @property
     def empty(self) -> bool:

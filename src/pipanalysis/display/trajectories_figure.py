@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, marks, wrapped
+from pipanalysis.display.wording import analysis, counted, marks, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,8 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
     model.alternative = (
         f"Line charts of the means by arm over the visits, with {level} confidence intervals, of "
-        f"{len(panels)} outcome(s): {'; '.join(labels[name] for name in panels)}. The numbers are in the file beside."
+        f"{counted(len(panels), 'outcome')}: {'; '.join(labels[name] for name in panels)}. The numbers are in the "
+        "file beside."
     )
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)

@@ -170,7 +170,10 @@ def method_sentence(study: Study, name: str) -> str:
             f"all outcomes in one model, arm by visit{adjusted}; effects partially pooled within and over domains, "
             f"outcomes of one {study.config.study.unit} correlated by a factor per domain and visit"
         ),
-        "bayes_logistic": f"Bayesian logistic regression at each visit{adjusted}; risks standardised over the units",
+        "bayes_logistic": (
+            f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
+            "the model"
+        ),
         "bayes_therapist": (
             f"arm by visit{adjusted}; unstructured covariance of the visits, and a random effect of the therapist for "
             "those who had one"
@@ -273,6 +276,11 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
         label = mid_sentence(characteristic_label(study, name))
         terms.append(f"{label} at baseline" if name in study.scores else label)
     return f", adjusted for {', '.join(terms)}" if terms else ""
+
+
+def counted(number: int, one: str) -> str:
+    """Return a number and what is counted, as 1 row, 2 rows."""
+    return f"{number:,} {one}" + ("" if number == 1 else "s")
 
 
 def numbered_title(model: TableModel) -> str:
