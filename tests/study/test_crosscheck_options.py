@@ -19,7 +19,7 @@ STRATEGIES = "    strategies: [mar, j2r, cir, cr]\n"
             "strategies of an analysis by clda",
             "option-unsuited",
         ),
-        (STRATEGIES, "    strategies: [mar, j2r, mar]\n", "'mar'", "repeated-name"),
+        (STRATEGIES, "    strategies: [mar, j2r, mar]\n", "mar twice", "repeated-name"),
         (STRATEGIES, "    strategies: [locf]\n", "locf", ""),
         (STRATEGIES, "    strategies: []\n", "[]", ""),
     ],

@@ -110,8 +110,8 @@ def _notes(plan: BayesPlan, unit: str) -> list[str]:
         f"{r.target_accept:g} and chains {r.longer} times as long; one that fails again is reported as failed, without "
         f"estimates. {s.chains} chains of {s.draws} draws after {s.tune} of warm-up.",
         f"Leaving one {unit} out: Pareto-smoothed importance sampling, the default prior; elpd: expected log "
-        f"predictive density. Where Pareto k is too high for a {unit}, the posterior depends much on that {unit} and elpd "
-        "is not to be relied on; the posterior itself is not in question.",
-        "Posterior predictive p: share of trials drawn from the posterior whose mean or standard deviation, in an arm at "
-        "a visit, is as large as the observed one.",
+        f"predictive density. Where Pareto k is too high for a {unit}, the posterior depends much on it and elpd is "
+        "not to be relied on; the posterior itself is not in question.",
+        "Posterior predictive p: share of trials drawn from the posterior whose mean or standard deviation, in an arm "
+        "at a visit, is as large as the observed one.",
     ]

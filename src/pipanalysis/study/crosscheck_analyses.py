@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Analysis
 
 FILE = "analysis.yaml"
-BY_VISIT = ("mmrm", "mixed_model", "gee", "bayes_mmrm", "bayes_joint", "bayes_therapist")
+BY_VISIT = ("mmrm", "mixed_model", "reference_based", "gee", "bayes_mmrm", "bayes_joint", "bayes_therapist")
 METHODS_OF_OPTION: dict[str, tuple[str, ...]] = {
     "baseline_by_visit": BY_VISIT,
     "covariance": ("mmrm", "clda"),
     "fallback": ("mmrm", "clda"),
     "df": ("mmrm", "clda", "dyadic"),
+    "strategies": ("reference_based",),
     "standard_error": ("ancova",),
     "allocations": ("rerandomisation",),
     "bootstrap": ("logistic",),
@@ -43,7 +44,7 @@ def check_analyses(study: Study) -> Iterator[Finding]:
 
 
 def _lists(analysis: Analysis, at: Location) -> Iterator[Finding]:
-    for key in ("outcomes", "visits", "covariates"):
+    for key in ("outcomes", "visits", "covariates", "strategies"):
         names: list[str] | Literal["all"] = getattr(analysis, key)
         if names == "all":
             continue

@@ -1,4 +1,4 @@
-"""Checks of options of single analyses: re-randomisation, clusters, imputation, checks, double programming."""
+"""Checks of options of single analyses: re-randomisation, clusters, checks of assumptions, double programming."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ def check_options(study: Study) -> Iterator[Finding]:
     yield from _rerandomised(study)
     yield from _clusters(study)
     yield from _checks(study)
-    yield from _strategies(study)
     yield from _repeated(study)
 
 
@@ -56,17 +55,6 @@ def _clusters(study: Study) -> Iterator[Finding]:
         elif analysis.cluster not in known:
             allowed = "a participant-level category or text known before randomisation"
             yield file, at, repr(analysis.cluster), allowed, "cluster-after-randomisation"
-
-
-def _strategies(study: Study) -> Iterator[Finding]:
-    """Find strategies of methods that impute nothing, and strategies named twice."""
-    for i, analysis in enumerate(study.plan.analyses):
-        at: Location = ("analyses", i, "strategies")
-        if "strategies" in analysis.model_fields_set and analysis.method != "reference_based":
-            found = f"strategies of an analysis by {analysis.method}"
-            yield "analysis.yaml", at, found, "method: reference_based, or no strategies", "option-unsuited"
-        for j, name in repeated(analysis.strategies):
-            yield "analysis.yaml", (*at, j), repr(name), "each strategy once", "repeated-name"
 
 
 def _checks(study: Study) -> Iterator[Finding]:
