@@ -249,6 +249,42 @@ def test_xml_of_a_workbook_expands_nothing(tmp_path: Path, sheet: str) -> None:
         read_xlsx(file, path, "data/raw/x.xlsx")
 
 
+def sheet_of(rows: str, after: str = "") -> str:
+    header = CELL.format(text="id").removeprefix("<sheetData>").removesuffix("</sheetData>")
+    row = '<row r="2"><c r="A2"><v>1</v></c></row>'
+    return f"<worksheet {NAMESPACE}><sheetData>{header}{row}{rows}</sheetData>{after}</worksheet>"
+
+
+FAR = '<row r="1048576"><c r="{cell}"><v>7</v></c></row>'
+MERGED = "<mergeCells><mergeCell ref='A1:XFD1048576'/></mergeCells>"
+
+
+@pytest.mark.parametrize(
+    ("sheet", "said"),
+    [
+        (sheet_of(FAR.format(cell="XFD1048576")), "row 1048576\n  found:   a cell beyond the last named column"),
+        (sheet_of("", MERGED), "merged cells A1:XFD1048576"),
+    ],
+    ids=["last cell", "all merged"],
+)
+def test_a_few_bytes_do_not_make_a_sheet_of_millions_of_cells(tmp_path: Path, sheet: str, said: str) -> None:
+    path = tmp_path / "x.xlsx"
+    path.write_bytes(workbook(sheet))
+    file = RawFile.model_validate({"name": "x", "path": "x.xlsx", "format": "xlsx", "key": "id"})
+    with pytest.raises(DataError) as refused:
+        read_xlsx(file, path, "data/raw/x.xlsx")
+    assert said in str(refused.value)
+
+
+def test_a_value_in_the_last_row_of_a_sheet_is_read_with_its_row_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.xlsx"
+    path.write_bytes(workbook(sheet_of(FAR.format(cell="A1048576"))))
+    file = RawFile.model_validate({"name": "x", "path": "x.xlsx", "format": "xlsx", "key": "id"})
+    table = read_xlsx(file, path, "data/raw/x.xlsx")
+    assert table.columns["id"].to_pylist() == ["1", "7"]
+    assert table.rows.tolist() == [2, 1_048_576]
+
+
 @pytest.mark.parametrize(
     ("inner", "size"), [("xl/worksheets/sheet1.xml", 50_000_000), ("[Content_Types].xml", 30_000_000)]
 )
