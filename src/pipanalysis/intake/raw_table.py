@@ -30,7 +30,7 @@ class RawTable:
 
 
 def header_problems(header: Iterable[object], name: str) -> list[Problem]:
-    """Return a problem for each column without a name or with a name that another one has."""
+    """Return a problem for each column without a name or with a name that another one has, the first twenty."""
     problems = []
     seen: dict[str, int] = {}
     for position, column in enumerate(header, start=1):
@@ -44,7 +44,7 @@ def header_problems(header: Iterable[object], name: str) -> list[Problem]:
             problems.append(Problem(name, found, "each column once"))
         else:
             seen[text] = position
-    return problems
+    return problems[:20]
 
 
 def numbers_as_text(values: np.ndarray) -> pa.Array:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 import zipfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,11 @@ from pipanalysis.intake.raw_table import RawTable, header_problems
 from pipanalysis.study.study import RawFile
 from pipanalysis.study.validation import nearest
 
-MAX_UNPACKED_BYTES = 2_000_000_000
+MAX_UNPACKED_BYTES = 500_000_000
+MAX_CELLS = 50_000_000
+MAX_MERGED = 1_000_000
 MAX_EXPANSION = 200
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*[\"']([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})")
 
 
 def read_xlsx(file: RawFile, path: Path, name: str) -> RawTable:
@@ -46,34 +52,40 @@ def read_xlsx(file: RawFile, path: Path, name: str) -> RawTable:
     where = f"{name}, sheet {sheet.title!r}"
     if merged := [str(area) for area in sheet.merged_cells.ranges]:
         raise DataError([Problem(f"{where}, cells {area}", "merged cells", "one value a cell") for area in merged[:10]])
-    cells = [[cell.value for cell in row] for row in sheet.iter_rows()]
-    numbers = [number for number, row in enumerate(cells, start=1) if any(value is not None for value in row)]
+    # As stored, not as a rectangle: one stray cell in the last row and column would make 17 000 million of them.
+    stored = {(cell.row, cell.column): cell.value for cell in sheet._cells.values() if cell.value is not None}
+    numbers = sorted({row for row, _ in stored})
     if not numbers:
         raise DataError(Problem(where, "an empty sheet", "a header and rows"))
-    header = cells[numbers[0] - 1]
-    while header and header[-1] is None:
-        header.pop()
-    width = len(header)
+    first = {column: value for (row, column), value in stored.items() if row == numbers[0]}
+    width = max(first)
+    if len(numbers) * width > MAX_CELLS:
+        raise DataError(Problem(where, f"{len(numbers)} rows and {width} columns", f"at most {MAX_CELLS} cells"))
+    header = [first.get(column) for column in range(1, width + 1)]
     if problems := header_problems(header, where):
         raise DataError(problems)
     if len(numbers) == 1:
         raise DataError(Problem(where, "a header and no rows", "a row for each unit or visit"))
-    body = [cells[number - 1] for number in numbers[1:]]
     hint = "the header must be the first row that is not blank"
+    beyond = sorted({row for row, column in stored if column > width})
     problems = [
-        Problem(f"{where}, row {number}", "a cell beyond the last named column", f"{width} columns", hint)
-        for number, row in zip(numbers[1:], body, strict=True)
-        if any(value is not None for value in row[width:])
+        Problem(f"{where}, row {row}", "a cell beyond the last named column", f"{width} columns", hint)
+        for row in beyond
     ]
     problems += [
-        Problem(f"{where}, row {number}, column {header[j]!r}", "a formula", "a value", "paste the sheet as values")
-        for number, row in zip(numbers[1:], body, strict=True)
-        for j, value in enumerate(row[:width])
+        Problem(
+            f"{where}, row {row}, column {header[column - 1]!r}", "a formula", "a value", "paste the sheet as values"
+        )
+        for (row, column), value in sorted(stored.items(), key=lambda item: item[0])
+        if row != numbers[0] and column <= width
         if isinstance(value, ArrayFormula | DataTableFormula) or (isinstance(value, str) and value.startswith("="))
     ]
     if problems:
         raise DataError(problems[:10])
-    columns = {str(column).strip(): pa.array([_text(row[j]) for row in body]) for j, column in enumerate(header)}
+    columns = {
+        str(title).strip(): pa.array([_text(stored.get((row, column))) for row in numbers[1:]])
+        for column, title in enumerate(header, start=1)
+    }
     return RawTable(name, columns, np.array(numbers[1:], dtype=np.int64))
 
 
@@ -86,11 +98,27 @@ def _check_archive(path: Path, name: str) -> None:
         raise DataError(Problem(name, "a password-protected or old (xls) workbook", "an xlsx file", hint))
     try:
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
+            entries = archive.infolist()
+            unpacked = sum(entry.file_size for entry in entries)
+            if unpacked > MAX_UNPACKED_BYTES or unpacked > MAX_EXPANSION * max(path.stat().st_size, 10_000):
+                found = f"an archive that unpacks to {unpacked} bytes"
+                raise DataError(Problem(name, found, "a workbook of the usual size"))
+            for entry in entries:
+                if entry.filename.startswith("xl/worksheets/"):
+                    with suppress(zipfile.BadZipFile, zlib.error, RuntimeError):  # openpyxl says what is wrong with it
+                        _check_merged(archive.read(entry), name)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise DataError(Problem(name, "not a workbook, or a damaged one", "an xlsx file")) from None
-    if unpacked > MAX_UNPACKED_BYTES or unpacked > MAX_EXPANSION * max(path.stat().st_size, 10_000):
-        raise DataError(Problem(name, f"an archive that unpacks to {unpacked} bytes", "a workbook of the usual size"))
+
+
+def _check_merged(sheet: bytes, name: str) -> None:
+    """Refuse merged cells without end: openpyxl makes each of them when it opens the workbook."""
+    from openpyxl.utils import range_boundaries
+
+    for area in _MERGED.findall(sheet):
+        left, top, right, bottom = range_boundaries(area.decode())
+        if (right - left + 1) * (bottom - top + 1) > MAX_MERGED:
+            raise DataError(Problem(name, f"merged cells {area.decode()}", "one value a cell"))
 
 
 def _text(value: object) -> str:

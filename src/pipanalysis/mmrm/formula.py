@@ -121,6 +121,8 @@ def parse_formula(text: str) -> ModelFormula:
         raise FormulaError(f"formula of {len(text)} characters: at most {MAX_LENGTH} are read")
     if re.search(r"(^|[~+\-*/:(\s])\.($|[~+\-*/:)\s])", text):
         raise FormulaError(f"formula {text!r}: '.' for all other columns is not allowed; name the columns")
+    if "``" in text:
+        raise FormulaError(f"formula {text!r}: no name between two backquotes")
     try:
         parser = DefaultFormulaParser()
         if _expansion(parser.get_ast(text)) > MAX_TERMS:
@@ -247,11 +249,15 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in ELEMENTWISE:
                 return ast.Call(ast.Name(name), [self._numeric(argument)], [])
             case ast.Call(func=ast.Name(id=name), args=[argument, *rest], keywords=options) if name in STATEFUL:
-                constants = [*rest, *(o.value for o in options)]
-                if not all(isinstance(c, ast.Constant) and isinstance(c.value, int | float) for c in constants):
+                named = {o.arg: o.value for o in options}
+                constants = [o.value for o in (*rest, *named.values()) if isinstance(o, ast.Constant)]
+                if len(constants) < len(rest) + len(options) or not all(isinstance(c, int | float) for c in constants):
                     raise self._refuse(tree, "options of a transform must be numbers, True or False")
-                if any(o.arg is None or o.arg.startswith("_") for o in options):
+                if any(key is None or key.startswith("_") for key in named):
                     raise self._refuse(tree)
+                degree = constants[0] if rest else getattr(named.get("degree"), "value", 1)
+                if name == "poly" and not (type(degree) is int and 1 <= degree <= MAX_POWER):
+                    raise self._refuse(tree, f"the degree of a polynomial is a whole number from 1 to {MAX_POWER}")
                 return ast.Call(ast.Name(name), [self._numeric(argument), *rest], options)
         raise self._refuse(tree)
 
