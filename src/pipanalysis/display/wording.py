@@ -171,7 +171,7 @@ def method_sentence(study: Study, name: str) -> str:
         ),
         "logistic": (
             f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
-            "the model, delta-method intervals"
+            "the model, delta-method intervals (t of the risk difference)"
             + (
                 f"; bootstrap intervals bias-corrected and accelerated, {chosen.bootstrap:,} resamples within arms"
                 if chosen.bootstrap
