@@ -80,7 +80,7 @@ def test_the_cause_of_every_poor_rate_is_told() -> None:
     assert [name for name in poor if not any(name.startswith(known) for known in CAUSES)] == []
     shown = TABLE.read_text(encoding="utf-8").partition("| estimator |")[0]
     for name, told in CAUSES.items():
-        assert (f"- {name} {told}" in shown) == any(estimator.startswith(name) for estimator in poor)
+        assert (f"- {name}: {told}" in shown) == any(estimator.startswith(name) for estimator in poor)
 
 
 def test_a_page_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
