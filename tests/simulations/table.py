@@ -36,8 +36,8 @@ CAUSES = {
         "standard errors do not know. `ancova`, cluster-robust (CR2), holds its level in the same trials."
     ),
     "`ancova`, therapists ignored": (
-        "dyads of one therapist are taken as independent; beside `therapist` it shows what that costs. Without variance "
-        "between therapists it is right, and `therapist` then claims less than it could."
+        "dyads of one therapist are taken as independent; beside `therapist` it shows what that costs. Without "
+        "variance between therapists it is right, and `therapist` then claims less than it could."
     ),
     "`logistic`, odds ratio": (
         "with one or two events in the reference arm the logarithm of the ratio is skewed, and its standard error "
