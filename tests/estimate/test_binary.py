@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from estimate import trials
 from estimate.trials import ARMS, row, stat
@@ -61,7 +61,7 @@ def two_arms(a: int, b: int, c: int, d: int) -> pd.DataFrame:
 
 
 def test_without_covariates_it_is_the_two_by_two_table() -> None:
-    """Closed forms: Woolf's variance of the log odds ratio, binomial variances of the rest."""
+    """Closed forms: Woolf's variance of the log odds ratio, binomial variances of the rest; a difference has n - 2."""
     a, b, c, d = 14, 21, 6, 30
     results = two_arms(a, b, c, d)
     assert status(results) == ("ok", binary.METHOD)
@@ -76,8 +76,11 @@ def test_without_covariates_it_is_the_two_by_two_table() -> None:
     difference = measure(results, "risk_difference")
     se = np.sqrt(p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0)
     assert difference["estimate"] == pytest.approx(p1 - p0, rel=1e-9)
+    se *= np.sqrt((n1 + n0) / (n1 + n0 - 2))
     assert difference["std_error"] == pytest.approx(se, rel=1e-9)
-    assert difference["conf_high"] == pytest.approx(p1 - p0 + Z * se, rel=1e-9)
+    assert difference["df"] == n1 + n0 - 2
+    assert difference["conf_high"] == pytest.approx(p1 - p0 + t.ppf(0.975, n1 + n0 - 2) * se, rel=1e-9)
+    assert difference["p_value"] == pytest.approx(2 * t.sf((p1 - p0) / se, n1 + n0 - 2), rel=1e-8)
     ratio = measure(results, "risk_ratio")
     se = np.sqrt(1 / a - 1 / n1 + 1 / c - 1 / n0)
     assert ratio["estimate"] == pytest.approx(p1 / p0, rel=1e-9)
@@ -145,7 +148,9 @@ def test_adjusted_analysis_agrees_with_statsmodels_logit_and_its_marginal_effect
     effect = fit.get_margeff(at="overall", dummy=True)
     difference = measure(results, "risk_difference")
     assert difference["estimate"] == pytest.approx(effect.margeff[0], rel=1e-7)
-    assert difference["std_error"] == pytest.approx(effect.margeff_se[0], rel=1e-6)
+    n, p = X.shape
+    assert difference["std_error"] == pytest.approx(effect.margeff_se[0] * np.sqrt(n / (n - p)), rel=1e-6)
+    assert difference["df"] == n - p
     assert status(results) == ("ok", binary.METHOD)
 
 
@@ -171,6 +176,7 @@ def test_delta_standard_errors_against_a_parametric_bootstrap(respiratory: Calla
         drawn.append((p1 - p0, np.log(p1 / p0), p1))
     spread = np.std(drawn, axis=0, ddof=1) * np.sqrt(5)
     expected = [measure(results, name)["std_error"] for name in ("risk_difference", "risk_ratio")]
+    expected[0] *= np.sqrt((len(X) - X.shape[1]) / len(X))  # the delta method's own
     expected.append(measure(results, "risk", arm="treated")["std_error"])
     assert np.abs(spread / expected - 1).max() < 3 / np.sqrt(2 * 1000)
 
@@ -184,7 +190,8 @@ def test_an_arm_without_events_is_fitted_by_firth() -> None:
     p1, p0 = 0.5 / 21, 6.5 / 21
     difference = measure(results, "risk_difference")
     assert difference["estimate"] == pytest.approx(p1 - p0, rel=1e-7)
-    assert difference["std_error"] == pytest.approx(np.sqrt(p1 * (1 - p1) / 20 + p0 * (1 - p0) / 20), rel=1e-7)
+    se = np.sqrt((p1 * (1 - p1) / 20 + p0 * (1 - p0) / 20) * 40 / 38)
+    assert difference["std_error"] == pytest.approx(se, rel=1e-7)
     odds = measure(results, "odds_ratio")
     assert odds["conf_low"] < odds["estimate"] < odds["conf_high"] < 1
     assert odds["p_value"] < 0.05

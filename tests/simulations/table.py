@@ -25,6 +25,41 @@ POOR = 0.01
 """distance of a rate from its nominal value from which it is poor, where it is beyond chance too"""
 HEAD = "| estimator | scenario | quantity | nominal | found | MCSE | trials | |"
 
+CAUSES = {
+    "as treated, least squares": (
+        "no analysis of the plan. It compares who attended with who did not, and in the simulation, as in life, "
+        "what makes a dyad attend also moves its outcome. It stands here to show what `cace`, which holds its level in "
+        "the same trials, is for."
+    ),
+    "`ancova`, practices ignored": (
+        "not to be used where practices are allocated whole: units of one practice are alike, which its "
+        "standard errors do not know. `ancova`, cluster-robust (CR2), holds its level in the same trials."
+    ),
+    "`ancova`, therapists ignored": (
+        "dyads of one therapist are taken as independent; beside `therapist` it shows what that costs. Without "
+        "variance between therapists it is right, and `therapist` then claims less than it could."
+    ),
+    "`logistic`, odds ratio": (
+        "with one or two events in the reference arm the logarithm of the ratio is skewed, and its standard error "
+        "grows as events get fewer, so limits are wide where the estimate is far off. Such data are marked "
+        "`sparse-cell`, and Firth's profile limits and Fisher's exact test stand beside."
+    ),
+    "`logistic`, delta method": (
+        "with about three events in the reference arm the standard error of the ratio's logarithm is "
+        "largest where events are fewest, so limits are wide. Bootstrap limits stand beside."
+    ),
+    "`gee`": "of a ratio of small risks as `logistic` is, by the delta method.",
+    "`dyadic`, covariance between arms": (
+        "a product of two treatment effects. With both near zero it varies less than the draws that its limits come "
+        "from, as is known of indirect effects."
+    ),
+    "`therapist`, limits of the ICC": (
+        "of the profile likelihood, whose ratio is zero in half of all trials where the true ICC is zero: "
+        "limits for 95% then hold it in 97.5%. Six therapists say little of an ICC, and so it is up to 0.1 too."
+    ),
+}
+"""why an estimator's rates are poor: by how its name begins"""
+
 Record = dict[str, Any]
 
 
@@ -111,6 +146,8 @@ def _summary(rates: Sequence[Rate]) -> str:
             if r.verdict.endswith(way)
         ]
         lines += ["", f"{way.capitalize()}:", "", *named] if named else []
+    why = [f"- {name}: {told}" for name, told in CAUSES.items() if any(r.estimator.startswith(name) for r in poor)]
+    lines += ["", "Why:", "", *why] if why else []
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipanalysis.estimate.planning import BAYESIAN, MODELS
-from simulations.table import SEED, TABLE, Rate, committed, committed_runs, merged, modules, page, simulated
+from simulations.table import CAUSES, SEED, TABLE, Rate, committed, committed_runs, merged, modules, page, simulated
 
 
 def one(**changed: float) -> dict[str, object]:
@@ -73,6 +73,14 @@ def test_the_text_above_the_table_names_the_poor_rates_and_no_other() -> None:
     for rate in committed():
         said = f"- {rate.estimator}, {rate.scenario}, {rate.quantity}: {100 * rate.found:.1f}%"
         assert (said in shown) == (rate.verdict != "good")
+
+
+def test_the_cause_of_every_poor_rate_is_told() -> None:
+    poor = {rate.estimator for rate in committed() if rate.verdict != "good"}
+    assert [name for name in poor if not any(name.startswith(known) for known in CAUSES)] == []
+    shown = TABLE.read_text(encoding="utf-8").partition("| estimator |")[0]
+    for name, told in CAUSES.items():
+        assert (f"- {name}: {told}" in shown) == any(estimator.startswith(name) for estimator in poor)
 
 
 def test_a_page_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,10 @@ def method_sentence(study: Study, name: str) -> str:
             f"the baseline is an outcome, with one mean in all arms, then arm by visit{adjusted}; "
             f"{_covariance(chosen)}, REML"
         ),
-        "mixed_model": f"random intercept per {study.config.study.unit}, arm by visit{adjusted}; REML",
+        "mixed_model": (
+            f"random intercept per {study.config.study.unit}, arm by visit{adjusted}; REML, t with "
+            f"between-{study.config.study.unit} degrees of freedom"
+        ),
         "growth": (
             f"random intercept and slope per {study.config.study.unit} in time since baseline, which is an occasion "
             f"with one mean in all arms, then arm by time{adjusted}; REML, t with between-{study.config.study.unit} "
@@ -161,7 +164,8 @@ def method_sentence(study: Study, name: str) -> str:
         "ancova": (f"least squares at each visit{adjusted}; " + _standard_errors(study, chosen)),
         "rerandomisation": (
             f"t statistic of the analysis of covariance{adjusted}, among those of {chosen.allocations:,} allocations "
-            "drawn anew within the strata (each one there is, where there are no more)"
+            "drawn anew within the strata (each one there is, where there are no more), so that the Monte Carlo "
+            f"standard error of P is at most {0.5 / chosen.allocations**0.5:.1g}"
         ),
         "bayes_mmrm": (
             f"arm by visit{adjusted}; unstructured covariance of the visits, values that are missing integrated out"
@@ -180,7 +184,7 @@ def method_sentence(study: Study, name: str) -> str:
         ),
         "logistic": (
             f"logistic regression at each visit{adjusted}; risks standardised over the {study.config.study.unit}s in "
-            "the model, delta-method intervals"
+            "the model, delta-method intervals, those of risk differences by t"
             + (
                 f"; bootstrap intervals bias-corrected and accelerated, {chosen.bootstrap:,} resamples within arms"
                 if chosen.bootstrap
@@ -213,7 +217,7 @@ def method_sentence(study: Study, name: str) -> str:
         ),
         "cace": (
             f"two-stage least squares at each visit{adjusted}, allocation the instrument for the sessions attended; "
-            "HC3 standard errors"
+            "HC3 standard errors, t with residual degrees of freedom"
         ),
         "dyadic": (
             "effects by one mixed model of all roles and visits, each with its own baseline and strata, unstructured "
@@ -253,7 +257,8 @@ def method_sentence(study: Study, name: str) -> str:
 
 def _standard_errors(study: Study, chosen: Analysis) -> str:
     if chosen.cluster is None:
-        return "model-based standard errors" if chosen.standard_error == "model" else "HC3 standard errors"
+        errors = "model-based" if chosen.standard_error == "model" else "HC3"
+        return f"{errors} standard errors, t with residual degrees of freedom"
     by = mid_sentence(characteristic_label(study, chosen.cluster))
     return f"standard errors robust to correlation within {by} (CR2, Satterthwaite degrees of freedom)"
 

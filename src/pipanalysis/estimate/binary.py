@@ -158,6 +158,7 @@ def _modelled(
         method, status = PENALISED, Status.reduced
         beta, vcov, odds = _penalised(design.X, y, column, compared[0], kind, conf_level, notes)
     risks = standardised(design.X, column, compared[0], beta, vcov, wald)
+    risks = [_of_few(one, n, p, conf_level) if one.name == "risk_difference" else one for one in risks]
     if bootstrap:
         risks = _bootstrapped(risks, design.X, y, column, conf_level, bootstrap, visit, notes)
     return method, status, [*risks, *odds]
@@ -251,6 +252,23 @@ def standardised(
         error = se(gradient[arm] / risk[arm] - gradient[reference] / risk[reference])
         found.append(wald.ratio("risk_ratio", arm, reference, log(risk[arm] / risk[reference]), error))
     return found
+
+
+def _of_few(one: Measure, n: int, p: int, conf_level: float) -> Measure:
+    """Return a difference as least squares would have it: n - p for n in its variance, and t of so many degrees.
+
+    On its own scale the normal limits of a risk difference are too short in small trials: in the scenarios of
+    docs/simulations.md, 38 an arm, they hold it in 92 to 94% of 3,000 trials, these in 94 to 95%. On the scales of the
+    other measures normal limits are not too short.
+
+    Args:
+        one: the difference by the delta method.
+        n: units in the model.
+        p: its coefficients, fewer than n.
+        conf_level: as 0.95.
+    """
+    wald = Wald(conf_level, float(n - p))
+    return wald.difference(one.name, one.arm, one.reference, one.estimate, one.std_error * sqrt(n / (n - p)))
 
 
 def _bootstrapped(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from math import exp, inf, isfinite, log, nan
+from math import exp, inf, isfinite, log, nan, sqrt
 from typing import TYPE_CHECKING
 
 from pipanalysis.estimate.analysis_results import Row, Scope
@@ -141,10 +141,12 @@ def _measures(
 
     if not binary:
         return {f"measure=probability_difference; level={name}": difference(k) for k, name in enumerate(taken)}
+    n, p = X.shape
+    risks, risks_error = difference(1)
     log_ratio = with_error(fit, lambda beta: log(share(beta, 1, arm) / share(beta, 1, "")))
     log_odds = with_error(fit, lambda beta: float(beta[0, arms[arm]]))
     return {
-        "measure=risk_difference": difference(1),
+        "measure=risk_difference": (risks, risks_error * sqrt(n / (n - p))),
         "measure=risk_ratio": (exp(log_ratio[0]), log_ratio[1]),
         "measure=odds_ratio": (exp(log_odds[0]), log_odds[1]),
     }
