@@ -158,6 +158,8 @@ def posteriors(made: Study) -> list[Row]:
                     rows.append(of.row("posterior_quantile", at, **where, context=f"{own}, probability={p:g}"))
                 numbers = {"mcid": 5.0, "rope": 1.0, "p_benefit": posterior.cdf(0), "p_beyond_mcid": posterior.cdf(-5)}
                 numbers["p_equivalence"] = posterior.cdf(1) - posterior.cdf(-1)
+                numbers |= {"posterior_mean": posterior.mean}
+                numbers |= {"cred_low": posterior.inv_cdf(0.025), "cred_high": posterior.inv_cdf(0.975)}
                 rows += [of.row(name, value, **where, context=own) for name, value in numbers.items()]
                 sizes = {"posterior_mean": 0.4 - 0.02 * i, "cred_low": -0.1 - 0.02 * i, "cred_high": 0.9 - 0.02 * i}
                 context = f"{own}, measure=standardised"

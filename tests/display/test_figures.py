@@ -95,9 +95,9 @@ def _out_of_view(axes: Any) -> list[Text]:
 
 NAMES = {
     "2": ["Depression", "Stress"],
-    "30": [f"Outcome {i}" for i in range(30)],
     "long": [f"{LONG} {i}" for i in range(9)],
     "hard": [HARD, "Größe β"],
+    "30 hard": [f"{LONG}: Čapek & Ólafur, Ärger über Größe δ, {i} ≤ β²" for i in range(30)],
 }
 NAMING = [
     (kind, key)

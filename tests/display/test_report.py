@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from display import results as made
 from display.models import HARD
 from pipanalysis.display.consort_checklist import ITEMS, PARTS
+from pipanalysis.display.report_bayes import CAUTION
 from pipanalysis.display.report_model import Paragraph
 from pipanalysis.display.report_pdf import typst_string
 from pipanalysis.display.report_results import results_in_words
@@ -35,6 +37,8 @@ FIGURES = [
     made.figure("residuals", "primary"),
 ]
 NUMBER = re.compile(r"\d+\.\d+")
+STEPS = ("0.01", "0.001")
+"""the last decimals that sentences give"""
 
 
 class Document(HTMLParser):
@@ -82,7 +86,8 @@ def synthetic(folder: Path) -> Study:
 
 
 def rows(study: Study) -> list[Row]:
-    return [*made.effects(study), *made.means(study), *made.flow(study), *adjusted_means(study)]
+    parts = (made.effects, made.means, made.flow, adjusted_means, made.posteriors)
+    return [row for part in parts for row in part(study)]
 
 
 def adjusted_means(study: Study) -> list[Row]:
@@ -113,11 +118,41 @@ def words(study: Study, changed: list[Row]) -> list[str]:
 
 
 def test_every_number_in_a_sentence_is_a_rounded_row_of_the_results(study: Study) -> None:
-    known = {f"{abs(float(row['stat'])):.{digits}f}" for row in rows(study) for digits in (2, 3)}
     said = words(study, rows(study))
-    numbers = [number for text in said for number in NUMBER.findall(text.replace("95% CI", ""))]
-    assert len(numbers) > 30
-    assert set(numbers) <= known
+    assert len(said) == len(study.plan.outcomes)
+    for outcome, text in zip(study.plan.outcomes, said, strict=True):
+        own = [abs(float(row["stat"])) for row in rows(study) if row["outcome"] == outcome.name]
+        known = {str(Decimal(repr(value)).quantize(Decimal(step), ROUND_HALF_UP)) for value in own for step in STEPS}
+        numbers = NUMBER.findall(text.replace(CAUTION, ""))
+        assert len(numbers) > 30
+        assert set(numbers) <= known
+
+
+def test_a_bayesian_sentence_tells_the_posterior_and_what_it_rests_on(study: Study) -> None:
+    """By hand, for a posterior normal(-4, 2) at the first visit: lower is better."""
+    said = words(study, rows(study))[0].partition("Bayesian mixed model, ")[2]
+    assert said.startswith(
+        "weakly informative prior: at month6 difference −4.00 (posterior mean; 95% equal-tailed credible interval "
+        "−7.92 to −0.08), probability of any benefit 0.98, of benefit beyond the MCID (5.00) 0.31, of practical "
+        "equivalence (less than 1.00 either way) 0.06; at month12 difference −3.00 "
+    )
+    assert said.endswith(f". {CAUTION}")
+    assert "sceptical" not in said
+
+
+def test_a_posterior_that_failed_its_gates_has_no_number(study: Study) -> None:
+    failed = [
+        row | {"stat": float("nan"), "error": "1 divergent trajectories"} if row["analysis"] == "bayes" else row
+        for row in rows(study)
+    ]
+    said = words(study, failed)[0].partition("Bayesian mixed model, ")[2]
+    assert said.startswith("weakly informative prior: at month6 nothing was estimated (1 divergent trajectory); at")
+    assert not NUMBER.findall(said)
+
+
+def test_an_outcome_without_bayesian_results_has_no_bayesian_sentence(study: Study) -> None:
+    said = words(study, [row for row in rows(study) if row["analysis"] != "bayes"])
+    assert not [text for text in said if "Bayesian" in text or CAUTION in text]
 
 
 def with_limits(study: Study, low: float, high: float) -> list[Row]:
@@ -149,7 +184,7 @@ def test_an_adjusted_p_value_decides_whether_a_difference_is_shown(study: Study,
     where = {"visit": "month6", "contrast": made.CONTRAST, "context": "family=f"}
     row = made.scope(study, "primary", "o0").row("p_value_adjusted", p, **where)
     said = words(study, [*with_limits(study, -3.0, -1.0), row])[0]
-    assert f"Adjusted for multiplicity P = {p:.3f}: the plan's procedure {verdict} the hypothesis" in said
+    assert f"Adjusted for multiplicity P\u00a0=\u00a0{p:.3f}: the plan's procedure {verdict} the hypothesis" in said
     first = said.partition("At month12")[0]
     assert ("it shows a difference" in first) == (verdict == "rejects")
 
@@ -242,8 +277,8 @@ def test_a_changed_number_changes_the_report(written: Study) -> None:
     write_parquet(written.layout.estimates, as_results(changed(written, "p_value", 0.0321)))
     report(written)
     after = written.layout.report("html").read_text(encoding="utf-8")
-    assert "P = 0.032" in after
-    assert "P = 0.032" not in before
+    assert "P\u00a0=\u00a00.032" in after
+    assert "P\u00a0=\u00a00.032" not in before
 
 
 def test_the_checklist_points_to_kinds_of_display_that_there_are() -> None:

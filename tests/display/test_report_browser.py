@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chromium import AXE, launched, missing
+from display.reference import reference_study
 from display.test_report import reported, synthetic
 from pipanalysis.display.step import report, tables
-from pipanalysis.files import write_json
-from pipanalysis.study.load import load_study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -152,14 +149,7 @@ def test_axe_finds_no_serious_violation(page: Page, size: Any) -> None:
 def displayed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """The PIP study's tables as web pages, and the report without figures, from the reference results."""
     folder = tmp_path_factory.mktemp("pip")
-    shutil.copytree(root / "config", folder / "config")
-    loaded = load_study(folder)
-    loaded = replace(loaded, displays=loaded.displays.model_copy(update={"formats": ["html"], "figures": []}))
-    loaded = replace(loaded, displays=loaded.displays.model_copy(update={"report_formats": ["html"]}))
-    for path in (loaded.layout.estimates, loaded.layout.allocation_record):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(root / "reference" / "estimates.parquet", loaded.layout.estimates)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
+    loaded = reference_study(root, folder, formats=["html"], figures=[], report_formats=["html"])
     tables(loaded)
     report(loaded)
     return loaded

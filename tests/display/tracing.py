@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from pipanalysis.display.results_index import ResultsIndex
+from pipanalysis.display.rounding import power_of_ten
 from pipanalysis.display.step import DRAWINGS, LAYOUTS
 from pipanalysis.study.load import Study
 
-TOKEN = re.compile(r"(?<![\w.])[<>]?[−-]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+TOKEN = re.compile(r"(?<![\w.])[<>]?[−-]?\d[\d,]*(?:\.\d+)?(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?")
 NOT_STATISTICS = ("probability",)
 """columns of records that hold what a statistic belongs to"""
 
@@ -37,14 +38,15 @@ def displays(study: Study, results: pd.DataFrame, allocation: dict[str, Any]) ->
         model = LAYOUTS[table.kind](study, table, index, allocation)
         cells = [cell for group in model.groups for row in group.rows for cell in row.cells]
         yield Display(
-            f"table {table.name}", _numbers(model.records), tuple(token for c in cells for token in _tokens(c))
+            f"table {table.name}", numbers_of(model.records), tuple(token for c in cells for token in tokens(c))
         )
     for figure in study.displays.figures:
         drawing = DRAWINGS[figure.kind](study, figure, index, allocation)
-        yield Display(f"figure {figure.name}", _numbers(drawing.records), ())
+        yield Display(f"figure {figure.name}", numbers_of(drawing.records), ())
 
 
-def _numbers(records: list[dict[str, Any]]) -> tuple[float, ...]:
+def numbers_of(records: list[dict[str, Any]]) -> tuple[float, ...]:
+    """Return the statistics of the records of a display."""
     return tuple(
         float(value)
         for record in records
@@ -54,7 +56,8 @@ def _numbers(records: list[dict[str, Any]]) -> tuple[float, ...]:
     )
 
 
-def _tokens(cell: str) -> list[str]:
+def tokens(cell: str) -> list[str]:
+    """Return the numbers of a text as they are written."""
     return [token.replace(",", "") for token in TOKEN.findall(cell)]
 
 
@@ -68,9 +71,10 @@ class Rounded:
     def has(self, token: str) -> bool:
         """Tell whether a number as written is some statistic rounded, or says that one is beyond a last decimal."""
         if token[0] in "<>":
-            return any(value < float(token[1:]) for value in self._values)
-        if "e" in token:
-            return any(f"{abs(value):.0e}" == token for value in self._values)
+            beyond = float(token[1:])
+            return any(value < beyond if token[0] == "<" else value > beyond for value in self._values)
+        if "×" in token:
+            return any(power_of_ten(value) == token for value in self._values)
         digits = len(token.partition(".")[2])
         if digits not in self._known:
             self._known[digits] = {self._written(value * scale, digits) for value in self._values for scale in (1, 100)}

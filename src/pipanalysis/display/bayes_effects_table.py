@@ -91,7 +91,7 @@ def _rows(
     outcome: str,
     label: str,
 ) -> list[TableRow]:
-    found = list(places(study, results, table, outcome, plan.prior_sets[0]))
+    found = list(places(study, results, table.analyses, table.visits, outcome, plan.prior_sets[0]))
     rows = [TableRow(label)] if found else []
     return rows + [_row(study, model, results, plan, place) for place in found]
 

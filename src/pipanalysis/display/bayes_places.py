@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipanalysis.display.wording import analysis_label
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.bayes_plan import PriorSet
-    from pipanalysis.study.displays import Table
-    from pipanalysis.study.figures import Figure
     from pipanalysis.study.load import Study
 
 OVERALL = "overall"
@@ -42,14 +40,19 @@ def context_of(prior: str, *more: str) -> str:
 
 
 def places(
-    study: Study, results: ResultsIndex, display: Table | Figure, outcome: str, priors: PriorSet
+    study: Study,
+    results: ResultsIndex,
+    analyses: Sequence[str],
+    visits: Sequence[str] | Literal["all"],
+    outcome: str,
+    priors: PriorSet,
 ) -> Iterator[Place]:
-    """Yield where a display's analyses have an effect on an outcome, a domain or overall, in order of visits."""
-    several = len(display.analyses) > 1
+    """Yield where analyses have an effect on an outcome, a domain or overall, in order of visits."""
+    several = len(analyses) > 1
     for visit in ("", *study.visits):
-        if visit and display.visits != "all" and visit not in display.visits:
+        if visit and visits != "all" and visit not in visits:
             continue
-        for name in display.analyses:
+        for name in analyses:
             for arm in list(study.arms)[1:]:
                 contrast = f"{arm} - {study.reference_arm.name}"
                 label = study.visits[visit].label if visit else "All visits"

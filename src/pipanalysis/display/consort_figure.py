@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ WIDTH = 7.2
 LINE = 0.145
 """height of a line of text in inches"""
 LETTERS_PER_INCH = 14.5
+BOLD = 1.15
+"""how much wider bold letters are"""
 GAP = 0.28
 """between boxes, for the arrow"""
 INSET = "\u2003"
@@ -33,12 +35,13 @@ INK = "#222222"
 
 @dataclass(frozen=True)
 class Box:
-    """A box of the diagram in inches from its left and top side."""
+    """A box of the diagram in inches from its left and top side; the first lines of it are its heading."""
 
     x: float
     y: float
     width: float
     lines: tuple[str, ...]
+    headings: int
 
     @property
     def height(self) -> float:
@@ -68,7 +71,7 @@ def consort_figure(study: Study, figure: Figure, results: ResultsIndex, allocati
     rows = _boxes(study, figure, results, model, counts)
     size = (WIDTH, max(box.bottom for row in rows for box in row) + 0.1)
     model.size = size
-    said = "; ".join(" ".join(line.strip() for line in box.lines) for row in rows for box in row)
+    said = "; ".join(" ".join(line.strip() for line in box.lines if line) for row in rows for box in row)
     model.alternative = f"Flow diagram. {said}."
 
     def draw(body: SubFigure) -> None:
@@ -119,21 +122,21 @@ def _boxes(study: Study, figure: Figure, results: ResultsIndex, model: FigureMod
     rows: list[list[Box]] = []
     y = 0.1
     trunk, side = 2.9, 3.6
+    arms = list(study.arms.values())
+    width = (WIDTH - 0.2 - 0.25 * (len(arms) - 1)) / len(arms)
+    left = max(0.1 + (width - trunk) / 2, 0.1)  # above the middle of the first arm, as far as there is room
     screened = counts.line("screened", "Assessed for eligibility")
     if screened:
-        rows.append([Box(0.4, y, trunk, _wrap(screened, trunk))])
+        rows.append([_filled(left, y, trunk, screened)])
         excluded = counts.line("excluded", "Excluded")
         for stage, label in (("not_eligible", "Not eligible"), ("not_consented", "Did not consent")):
             excluded += counts.line(stage, label, inset=1) + counts.reasons(stage, inset=2)
-        aside = Box(WIDTH - side - 0.1, rows[0][0].bottom + GAP, side, _wrap(excluded, side))
+        aside = _filled(WIDTH - side - 0.1, rows[0][0].bottom + GAP, side, excluded)
         rows.append([aside])
         y = aside.bottom + GAP
-    lines = _wrap(counts.line("randomised", "Randomised"), trunk)
-    start = (0.4 if screened else (WIDTH - trunk) / 2, y)
-    rows.append([Box(*start, trunk, lines)])
+    start = left if screened else (WIDTH - trunk) / 2
+    rows.append([_filled(start, y, trunk, counts.line("randomised", "Randomised"))])
     y = rows[-1][0].bottom + GAP * 1.6
-    arms = list(study.arms.values())
-    width = (WIDTH - 0.2 - 0.25 * (len(arms) - 1)) / len(arms)
     stages = []
     for arm in arms:
         at: dict[str, Any] = {"arm": arm.name}
@@ -152,9 +155,9 @@ def _boxes(study: Study, figure: Figure, results: ResultsIndex, model: FigureMod
         boxes.append(_analysed(study, figure, results, model, counts, arm.name))
         stages.append(boxes)
     for level in range(max(map(len, stages))):
-        row = [Box(0.1 + i * (width + 0.25), y, width, _wrap(boxes[level], width)) for i, boxes in enumerate(stages)]
+        row = [_filled(0.1 + i * (width + 0.25), y, width, boxes[level]) for i, boxes in enumerate(stages)]
         tallest = max(len(box.lines) for box in row)
-        row = [Box(box.x, box.y, box.width, box.lines + ("",) * (tallest - len(box.lines))) for box in row]
+        row = [replace(box, lines=box.lines + ("",) * (tallest - len(box.lines))) for box in row]
         rows.append(row)
         y = row[0].bottom + GAP
     return rows
@@ -182,13 +185,17 @@ def _analysed(
     return lines
 
 
-def _wrap(lines: list[str], width: float) -> tuple[str, ...]:
+def _filled(x: float, y: float, width: float, lines: list[str]) -> Box:
+    """Return a box whose lines are wrapped to its width; the first of them is its heading."""
+    letters = (width - 0.2) * LETTERS_PER_INCH
     wrapped: list[str] = []
+    headings = 0
     for line in lines:
         inset = line[: len(line) - len(line.lstrip(INSET))]
-        letters = int((width - 0.2) * LETTERS_PER_INCH)
-        wrapped += textwrap.wrap(line, letters, subsequent_indent=inset + INSET, break_long_words=True) or [""]
-    return tuple(wrapped)
+        own = int(letters) if headings else int(letters / BOLD)
+        wrapped += textwrap.wrap(line, own, subsequent_indent=inset + INSET if headings else "") or [""]
+        headings = headings or len(wrapped)
+    return Box(x, y, width, tuple(wrapped), headings)
 
 
 def _box(axes: Axes, box: Box) -> None:
@@ -204,7 +211,7 @@ def _box(axes: Axes, box: Box) -> None:
             line.lstrip(INSET),
             va="center",
             fontsize=7.5,
-            fontweight="bold" if i == 0 else "normal",
+            fontweight="bold" if i < box.headings else "normal",
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence, mid_sentence
+from pipanalysis.display.wording import analysis, counted, marks, method_sentence, mid_sentence
 from pipanalysis.estimate.dyadic import pair_context
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _blank(study: Study) -> list[str]:
 def _effect_rows(
     study: Study, results: ResultsIndex, model: TableModel, chosen: Analysis, outcome: str, visit: str
 ) -> list[TableRow]:
-    digits = study.displays.digits
+    digits, arms = study.displays.digits, list(study.arms)
     fit = results.row(chosen.name, outcome, "p_value_interaction", visit=visit)
     note = "" if fit is None else "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
     mark = model.footnotes.mark(note)
@@ -77,8 +77,8 @@ def _effect_rows(
     ]
     for context, label in lines:
         cells = _blank(study)
-        for i, arm in enumerate(study.arms):
-            n = results.stat(chosen.name, outcome, "n", visit=visit, arm=arm, context=context)
+        units = {arm: results.stat(chosen.name, outcome, "n", visit=visit, arm=arm, context=context) for arm in arms}
+        for i, n in enumerate(units.values()):
             cells[i] = f"n = {rounding.count(n)}" if isfinite(n) else ""
         for arm in list(study.arms)[1:]:
             contrast = f"{arm} - {study.reference_arm.name}"
@@ -86,12 +86,15 @@ def _effect_rows(
             shown = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], DIGITS)
             cells += [shown if isfinite(s["estimate"]) else "not estimated"]
             cells += [rounding.p_value(s["p_value"], digits.p_value)]
-            model.records.append(_record(chosen, outcome, visit, contrast, context) | s)
+            known = {f"n_{arm}": n for arm, n in units.items() if isfinite(n)}
+            model.records.append(_record(chosen, outcome, visit, contrast, context) | s | known)
         rows.append(TableRow(label, tuple(cells), 1))
     if fit is not None and len(chosen.dyad) > 2:
         p = rounding.p_value(float(fit["stat"]), digits.p_value)
         blank = [""] * (2 * (len(study.arms) - 1) - 1)
         rows.append(TableRow("The same effect in all roles", (*_blank(study), *blank, p), 1))
+        record = _record(chosen, outcome, visit, "", "roles=all") | {"p_value_interaction": float(fit["stat"])}
+        model.records.append(record)
     return rows
 
 
@@ -121,7 +124,7 @@ def _association_rows(
             covariances += [rounding.with_interval(c["estimate"], c["conf_low"], c["conf_high"], DIGITS), ""]
             model.records.append(_record(chosen, outcome, visit, where["contrast"], between) | c)
         label = f"{a.name.capitalize()} and {b.name}"
-        absent = rounding.count(missing[-1])
+        absent = counted(int(missing[-1]), study.config.study.unit) if isfinite(missing[-1]) else rounding.ABSENT
         mark = model.footnotes.letter(f"{label}, {mid_sentence(study.visits[visit].label)}: {absent} without both")
         rows.append(TableRow(f"{label} [{mark}]", tuple(cells), 1))
         rows.append(TableRow("covariance between arms", (*_blank(study), *covariances), 2))

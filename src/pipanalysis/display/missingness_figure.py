@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 INK = "#333333"
 HATCHES = ("", "////", "....", "xxxx")
+LETTERS = 80
+"""of a line of an outcome's label, which is as wide as the figure"""
+LINE = 0.15
+"""height of a line of it in inches"""
 
 
 def missingness_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
@@ -49,14 +53,15 @@ def missingness_figure(study: Study, figure: Figure, results: ResultsIndex, allo
         f"{'; '.join(labels[outcome] for outcome in panels)}. "
         + " ".join(_whole(study, model.records, outcome, labels[outcome]) for outcome in panels)
     )
-    heights = [0.32 * len(contexts) + 0.75 for contexts in panels.values()]
+    titles = {outcome: wrapped(labels[outcome], LETTERS) for outcome in panels}
+    heights = [0.32 * len(contexts) + 0.75 + LINE * titles[one].count("\n") for one, contexts in panels.items()]
     model.size = (6.8, sum(heights) + 0.3)
 
     def draw(body: SubFigure) -> None:
         parts = body.subfigures(len(panels), 1, height_ratios=heights, squeeze=False)
         for part, (outcome, contexts) in zip(parts.flat, panels.items(), strict=True):
             own = [record for record in model.records if record["outcome"] == outcome]
-            _panel(study, part, labels[outcome], contexts, own)
+            _panel(study, part, titles[outcome], contexts, own)
 
     model.draw = draw
     return model

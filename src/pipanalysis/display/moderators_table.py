@@ -69,8 +69,12 @@ def _outcome_rows(
         p = float(fit["stat"])
         numbers = {arm: results.stat(name, outcome.name, "n", visit=visit, arm=arm) for arm in arms}
         cells, why = [rounding.count(n) for n in numbers.values()], str(fit["error"])
-        record = {"analysis": name, "moderator": analysis(study, name).moderator, "outcome": outcome.name}
-        record |= {"label": outcome.label, "visit": visit}
+        record: dict[str, Any] = {
+            "analysis": name,
+            "moderator": analysis(study, name).moderator,
+            "outcome": outcome.name,
+        }
+        record |= {"label": outcome.label, "visit": visit} | {f"n_{arm}": n for arm, n in numbers.items()}
         by_value: dict[str, list[str]] = {context: ["" for _ in arms] for context in contexts(analysis(study, name))}
         for arm in arms[1:]:
             contrast = f"{arm} - {study.reference_arm.name}"

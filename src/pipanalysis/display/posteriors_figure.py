@@ -159,7 +159,7 @@ def _posteriors(
     study: Study, figure: Figure, results: ResultsIndex, priors: PriorSet, subject: str, sign: int
 ) -> list[Posterior]:
     found = []
-    for place in places(study, results, figure, subject, priors):
+    for place in places(study, results, figure.analyses, figure.visits, subject, priors):
         own = quantiles(results, place, priors, "posterior_quantile", place.visit)
         if own:
             where = {"visit": place.visit, "contrast": place.contrast, "context": place.context(priors)}

@@ -37,7 +37,7 @@ def prior_posterior_figure(
     for subject, label, _ in subjects(study, figure):
         own = []
         for priors in plan.prior_sets:
-            at = list(places(study, results, figure, subject, priors))
+            at = list(places(study, results, figure.analyses, figure.visits, subject, priors))
             curves = _curves(results, priors, at, model)
             own += [(priors, curves)] if curves else []
         if own:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipanalysis.display import rounding
 from pipanalysis.display.fit_notes import in_words
 from pipanalysis.display.multiplicity import adjusted_row
+from pipanalysis.display.report_bayes import bayes_sentences
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
 from pipanalysis.display.wording import analysis_label, mid_sentence, outcome_label
 
@@ -35,7 +36,7 @@ def results_in_words(study: Study, results: ResultsIndex) -> list[Block]:
         for outcome in study.plan.outcomes:
             if outcome.domain != domain.name:
                 continue
-            sentences = list(_sentences(study, results, outcome))
+            sentences = [*_sentences(study, results, outcome), *bayes_sentences(study, results, outcome)]
             if sentences:
                 told.append(Paragraph(f"{outcome_label(study, outcome)}. " + " ".join(sentences)))
             else:
@@ -97,7 +98,9 @@ def _estimated(
         risk = "measure=risk" if context else ""
         mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=one, context=risk)
         n = results.stat(name, outcome.name, "n", visit=visit, arm=one)
-        each.append(f"{rounding.fixed(mean, digits.estimate)} in {study.arms[one].label} (n = {rounding.count(n)})")
+        each.append(
+            f"{rounding.fixed(mean, digits.estimate)} in {study.arms[one].label} (n\u00a0=\u00a0{rounding.count(n)})"
+        )
     where = {"visit": visit, "contrast": contrast}
     names = ("estimate", "conf_low", "conf_high", "p_value")
     s = results.stats(name, outcome.name, names, **where, context=context)
@@ -155,4 +158,5 @@ def _meaning(
 
 def _p(value: float, digits: int) -> str:
     shown = rounding.p_value(value, digits)
-    return f"P {shown[0]} {shown[1:]}" if shown[0] in "<>" else f"P = {shown}"
+    said = f"P {shown[0]} {shown[1:]}" if shown[0] in "<>" else f"P = {shown}"
+    return said.replace(" ", "\u00a0")
