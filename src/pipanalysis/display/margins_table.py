@@ -31,7 +31,7 @@ def margins_table(study: Study, table: Table, results: ResultsIndex, allocation:
     """Lay out what the table's analyses say of their margins."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     level = rounding.level(study.plan.conf_level)
-    heads = ("Must lie", "P, worse by the margin", "P, better by the margin", "The interval shows")
+    heads = ("Margin: interval must lie", "P, worse by the margin", "P, better by the margin", "The interval shows")
     model.columns = [Column(f"Difference ({level} CI)"), *(Column(head) for head in heads)]
     asked = {margin.outcome for name in table.analyses for margin in analysis(study, name).margins}
     chosen = [name for name in study.outcomes if name in asked and (table.outcomes == "all" or name in table.outcomes)]
@@ -39,8 +39,8 @@ def margins_table(study: Study, table: Table, results: ResultsIndex, allocation:
     others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
     one_sided = rounding.fixed(50 * (1 - study.plan.conf_level), 2).rstrip("0").rstrip(".")
     model.notes = [
-        f"Difference: {others} minus {study.reference_arm.label}, in units of the outcome. Must lie: where the whole "
-        "interval is to lie for what the plan asks of the outcome, non-inferiority (one limit, on the side that is "
+        f"Difference: {others} minus {study.reference_arm.label}, in units of the outcome. Margin: where the whole "
+        "interval must lie for what the plan asks of the outcome, non-inferiority (one limit, on the side that is "
         "worse) or equivalence (two). P: one-sided, against a difference as bad as the margin and against one as good; "
         f"each test is at {one_sided}%, as the two limits of the two-sided {level} interval are, so the interval "
         "decides. Non-inferior: the interval leaves out all that is worse than the margin. Equivalent: it lies within "
