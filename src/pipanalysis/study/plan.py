@@ -61,6 +61,9 @@ class Handled(Model):
     event: Name
     """an intercurrent event of the plan"""
     strategy: Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment", "principal_stratum"]
+    """treatment_policy: values count whatever happened before them, as in every analysis here; principal_stratum: by
+    `cace`; the others must be in the data, by the outcome's definition (composite) or by values that are not there
+    after the event: no analysis leaves values out for an event by itself"""
 
 
 class Estimand(Sourced):
