@@ -87,6 +87,10 @@ def test_word_repeats_the_header_and_names_the_table() -> None:
 def test_rtf_repeats_the_header_and_is_ascii() -> None:
     source = rtf_document(table(label=HARD))
     source.encode("ascii")
+    # RTF 1.9.1, "Table Definitions": \\trhdr among the row's properties, before its cells, from the first row on.
+    headers = ["\\trhdr" in row.partition("\\cl")[0] for row in source.split("\\trowd")[1:]]
+    assert headers[:3] == [True] * 3
+    assert not any(headers[3:])
     assert source.count("\\trhdr") == 3
     assert source.count("{") - source.count("\\{") == source.count("}") - source.count("\\}")
 
@@ -269,7 +273,7 @@ def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
         pages = text.split("\f")[:-1]
         assert len(pages) > 1
         for page in pages[:-1]:
-            # LibreOffice 7 repeats the header rows of Word documents, and not those of RTF (Word does both).
+            # LibreOffice 7 repeats the header rows of Word documents; \\trhdr of RTF it neither reads nor writes.
             assert page.count("SYNTHETIC DATA") == (2 if name == "docx" or page == pages[0] else 1)
             assert ("Column 2" in page) == (name == "docx" or page == pages[0])
             assert page.count("Psychotherapeutically") == page.count("Column 2")  # no heading is broken within a word
