@@ -117,6 +117,7 @@ def test_any_text_makes_a_word_document(text: str) -> None:
         ("αΩς", r"\ensuremath{\alpha}\ensuremath{\Omega}\ensuremath{\varsigma}"),
         ("ΆΒο λ", r"ABo \ensuremath{\lambda}"),
         ("é Č ß", "é Č ß"),
+        ("10⁻⁸²", r"10\textsuperscript{\ensuremath{-}}\textsuperscript{8}\textsuperscript{2}"),
     ],
 )
 def test_latex_text(text: str, written: str) -> None:
@@ -279,3 +280,23 @@ def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
             assert page.count("Psychotherapeutically") == page.count("Column 2")  # no heading is broken within a word
         places = [text.index(f"Symptoms {line.label.split()[-1]} ") for line in lines(model) if line.kind == "row"]
         assert all(before < after for before, after in pairwise(places))
+
+
+def test_pdflatex_sets_the_document_within_its_page(tmp_path: Path) -> None:
+    """Where it is installed: no error, and nothing wider than the page, the marks included."""
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("pdfLaTeX is not here")
+    hard = HARD.replace("𝔸", "").replace("‒", "–") + " √(2(1 − r)) ≈ 3 × 10⁻¹¹; "
+    for name, model in (("two", table(columns=2, label=hard, marks=(hard * 4,))), ("wrapped", narrow("Care"))):
+        (tmp_path / f"{name}.tex").write_text(latex_document(model), encoding="utf-8")
+        for _ in range(2):
+            done = subprocess.run(
+                [latex, "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"],
+                cwd=tmp_path,
+                capture_output=True,
+                check=False,
+            )
+        said = done.stdout.decode("latin-1")
+        assert done.returncode == 0, said[-2000:]
+        assert "Overfull" not in said

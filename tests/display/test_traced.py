@@ -91,6 +91,13 @@ def test_every_format_of_every_table_has_the_cells_that_were_laid_out(rendered: 
     assert cells > 5000
 
 
+def test_latex_has_only_letters_that_every_tex_knows(rendered: Shown) -> None:
+    """Latin letters with accents; all else is a command (pdfLaTeX stops at a character that it does not know)."""
+    for table in rendered.study.displays.tables:
+        source = rendered.study.layout.table(table.name, "tex").read_text(encoding="utf-8")
+        assert not re.findall("[^\\x00-\\x7f\u00c0-\u017f]", source.partition("\\documentclass")[2]), table.name
+
+
 def test_every_number_of_a_cell_is_in_the_numbers_beside_its_table(rendered: Shown) -> None:
     results, allocation = read_parquet(rendered.study.layout.estimates), {"allocation": "real"}
     known = set(results["stat"].dropna())

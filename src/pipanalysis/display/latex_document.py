@@ -47,8 +47,8 @@ ESCAPES = {
     "\u00b1": r"\ensuremath{\pm}",
     "\u00d7": r"\ensuremath{\times}",
     "\u00b5": r"\ensuremath{\mu}",
-    "\u00b2": r"\textsuperscript{2}",
-    "\u00b3": r"\textsuperscript{3}",
+    **{raised: rf"\textsuperscript{{{digit}}}" for digit, raised in zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True)},
+    "\u207b": r"\textsuperscript{\ensuremath{-}}",
     "\u2192": r"\ensuremath{\rightarrow}",
     "\u221e": r"\ensuremath{\infty}",
     "\u221a": r"\ensuremath{\surd}",
@@ -99,7 +99,8 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
     every = 1 + 2 * len(model.columns)
     head = []
     if model.marks:
-        head.append(f"\\multicolumn{{{every}}}{{@{{}}l}}{{\\bfseries {latex_text(mark_line(model.marks))}}}\\\\")
+        mark = f"\\bfseries {latex_text(mark_line(model.marks))}"
+        head.append(f"{_wrapped(every, paper.width, 'l', mark, '@{}')}\\\\")
     head.append("\\toprule")
     over = spanners(model)
     if over:
