@@ -25,6 +25,7 @@ from pipanalysis.display.paper import (
     LANDSCAPE,
     PADDING,
     PORTRAIT,
+    SIDE,
     WIDEST_TEXT,
     on_paper,
     sheet,
@@ -210,7 +211,8 @@ def test_latex_wraps_labels_and_words_within_their_columns() -> None:
     model = narrow("Care")
     row = next(line for line in latex_document(model).splitlines() if "three words here" in line)
     assert row.startswith("\\leftskip=0.3cm\\relax Visit & 12 &  & 9 & ")
-    assert f"\\multicolumn{{2}}{{p{{{on_paper(model).columns[2].width:.2f}cm}}}}{{\\raggedright" in row
+    width = on_paper(model).columns[2].width - SIDE
+    assert f"\\multicolumn{{2}}{{p{{{width:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}}}{{\\raggedright" in row
 
 
 def test_decimal_points_of_a_column_stand_at_one_place() -> None:

@@ -61,7 +61,10 @@ def render(study: Study) -> None:
 def latex_rows(source: str) -> list[str]:
     """Return the text of each row of a table's body as it stands in LaTeX, its cells one after another."""
     rows = re.findall(r"(.*)\\\\\*?\n", source.split("\\endfoot\n")[1].split("\\end{longtable}")[0])
-    plain = [re.sub(r"\\multicolumn\{\d+\}\{(?:@\{\})?p\{[\d.]+cm\}\}", "", row) for row in rows]
+    plain = [
+        re.sub(r"\\multicolumn\{\d+\}\{(?:@\{\})?p\{[\d.]+cm\}(?:@\{\\hspace\{[\d.]+cm\}\})?\}", "", row)
+        for row in rows
+    ]
     plain = [re.sub(r"\{\\(?:centering|raggedright)\\arraybackslash (.*?)\}(?= & |$)", r"\1", row) for row in plain]
     plain = [re.sub(r"\\leftskip=[\d.]+cm\\relax |\\hspace\*\{[\d.]+cm\}|\\bfseries ", "", row) for row in plain]
     return [row.replace(" & ", "").replace("~", " ") for row in plain]

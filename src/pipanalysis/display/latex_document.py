@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split
-from pipanalysis.display.paper import INDENT, Paper, Placed, on_paper
+from pipanalysis.display.paper import INDENT, SIDE, Paper, Placed, on_paper
 from pipanalysis.display.wording import mark_line, numbered_title
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
         inside = f"{place}\\arraybackslash\\bfseries {latex_text(column.label)}"
         cells.append(f"\\multicolumn{{2}}{{b{{{placed.width:.2f}cm}}}}{{{inside}}}")
     head += [" & ".join(cells) + "\\\\", "\\midrule"]
-    stub = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{{paper.stub:.2f}cm}}"
+    stub = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{{paper.stub - SIDE:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
     return [
         f"\\begin{{longtable}}{{{stub}{''.join(_columns(placed) for placed in paper.columns)}}}",
         *head,
@@ -159,8 +159,10 @@ def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
 
 def _wrapped(covered: int, width: float, place: str, inside: str, edge: str = "") -> str:
     """Return a cell over so many columns of LaTeX whose text goes on in a new line at a width in centimetres."""
-    aligned = {"c": "\\centering", "l": "\\raggedright"}[place]
-    return f"\\multicolumn{{{covered}}}{{{edge}p{{{width:.2f}cm}}}}{{{aligned}\\arraybackslash {inside}}}"
+    if place == "c":
+        return f"\\multicolumn{{{covered}}}{{{edge}p{{{width:.2f}cm}}}}{{\\centering\\arraybackslash {inside}}}"
+    box = f"{edge}p{{{width - SIDE:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
+    return f"\\multicolumn{{{covered}}}{{{box}}}{{\\raggedright\\arraybackslash {inside}}}"
 
 
 def latex_text(text: str) -> str:
