@@ -78,7 +78,7 @@ def latex_document(model: TableModel) -> str:
         PREAMBLE,
         f"\\geometry{{margin=2cm{turned}}}",
         "\\pagestyle{fancy}\\fancyhf{}\\renewcommand{\\headrulewidth}{0pt}",
-        f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))} \\thepage}}",
+        f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))}\\quad \\thepage}}",
         "\\setlength{\\parindent}{0pt}\\setlength{\\parskip}{3pt}\\setlength{\\LTleft}{0pt}",
         "\\setlength{\\tabcolsep}{0pt}\\setlength{\\LTpre}{4pt}\\setlength{\\LTpost}{4pt}\\raggedright",
         "\\begin{document}",
