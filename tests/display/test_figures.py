@@ -128,6 +128,14 @@ def test_nothing_is_cut_off_and_no_text_lies_on_another(kind: str, names: str) -
     check_texts(model_of(kind, NAMES[names]))
 
 
+@pytest.mark.parametrize("kind", list(ROWS))
+def test_long_labels_of_arms_have_room(kind: str) -> None:
+    study = made.study(["Depression", "Stress"], [made.figure(kind, *ANALYSES[kind])])
+    arms = [arm.model_copy(update={"label": f"{arm.label}: {LONG}"}) for arm in study.config.arms]
+    study = replace(study, config=study.config.model_copy(update={"arms": arms}))
+    check_texts(DRAWINGS[kind](study, study.displays.figures[0], made.index(ROWS[kind](study)), made.OPEN))
+
+
 def check_texts(model: FigureModel) -> None:
     """Fail where a text of a figure is cut off or lies on another."""
     *written, (_, page) = texts(model)

@@ -25,6 +25,7 @@ from pipanalysis.display.paper import (
     LANDSCAPE,
     PADDING,
     PORTRAIT,
+    SIDE,
     WIDEST_TEXT,
     on_paper,
     sheet,
@@ -87,6 +88,10 @@ def test_word_repeats_the_header_and_names_the_table() -> None:
 def test_rtf_repeats_the_header_and_is_ascii() -> None:
     source = rtf_document(table(label=HARD))
     source.encode("ascii")
+    # RTF 1.9.1, "Table Definitions": \\trhdr among the row's properties, before its cells, from the first row on.
+    headers = ["\\trhdr" in row.partition("\\cl")[0] for row in source.split("\\trowd")[1:]]
+    assert headers[:3] == [True] * 3
+    assert not any(headers[3:])
     assert source.count("\\trhdr") == 3
     assert source.count("{") - source.count("\\{") == source.count("}") - source.count("\\}")
 
@@ -113,6 +118,7 @@ def test_any_text_makes_a_word_document(text: str) -> None:
         ("αΩς", r"\ensuremath{\alpha}\ensuremath{\Omega}\ensuremath{\varsigma}"),
         ("ΆΒο λ", r"ABo \ensuremath{\lambda}"),
         ("é Č ß", "é Č ß"),
+        ("10⁻⁸²", r"10\textsuperscript{\ensuremath{-}}\textsuperscript{8}\textsuperscript{2}"),
     ],
 )
 def test_latex_text(text: str, written: str) -> None:
@@ -205,7 +211,8 @@ def test_latex_wraps_labels_and_words_within_their_columns() -> None:
     model = narrow("Care")
     row = next(line for line in latex_document(model).splitlines() if "three words here" in line)
     assert row.startswith("\\leftskip=0.3cm\\relax Visit & 12 &  & 9 & ")
-    assert f"\\multicolumn{{2}}{{p{{{on_paper(model).columns[2].width:.2f}cm}}}}{{\\raggedright" in row
+    width = on_paper(model).columns[2].width - SIDE
+    assert f"\\multicolumn{{2}}{{p{{{width:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}}}{{\\raggedright" in row
 
 
 def test_decimal_points_of_a_column_stand_at_one_place() -> None:
@@ -269,9 +276,29 @@ def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
         pages = text.split("\f")[:-1]
         assert len(pages) > 1
         for page in pages[:-1]:
-            # LibreOffice 7 repeats the header rows of Word documents, and not those of RTF (Word does both).
+            # LibreOffice 7 repeats the header rows of Word documents; \\trhdr of RTF it neither reads nor writes.
             assert page.count("SYNTHETIC DATA") == (2 if name == "docx" or page == pages[0] else 1)
             assert ("Column 2" in page) == (name == "docx" or page == pages[0])
             assert page.count("Psychotherapeutically") == page.count("Column 2")  # no heading is broken within a word
         places = [text.index(f"Symptoms {line.label.split()[-1]} ") for line in lines(model) if line.kind == "row"]
         assert all(before < after for before, after in pairwise(places))
+
+
+def test_pdflatex_sets_the_document_within_its_page(tmp_path: Path) -> None:
+    """Where it is installed: no error, and nothing wider than the page, the marks included."""
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("pdfLaTeX is not here")
+    hard = HARD.replace("𝔸", "").replace("‒", "–") + " √(2(1 − r)) ≈ 3 × 10⁻¹¹; "
+    for name, model in (("two", table(columns=2, label=hard, marks=(hard * 4,))), ("wrapped", narrow("Care"))):
+        (tmp_path / f"{name}.tex").write_text(latex_document(model), encoding="utf-8")
+        for _ in range(2):
+            done = subprocess.run(
+                [latex, "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"],
+                cwd=tmp_path,
+                capture_output=True,
+                check=False,
+            )
+        said = done.stdout.decode("latin-1")
+        assert done.returncode == 0, said[-2000:]
+        assert "Overfull" not in said

@@ -10,6 +10,7 @@ from display.test_report import pages
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.report_model import Block, Paragraph, Rendered, Report, Section
 from pipanalysis.display.report_pdf import report_pdf
+from pipanalysis.display.table_model import RowGroup, TableRow
 
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="7in" height="%din"><rect width="9" height="9"/></svg>'
 
@@ -46,3 +47,16 @@ def test_notes_stand_below_their_figure_on_one_page(tmp_path: Path) -> None:
     for i in range(len(heights)):
         page = next(page for page in shown if f"Picture F{i:02d}" in page)
         assert re.search(rf"Note of F{i:02d}.*end of F{i:02d}\.", page, re.DOTALL), i
+
+
+def test_no_heading_of_a_table_stands_alone_at_the_foot_of_a_page(tmp_path: Path) -> None:
+    model = table(columns=2, rows=0)
+    for i in range(120):
+        rows = [TableRow(f"Row R{i:03d} {j}", ("1", "2"), 1) for j in range(1 + i * 3 % 5)]
+        model.groups.append(RowGroup(f"Group G{i:03d}", [TableRow(f"Heading H{i:03d}"), *rows]))
+    shown = found([model], {}, tmp_path)
+    assert len(shown) > 5
+    for i in range(120):
+        page = next(page for page in shown if f"Group G{i:03d}" in page)
+        assert f"Heading H{i:03d}" in page
+        assert f"Row R{i:03d} 0" in page

@@ -61,7 +61,10 @@ def render(study: Study) -> None:
 def latex_rows(source: str) -> list[str]:
     """Return the text of each row of a table's body as it stands in LaTeX, its cells one after another."""
     rows = re.findall(r"(.*)\\\\\*?\n", source.split("\\endfoot\n")[1].split("\\end{longtable}")[0])
-    plain = [re.sub(r"\\multicolumn\{\d+\}\{(?:@\{\})?p\{[\d.]+cm\}\}", "", row) for row in rows]
+    plain = [
+        re.sub(r"\\multicolumn\{\d+\}\{(?:@\{\})?p\{[\d.]+cm\}(?:@\{\\hspace\{[\d.]+cm\}\})?\}", "", row)
+        for row in rows
+    ]
     plain = [re.sub(r"\{\\(?:centering|raggedright)\\arraybackslash (.*?)\}(?= & |$)", r"\1", row) for row in plain]
     plain = [re.sub(r"\\leftskip=[\d.]+cm\\relax |\\hspace\*\{[\d.]+cm\}|\\bfseries ", "", row) for row in plain]
     return [row.replace(" & ", "").replace("~", " ") for row in plain]
@@ -89,6 +92,13 @@ def test_every_format_of_every_table_has_the_cells_that_were_laid_out(rendered: 
         assert latex_rows(path["tex"].read_text(encoding="utf-8")) == written, name
         cells += sum(len(row) for row in body)
     assert cells > 5000
+
+
+def test_latex_has_only_letters_that_every_tex_knows(rendered: Shown) -> None:
+    """Latin letters with accents; all else is a command (pdfLaTeX stops at a character that it does not know)."""
+    for table in rendered.study.displays.tables:
+        source = rendered.study.layout.table(table.name, "tex").read_text(encoding="utf-8")
+        assert not re.findall("[^\\x00-\\x7f\u00c0-\u017f]", source.partition("\\documentclass")[2]), table.name
 
 
 def test_every_number_of_a_cell_is_in_the_numbers_beside_its_table(rendered: Shown) -> None:

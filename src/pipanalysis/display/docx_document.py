@@ -55,7 +55,7 @@ def docx_document(model: TableModel) -> bytes:
     footer = document.sections[0].footer.paragraphs[0]
     footer.alignment = WD_ALIGN_PARAGRAPH.CENTER
     footer.add_run(_clean(mark_line(model.marks)))
-    for text in (" Page ", "PAGE", " of ", "NUMPAGES"):
+    for text in ("\u2003Page ", "PAGE", " of ", "NUMPAGES"):
         if text.isupper():
             field = f'<w:fldSimple {WORD} w:instr="{text}"><w:r><w:t>1</w:t></w:r></w:fldSimple>'
             footer._p.append(parse_xml(field))

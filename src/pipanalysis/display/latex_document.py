@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split
-from pipanalysis.display.paper import INDENT, Paper, Placed, on_paper
+from pipanalysis.display.paper import INDENT, SIDE, Paper, Placed, on_paper
 from pipanalysis.display.wording import mark_line, numbered_title
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ ESCAPES = {
     "\u00b1": r"\ensuremath{\pm}",
     "\u00d7": r"\ensuremath{\times}",
     "\u00b5": r"\ensuremath{\mu}",
-    "\u00b2": r"\textsuperscript{2}",
-    "\u00b3": r"\textsuperscript{3}",
+    **{raised: rf"\textsuperscript{{{digit}}}" for digit, raised in zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True)},
+    "\u207b": r"\textsuperscript{\ensuremath{-}}",
     "\u2192": r"\ensuremath{\rightarrow}",
     "\u221e": r"\ensuremath{\infty}",
     "\u221a": r"\ensuremath{\surd}",
@@ -78,7 +78,7 @@ def latex_document(model: TableModel) -> str:
         PREAMBLE,
         f"\\geometry{{margin=2cm{turned}}}",
         "\\pagestyle{fancy}\\fancyhf{}\\renewcommand{\\headrulewidth}{0pt}",
-        f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))} \\thepage}}",
+        f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))}\\quad \\thepage}}",
         "\\setlength{\\parindent}{0pt}\\setlength{\\parskip}{3pt}\\setlength{\\LTleft}{0pt}",
         "\\setlength{\\tabcolsep}{0pt}\\setlength{\\LTpre}{4pt}\\setlength{\\LTpost}{4pt}\\raggedright",
         "\\begin{document}",
@@ -99,7 +99,8 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
     every = 1 + 2 * len(model.columns)
     head = []
     if model.marks:
-        head.append(f"\\multicolumn{{{every}}}{{@{{}}l}}{{\\bfseries {latex_text(mark_line(model.marks))}}}\\\\")
+        mark = f"\\bfseries {latex_text(mark_line(model.marks))}"
+        head.append(f"{_wrapped(every, paper.width, 'l', mark, '@{}')}\\\\")
     head.append("\\toprule")
     over = spanners(model)
     if over:
@@ -120,7 +121,7 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
         inside = f"{place}\\arraybackslash\\bfseries {latex_text(column.label)}"
         cells.append(f"\\multicolumn{{2}}{{b{{{placed.width:.2f}cm}}}}{{{inside}}}")
     head += [" & ".join(cells) + "\\\\", "\\midrule"]
-    stub = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{{paper.stub:.2f}cm}}"
+    stub = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{{paper.stub - SIDE:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
     return [
         f"\\begin{{longtable}}{{{stub}{''.join(_columns(placed) for placed in paper.columns)}}}",
         *head,
@@ -158,8 +159,10 @@ def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
 
 def _wrapped(covered: int, width: float, place: str, inside: str, edge: str = "") -> str:
     """Return a cell over so many columns of LaTeX whose text goes on in a new line at a width in centimetres."""
-    aligned = {"c": "\\centering", "l": "\\raggedright"}[place]
-    return f"\\multicolumn{{{covered}}}{{{edge}p{{{width:.2f}cm}}}}{{{aligned}\\arraybackslash {inside}}}"
+    if place == "c":
+        return f"\\multicolumn{{{covered}}}{{{edge}p{{{width:.2f}cm}}}}{{\\centering\\arraybackslash {inside}}}"
+    box = f"{edge}p{{{width - SIDE:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
+    return f"\\multicolumn{{{covered}}}{{{box}}}{{\\raggedright\\arraybackslash {inside}}}"
 
 
 def latex_text(text: str) -> str:

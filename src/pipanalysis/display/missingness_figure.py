@@ -10,6 +10,7 @@ from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import counted, marks, wrapped
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
     from pipanalysis.display.results_index import ResultsIndex
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 INK = "#333333"
 HATCHES = ("", "////", "....", "xxxx")
 LETTERS = 80
-"""of a line of an outcome's label, which is as wide as the figure"""
+"""of a line of a label that is as wide as the figure"""
 LINE = 0.15
 """height of a line of it in inches"""
 
@@ -55,13 +56,17 @@ def missingness_figure(study: Study, figure: Figure, results: ResultsIndex, allo
     )
     titles = {outcome: wrapped(labels[outcome], LETTERS) for outcome in panels}
     heights = [0.32 * len(contexts) + 0.75 + LINE * titles[one].count("\n") for one, contexts in panels.items()]
-    model.size = (6.8, sum(heights) + 0.3)
+    arms = {arm.label: wrapped(arm.label, LETTERS) for arm in study.arms.values()}
+    above = 0.15 + LINE * sum(text.count("\n") + 1 for text in arms.values())
+    model.size = (6.8, above + sum(heights) + 0.3)
 
     def draw(body: SubFigure) -> None:
-        parts = body.subfigures(len(panels), 1, height_ratios=heights, squeeze=False)
-        for part, (outcome, contexts) in zip(parts.flat, panels.items(), strict=True):
+        top, *parts = body.subfigures(1 + len(panels), 1, height_ratios=[above, *heights], squeeze=False).flat
+        for part, (outcome, contexts) in zip(parts, panels.items(), strict=True):
             own = [record for record in model.records if record["outcome"] == outcome]
-            _panel(study, part, titles[outcome], contexts, own)
+            bars = _panel(study, part, titles[outcome], contexts, own)
+        handles, names = bars.get_legend_handles_labels()
+        top.legend(handles, [arms[name] for name in names], loc="upper left")
 
     model.draw = draw
     return model
@@ -84,9 +89,12 @@ def _whole(study: Study, records: list[dict[str, Any]], outcome: str, label: str
     return f"{label}, fullest pattern: {said}."
 
 
-def _panel(study: Study, part: SubFigure, label: str, contexts: list[str], records: list[dict[str, Any]]) -> None:
+def _panel(study: Study, part: SubFigure, label: str, contexts: list[str], records: list[dict[str, Any]]) -> Axes:
+    """Draw the patterns of an outcome, and return the axes of the bars."""
     seen = {visit for context in contexts for visit in _seen(context)}
     visits = [visit for visit in study.visits.values() if visit.name in seen]
+    squares: Axes
+    bars: Axes
     squares, bars = part.subplots(1, 2, sharey=True, width_ratios=[max(len(visits), 2), 6])
     for row, context in enumerate(contexts):
         for column, visit in enumerate(visits):
@@ -128,4 +136,4 @@ def _panel(study: Study, part: SubFigure, label: str, contexts: list[str], recor
     bars.set_xticks([0, 25, 50, 75, 100])
     bars.set_xlabel("Percent of the arm")
     bars.tick_params(axis="y", length=0)
-    bars.legend(loc="lower right")
+    return bars

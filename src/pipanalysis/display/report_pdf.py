@@ -184,8 +184,9 @@ def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
     if line.depth:
         label = f"#pad(left: {INDENT * line.depth:.1f}cm)[{label}]"
     if line.kind != "row":
-        label = f"*{label}*" if line.kind == "group" else label
-        return f"table.cell(colspan: {every}, align: left)[{label}],"
+        # A header, so that no heading stands alone at the foot of a page; a deeper one ends where a higher one begins.
+        level, label = (2, f"*{label}*") if line.kind == "group" else (3 + line.depth, label)
+        return f"table.header(level: {level}, repeat: false, table.cell(colspan: {every}, align: left)[{label}]),"
     cells = [f"table.cell(align: left)[{label}]"]
     for text, column, placed in zip(line.cells, model.columns, paper.columns, strict=True):
         parts = split(text) if placed.point is not None else None

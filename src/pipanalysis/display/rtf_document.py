@@ -29,7 +29,7 @@ def rtf_document(model: TableModel) -> str:
         "{\\fonttbl{\\f0\\froman\\fcharset0 Times New Roman;}}",
         f"{{\\info{{\\title {rtf_text(numbered_title(model))}}}}}",
         f"\\paperw{width}\\paperh{height}\\margl{MARGIN}\\margr{MARGIN}\\margt{MARGIN}\\margb{MARGIN}{turned}",
-        f"{{\\footer\\pard\\qc\\f0\\fs{round(2 * paper.size)} {rtf_text(mark_line(model.marks))} Page "
+        f"{{\\footer\\pard\\qc\\f0\\fs{round(2 * paper.size)} {rtf_text(mark_line(model.marks))}\\u8195?Page "
         "{\\field{\\*\\fldinst PAGE}{\\fldrslt 1}} of {\\field{\\*\\fldinst NUMPAGES}{\\fldrslt 1}}\\par}",
         f"\\pard\\keepn\\sa60\\f0\\fs22\\b {rtf_text(numbered_title(model))}\\b0\\par",
         f"\\fs{round(2 * paper.size)}",

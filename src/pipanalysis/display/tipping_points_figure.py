@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ACROSS = 2
 """maps side by side"""
+FIELD, LINE = 0.26, 0.15
+"""heights of a field of a map, and of a line of its labels, in inches"""
 DRAWN = ("estimate", "conf_low", "conf_high", "p_value")
 COLOURS_OF_SIDE = {1: "#9ecae1", 0: "#ffffff", -1: "#fbe3d4"}
 HATCHES = {1: "", 0: "", -1: "...."}
@@ -55,19 +57,24 @@ def tipping_points_figure(
     across = min(ACROSS, len(maps))
     down = -(-len(maps) // across)
     size = max(len(deltas) for _, _, deltas, _ in maps)
-    model.size = (3.6 * across if across > 1 else 4.4, (0.26 * size + 1.45) * down + 0.4)
+    width = 3.6 if across > 1 else 4.4
+    axis = _letters(width)
+    lines = max(wrapped(f"Shift in {arm.label}", axis).count("\n") for arm in study.arms.values())
+    height = FIELD * size + 1.45 + LINE * lines
+    favoured = {1: f"Favours {others}", 0: "Holds zero", -1: f"Favours {reference}"}
+    names = {side: wrapped(name, 30) for side, name in favoured.items()}
+    model.size = (width * across, height * down + 0.4 + LINE * max(name.count("\n") for name in names.values()))
 
     def draw(body: SubFigure) -> None:
         from matplotlib.patches import Patch
 
         grid = body.subplots(down, across, squeeze=False)
         for axes, one in zip(grid.flat, maps, strict=False):
-            _panel(study, axes, one, model.size[0] / across)
+            _panel(study, axes, one, axis, min(axis, int(LETTERS_PER_INCH * (height - 0.4))))
         for axes in list(grid.flat)[len(maps) :]:
             axes.set_visible(False)
-        names = {1: f"Favours {others}", 0: "Holds zero", -1: f"Favours {reference}"}
         handles = [
-            Patch(facecolor=COLOURS_OF_SIDE[side], edgecolor="#707070", hatch=HATCHES[side], label=wrapped(name, 30))
+            Patch(facecolor=COLOURS_OF_SIDE[side], edgecolor="#707070", hatch=HATCHES[side], label=name)
             for side, name in names.items()
         ]
         body.legend(handles=handles, loc="outside lower center", ncols=3)
@@ -132,7 +139,13 @@ def _in_words(study: Study, one: Map) -> str:
     )
 
 
-def _panel(study: Study, axes: Axes, one: Map, inches: float) -> None:
+def _letters(inches: float) -> int:
+    """Return how many letters have room below a map."""
+    return int(LETTERS_PER_INCH * (inches - 0.9))
+
+
+def _panel(study: Study, axes: Axes, one: Map, letters: int, upright: int) -> None:
+    """Draw a map, with so many letters of a line below it, and upright beside it."""
     from matplotlib.patches import Rectangle
 
     title, arm, deltas, records = one
@@ -161,11 +174,10 @@ def _panel(study: Study, axes: Axes, one: Map, inches: float) -> None:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    letters = int(LETTERS_PER_INCH * (inches - 0.9))
     axes.set_title(wrapped(title, letters), loc="left")
     first = records[0]
     axes.set_xlabel(_shift(study.arms[arm], first, letters))
-    axes.set_ylabel(_shift(study.reference_arm, first, letters))
+    axes.set_ylabel(_shift(study.reference_arm, first, upright))
 
 
 def _shift(arm: Arm, record: dict[str, Any], letters: int) -> str:

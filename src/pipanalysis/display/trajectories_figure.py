@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 """panels side by side"""
+MARKER = 8
+"""room of an arm's line and marker in the legend, in letters"""
+LINE = 0.15
+"""height of a line of it in inches"""
 NARROWEST = 7
 """letters between two visits at least, for their labels to lie level"""
 
@@ -62,7 +66,12 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     down = -(-len(panels) // across)
     width = 7.2 if across > 1 else 6.2
     room = _room(study, model.records, LETTERS_PER_INCH * (width / across - 0.6))
-    model.size = (width, (2.25 if room >= NARROWEST else 3.0) * down + 0.35)
+    # Arms stand side by side below the panels where their labels have room, else one below another.
+    letters = int(LETTERS_PER_INCH * width)
+    beside = sum(len(arm.label) + MARKER for arm in study.arms.values()) <= letters
+    arms = {arm.label: wrapped(arm.label, letters - MARKER) for arm in study.arms.values()}
+    more = 0 if beside else sum(text.count("\n") + 1 for text in arms.values()) - 1
+    model.size = (width, (2.25 if room >= NARROWEST else 3.0) * down + 0.35 + LINE * more)
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, squeeze=False)
@@ -73,7 +82,8 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
         handles, names = grid.flat[0].get_legend_handles_labels()
-        body.legend(handles, names, loc="outside lower center", ncols=len(names))
+        columns = len(names) if beside else 1
+        body.legend(handles, [arms[name] for name in names], loc="outside lower center", ncols=columns)
 
     model.draw = draw
     return model
