@@ -12,6 +12,7 @@ import pytest
 
 from pipanalysis.errors import ConfigError, DataError
 from pipanalysis.files import without_apostrophe, write_csv
+from pipanalysis.intake.read_csv import read_csv
 from pipanalysis.intake.read_xlsx import read_xlsx
 from pipanalysis.mmrm.formula import MAX_TERMS, parse_formula
 from pipanalysis.mmrm.problems import FormulaError
@@ -296,6 +297,37 @@ def test_an_archive_that_swells_is_refused_unopened(tmp_path: Path, inner: str, 
     file = RawFile.model_validate({"name": "x", "path": "x.xlsx", "format": "xlsx", "key": "id"})
     with pytest.raises(DataError, match=rf"unpacks to {size} bytes"):
         read_xlsx(file, path, "data/raw/x.xlsx")
+
+
+# ---- text files
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("id,x\n1," + "a" * 20_000_000 + "\n", "line 2\n  found:   a cell of more than 131072 characters"),
+        ('id,x\n1,"' + "a\n" * 5_000_000, "line 2\n  found:   a cell of more than 131072 characters"),
+        ("\n" * 5_000_000 + "id,x\n1,2\n", "5000000 blank lines before the header"),
+        ("id,x\n" + "," * 5_000_000 + "\n", "line 2\n  found:   5000001 cells"),
+        ("id,x\n1,a\0b\n", "line 2: a NUL character"),
+    ],
+    ids=["cell", "open quotation", "blank lines", "commas", "NUL"],
+)
+def test_a_text_file_cannot_eat_the_machine(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(content)
+    file = RawFile.model_validate({"name": "x", "path": "x.csv", "key": "id"})
+    with pytest.raises(DataError) as refused:
+        read_csv(file, path, "data/raw/x.csv")
+    assert said in str(refused.value)
+
+
+def test_a_line_ends_at_a_line_end_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id,x\n1,a\u2028b\x0bc\n\n2,d\n", encoding="utf-8")
+    table = read_csv(RawFile.model_validate({"name": "x", "path": "x.csv", "key": "id"}), path, "data/raw/x.csv")
+    assert table.columns["x"].to_pylist() == ["a\u2028b\x0bc", "d"]
+    assert table.rows.tolist() == [2, 4]
 
 
 # ---- spreadsheets that open our files

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pipanalysis.errors import DataError
 from pipanalysis.reproduce.compare import compare
 from pipanalysis.reproduce.consistency import check_consistency
 from pipanalysis.reproduce.manifest import manifest
+from pipanalysis.reproduce.pages import shown_numbers
 from pipanalysis.reproduce.verify import read_results, store, verify, write_page
 from pipanalysis.study.load import load_study
 
@@ -69,17 +71,18 @@ def test_the_same_results_are_reproduced(finished: Path, results: pd.DataFrame) 
 
 def test_a_change_of_a_millionth_in_any_number_is_caught_and_named(results: pd.DataFrame) -> None:
     valued = results[results["stat"].notna()]
-    # The first number of each statistic, and others all over the results.
-    chosen = sorted({*valued.drop_duplicates("stat_name").index, *valued.index[:: len(valued) // 100]})
-    assert len(chosen) > 100
-    for i in chosen:
-        altered = results.copy()
-        altered.loc[i, "stat"] += 1e-6
-        (finding,) = compare(results, altered).findings
-        assert finding.kind == "differs"
-        for column in ("analysis", "outcome", "visit", "arm", "contrast", "context", "stat_name"):
-            assert results.loc[i, column] in finding.where
-        assert finding.published == repr(float(results.loc[i, "stat"]))
+    every = results.assign(stat=results["stat"] + 1e-6)
+    some = [results.assign(stat=results["stat"].where(results.index != i, every["stat"])) for i in valued.index[::200]]
+    assert len(some) >= 10
+    for altered in (every, *some):
+        changed = results[results["stat"].notna() & (altered["stat"] != results["stat"])]
+        findings = compare(results, altered).findings
+        assert len(findings) == len(changed) in (1, len(valued))
+        for finding, row in zip(findings, changed.to_dict("records"), strict=True):
+            assert finding.kind == "differs"
+            for column in ("analysis", "outcome", "visit", "arm", "contrast", "context", "stat_name"):
+                assert row[column] in finding.where
+            assert finding.published == repr(float(row["stat"]))
 
 
 def test_rounding_of_another_processor_is_counted_not_found(results: pd.DataFrame) -> None:
@@ -336,6 +339,55 @@ def test_a_number_of_a_table_that_is_not_among_the_results_is_named(finished: Pa
     table.to_csv(path, index=False)
     wheres = [finding.where for finding in verify(finished / "results", None).findings]
     assert any(where.startswith("tables/effects.csv, row 3, column estimate") for where in wheres)
+
+
+def test_a_number_of_a_page_that_its_table_does_not_hold_is_named(finished: Path) -> None:
+    """Without the manifest too, whose checksums tell of any change."""
+    (finished / "results" / "manifest.json").unlink()
+    before = verify(finished / "results", None)
+    assert before.good
+    assert before.checks["numbers on pages"] > 100
+    assert any("no manifest" in told for told in before.told)
+    page = finished / "results" / "tables" / "effects.html"
+    text = page.read_text(encoding="utf-8")
+    shown = re.search(r'<span class="h">(−?\d+)</span><span class="t">\.(\d\d) \(', text)  # aligned at the point
+    assert shown is not None
+    other = f"{(int(shown[2]) + 37) % 100:02d}"
+    page.write_text(text[: shown.start(2)] + other + text[shown.end(2) :], encoding="utf-8")
+    (finding,) = verify(finished / "results", None).findings
+    assert finding.where.startswith("tables/effects.html, row ")
+    assert finding.where.endswith(f"{shown[1]}.{other} is no number of effects.csv as rounded")
+
+
+@pytest.mark.parametrize(
+    ("shown", "right"),
+    [
+        ("−7.01", True),
+        ("-7.0", True),
+        ("−7.02", False),
+        ("−7.0065", True),
+        ("−7.0066", False),
+        ("<0.001", True),
+        ("<0.0001", False),
+        (">0.99", True),
+        (">0.999", False),
+        ("35%", True),
+        ("36%", False),
+        ("2e-04", True),
+        ("3e-04", False),
+        ("iv2sls, HC3, 2020-01-31, v1.2.3", True),
+        ("12 (35%; −7.01 to 0.995)", True),
+        ("12 (35%; −7.01 to 0.996)", False),
+    ],
+)
+def test_numbers_of_pages_are_those_of_the_table_as_rounded(tmp_path: Path, shown: str, right: bool) -> None:
+    page = tmp_path / "x.html"
+    head = "<thead><tr><th>99 months</th></tr></thead>"
+    page.write_text(f"<table>{head}<tbody><tr><td>77 months</td><td><b>{shown}</b></td></tr></tbody></table>")
+    table = pd.DataFrame({"visit": ["month77"], "estimate": ["-7.00649"], "p": ["0.000214"], "share": ["0.3519"]})
+    table = table.assign(n="12", other="0.995")
+    results = pd.DataFrame({"analysis": ["another"], "stat_name": ["n"], "stat": [-7.02]})
+    assert all(found for _, _, found in shown_numbers(page, table, results)) == right
 
 
 # ---- the command

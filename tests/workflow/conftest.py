@@ -32,9 +32,9 @@ Workflow = Callable[..., Run]
 
 @pytest.fixture(scope="session")
 def workflow(root: Path) -> Workflow:
-    """Return a function that runs the workflow on a folder."""
+    """Return a function that runs the workflow on a folder, with arguments and environment of its own."""
 
-    def run(folder: Path, *arguments: str) -> Run:
+    def run(folder: Path, *arguments: str, **environment: str) -> Run:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--cores", "2"]
         done = subprocess.run(
             [*command, "--directory", str(folder), *arguments],
@@ -42,7 +42,7 @@ def workflow(root: Path) -> Workflow:
             text=True,
             check=False,
             cwd=folder,
-            env={**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "200"},
+            env={**os.environ, "PYTHONHASHSEED": "0", "COLUMNS": "200", **environment},
         )
         return Run(done.returncode, done.stdout + done.stderr)
 

@@ -106,11 +106,17 @@ def test_nothing_changed_nothing_done(folder: Path, workflow: Workflow) -> None:
     assert made(folder, "data", "results") == before
 
 
-def test_everything_made_again_has_the_same_bytes(folder: Path, workflow: Workflow) -> None:
-    before = made(folder, "data", "results")
-    assert len(before) > 25
-    run = workflow(folder, "--forceall")
+def test_made_again_in_other_surroundings_it_has_the_same_bytes(
+    finished: Path, workflow: Workflow, tmp_path: Path
+) -> None:
+    """One core for two, another time zone, locale, hash seed, user, width of the terminal and folder."""
+    folder = tmp_path / "another folder, with spaces and ü"
+    shutil.copytree(finished / "config", folder / "config")
+    surroundings = {"TZ": "Pacific/Auckland", "LC_ALL": "POSIX", "PYTHONHASHSEED": "4242", "COLUMNS": "40", "USER": "x"}
+    run = workflow(folder, "--cores", "1", **surroundings)
     assert run.status == 0, run.said
+    before = made(finished, "data", "results")
+    assert {Path(name).suffix for name in before} >= {".svg", ".png", ".pdf", ".html", ".docx", ".parquet", ".nc"}
     assert made(folder, "data", "results") == before
 
 

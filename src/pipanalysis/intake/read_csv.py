@@ -16,6 +16,8 @@ from pipanalysis.errors import DataError, Problem
 from pipanalysis.intake.raw_table import MAX_CELL, RawTable, header_problems
 from pipanalysis.study.study import RawFile
 
+MAX_BLANK_LINES = 1000
+"""before the header: Arrow takes minutes and gigabytes to pass over millions"""
 _BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)*")
 _CSV_ERRORS = {
     "end of data": "a quotation mark that does not close",
@@ -45,6 +47,8 @@ def read_csv(file: RawFile, path: Path, name: str) -> RawTable:
     """
     data = path.read_bytes()
     text = _decoded(data, file.encoding or "utf-8-sig", name)
+    if (blank := _leading_blank(text).count("\n")) > MAX_BLANK_LINES:
+        raise DataError(Problem(name, f"{blank} blank lines before the header", f"at most {MAX_BLANK_LINES}"))
     delimiter = file.delimiter or ","
     header = _header(text, delimiter, name)
     # Arrow reads on to the end of the file where a quotation mark does not close, and drops one within a cell.
@@ -54,9 +58,7 @@ def read_csv(file: RawFile, path: Path, name: str) -> RawTable:
     try:
         table = pa.csv.read_csv(
             io.BytesIO(f"{text}\n".encode()),
-            read_options=pa.csv.ReadOptions(
-                use_threads=False, column_names=header, skip_rows=1 + _leading_blank(text).count("\n")
-            ),
+            read_options=pa.csv.ReadOptions(use_threads=False, column_names=header, skip_rows=1 + blank),
             parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, check_utf8=False
@@ -131,7 +133,7 @@ def _row_numbers(text: str) -> np.ndarray | None:
     """Return the line of each row where blank lines shift them; None where the rows simply follow the header."""
     if not re.search(r"\n[ \t]*\r?\n[^\r\n]", text) and not text[:1].isspace():
         return None
-    lines = text.splitlines()
+    lines = text.split("\n")  # not splitlines, which ends a line at a form feed or U+2028 within a cell too
     filled = [number for number, line in enumerate(lines, start=1) if line.strip()]
     return np.array(filled[1:], dtype=np.int64)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.estimate.analysis_results import KEY
 from pipanalysis.reproduce.compare import DRAWN, MCSE, Comparison, Finding, place
+from pipanalysis.reproduce.pages import shown_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,11 +45,11 @@ def check_consistency(results: pd.DataFrame, tables: Path | None = None) -> Comp
     their P values; estimates between their limits; P values between 0 and 1, adjusted ones not below the raw ones;
     counts that are whole; percentages and proportions of counts; percentages of a level; units with and without a value
     that add up to the same number in each analysis set and arm; quantiles in order; effect sizes in proportion to
-    estimates; and every number of every table among the results.
+    estimates; every number of every table among the results, and every number of its page in the table, as rounded.
 
     Args:
         results: an analysis results dataset.
-        tables: folder of the tables' CSV files.
+        tables: folder of the tables' CSV files and pages.
 
     Returns:
         Counts of what was right, by kind, and a finding for each thing that is not.
@@ -227,7 +228,7 @@ def _set_sizes(groups: dict[Key, Stats]) -> Iterator[tuple[str, bool, str, str]]
 
 
 def _check_tables(found: Comparison, results: pd.DataFrame, tables: Path) -> None:
-    """Look for every number of every table among the results."""
+    """Look for every number of every table among the results, and for those of its page in the table."""
     import pandas as pd
 
     known = {float(value) for value in results["stat"]}
@@ -240,3 +241,8 @@ def _check_tables(found: Comparison, results: pd.DataFrame, tables: Path) -> Non
                     told = f"{value!r} is not among the results"
                     where = f"tables/{path.name}, row {row + 2}, column {column}"
                     _note(found, "table numbers", float(value) in known, where, told)
+        page = path.with_suffix(".html")
+        if page.is_file():
+            for where, shown, right in shown_numbers(page, table, results):
+                told = f"{shown} is no number of {path.name} as rounded"
+                _note(found, "numbers on pages", right, f"tables/{page.name}, {where}", told)

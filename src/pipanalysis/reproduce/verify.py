@@ -81,6 +81,8 @@ def verify(published: Path, here: Path | None, *, rounding: float = ROUNDING) ->
     alone = check_consistency(own, published / "tables" if (published / "tables").is_dir() else None)
     found.checks, found.findings = alone.counts, alone.findings
     found.findings += _altered(published, manifest, "published")
+    if not manifest:
+        found.told.append("There is no manifest: whether the files are those that were made could not be checked.")
     if here is not None:
         comparison = compare(own, read_results(here), rounding=rounding)
         found.numbers = comparison.counts
