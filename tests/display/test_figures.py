@@ -321,10 +321,10 @@ def test_fonts_are_embedded() -> None:
     assert b"<text" not in files["svg"]  # letters are shapes
 
 
-@pytest.fixture
-def written(tmp_path: Any) -> Study:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Study:
     figured = [made.figure(kind, *ANALYSES[kind]) for kind in ROWS]
-    study = made.study(["Depression", "Stress"], figured, folder=tmp_path)
+    study = made.study(["Depression", "Stress"], figured, folder=tmp_path_factory.mktemp("figures"))
     about = study.config.study.model_copy(update={"data": "synthetic"})
     study = replace(study, config=study.config.model_copy(update={"study": about}))
     write_parquet(
