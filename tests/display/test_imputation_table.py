@@ -25,7 +25,7 @@ def test_each_strategy_stands_under_the_mixed_model(study: Study) -> None:
     mixed, ours = scope(study, "secondary", "cesd_total"), scope(study, "dropout", "cesd_total")
     rows = [*counts(mixed, "month6"), mixed.row("fit_status", 0), *rows_of(mixed, EFFECT, visit="month6", **CONTRAST)]
     rows += [*counts(ours, "month6"), ours.row("fit_status", 0)]
-    rows += [ours.row("n_missing", n, visit="month6", arm=arm) for arm, n in (("control", 5), ("pip", 8))]
+    rows += [ours.row("n_imputed", n, visit="month6", arm=arm) for arm, n in (("control", 5), ("pip", 8))]
     for k, strategy in enumerate(("mar", "j2r", "cir", "cr")):
         context = f"strategy={strategy}"
         own = EFFECT | {"estimate": -2.345 + k}

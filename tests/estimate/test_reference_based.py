@@ -71,7 +71,7 @@ def test_who_is_observed_imputed_and_left_out_is_counted(made: tuple[np.ndarray,
         for k, name in enumerate(trials.ARMS):
             there = np.isfinite(values[known & (arm == k), j])
             assert stat(results, "n", visit=visit, arm=name) == there.sum()
-            assert stat(results, "n_missing", visit=visit, arm=name) == (~there).sum()
+            assert stat(results, "n_imputed", visit=visit, arm=name) == (~there).sum()
     assert "left out for want of the baseline value: 1 unit(s)" in row(results, "fit_status")["warning"]
 
 

@@ -84,7 +84,7 @@ def _rows(
         record = place_of(outcome, visit, name, contrast) | {"strategy": strategy}
         for each in study.arms:
             n = results.stat(name, outcome.name, "n", visit=visit, arm=each)
-            imputed = results.stat(name, outcome.name, "n_missing", visit=visit, arm=each)
+            imputed = results.stat(name, outcome.name, "n_imputed", visit=visit, arm=each)
             mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=each, context=context)
             cells += [rounding.count(n), rounding.count(imputed), rounding.fixed(mean, digits.estimate)]
             record |= {f"n_{each}": n, f"n_imputed_{each}": imputed, f"adjusted_mean_{each}": mean}

@@ -40,6 +40,7 @@ FILLED = ("analysis", "role", "population", "outcome", "method", "stat_name", "s
 STATISTICS: dict[str, str] = {
     "n": "Units with a value",
     "n_missing": "Units without a value",
+    "n_imputed": "Units whose missing value is imputed",
     "n_level": "Units at the level",
     "percent": "Percentage of the units with a value",
     "mean": "Mean",

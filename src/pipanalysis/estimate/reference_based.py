@@ -118,5 +118,5 @@ def _counts(frame: AnalysisFrame) -> list[Extra]:
         for visit in frame.visits:
             missing = own.loc[own["visit"] == visit, "value"].isna()
             counted.append(Extra("n", int((~missing).sum()), visit, arm))
-            counted.append(Extra("n_missing", int(missing.sum()), visit, arm))
+            counted.append(Extra("n_imputed", int(missing.sum()), visit, arm))
     return counted

@@ -216,15 +216,20 @@ def _level_percentages(groups: dict[Key, Stats]) -> Iterator[tuple[str, bool, st
 
 
 def _set_sizes(groups: dict[Key, Stats]) -> Iterator[tuple[str, bool, str, str]]:
-    """Check that units with and without a value add up to one number in each analysis, set and arm."""
-    at = [KEY.index(name) for name in ("analysis", "population", "arm")]
+    """Check that units with and without a value add up to one number in each analysis, set and arm.
+
+    Of units whose missing value is imputed, some lack what an outcome is adjusted for: one number for each outcome.
+    """
+    shared = ("analysis", "population", "arm")
     sizes: dict[Key, float] = {}
-    for group, own in groups.items():
-        if _has(own, "n", "n_missing"):
-            size = own["n"] + own["n_missing"]
-            expected = sizes.setdefault(tuple(group[i] for i in at), size)
-            told = f"n and n_missing add up to {size:g}, elsewhere in the arm to {expected:g}"
-            yield "units that add up", size == expected, place((*group, "")), told
+    for without, keys in (("n_missing", shared), ("n_imputed", (*shared, "outcome"))):
+        at = [KEY.index(name) for name in keys]
+        for group, own in groups.items():
+            if _has(own, "n", without):
+                size = own["n"] + own[without]
+                expected = sizes.setdefault((without, *(group[i] for i in at)), size)
+                told = f"n and {without} add up to {size:g}, elsewhere in the arm to {expected:g}"
+                yield "units that add up", size == expected, place((*group, "")), told
 
 
 def _check_tables(found: Comparison, results: pd.DataFrame, tables: Path) -> None:
