@@ -20,6 +20,12 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: begun last, they would keep one core waiting for the other."""
+    first = ("test_faults.py", "test_pip.py")
+    items.sort(key=lambda item: (item.path.name not in first, item.path.parent.name not in ("workflow", "bayes")))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository, which is the PIP study's folder."""
