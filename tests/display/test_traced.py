@@ -160,7 +160,7 @@ CHANGED = {
 }
 """numbers that no result is near, and the statistics that they take the place of"""
 SHOWING = {
-    77.77: {"effects", "sensitivity", "therapists", "double_programming"},
+    77.77: {"effects", "sensitivity", "therapists", "double_programming", "dropout"},
     88.88: {"bayes_effects"},
     66.66: {"outcomes", "trajectories"},
 }

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 COLOURS = ("#404040", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 """of arms and analyses in turn; told apart by colour-blind readers (Okabe and Ito) and, with the markers, in grey"""
 MARKERS = ("o", "s", "^", "D", "v", "P")
+PLACES = 6
+"""decimals of a place in a figure: far below a pixel"""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -103,7 +105,26 @@ def drawn(model: FigureModel) -> Figure:
     layout.execute(figure)
     layout.execute(figure)
     figure.set_layout_engine("none")
+    _settle(figure)
     return figure
+
+
+def _settle(part: Any) -> None:
+    """Round where everything stands, in shares of the figure.
+
+    The layout's equations are solved in an order that differs from run to run, and so does the last digit of places.
+    """
+    from matplotlib.transforms import Bbox
+
+    for axes in part.axes:
+        axes.set_position(Bbox(axes.get_position(original=True).get_points().round(PLACES)))
+    for text in part.texts:
+        x, y = text.get_position()
+        text.set_position((round(x, PLACES), round(y, PLACES)))
+    for below in part.subfigs:
+        box = below.bbox_relative
+        box.set_points(box.get_points().round(PLACES))
+        _settle(below)
 
 
 def _saved(figure: Figure, model: FigureModel, name: str) -> bytes:

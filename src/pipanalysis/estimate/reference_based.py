@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipanalysis.study.plan import Analysis
 
-METHOD = "conditional mean imputation us reml jackknife t"
+METHOD = "conditional mean us reml jackknife t"
 
 
 def strategy_context(strategy: str) -> str:
