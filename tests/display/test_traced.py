@@ -6,9 +6,10 @@ import html
 import re
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -27,10 +28,14 @@ from pipanalysis.display.step import DRAWINGS, figures, read_results, report, ta
 from pipanalysis.files import read_parquet, sha256, write_parquet
 
 if TYPE_CHECKING:
+    from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.display.table_model import TableModel
+    from pipanalysis.study.displays import Table
+    from pipanalysis.study.figures import Figure
     from pipanalysis.study.load import Study
 
 ENDINGS = ("html", "docx", "rtf", "tex")
+PLAIN = r"\d+(?:\.\d+)?"
 LEVEL = ("95", "0.95")
 """of the intervals, which the plan sets"""
 
@@ -221,3 +226,45 @@ def said(path: Path) -> Counter[str]:
     if path.suffix in (".pdf", ".svg"):
         return Counter()
     return Counter(tokens(path.read_text("utf-8").replace("\\ensuremath{-}", "−").replace(" & .", ".")))
+
+
+def test_every_number_in_words_beside_a_display_is_of_the_results_or_of_the_configuration(rendered: Shown) -> None:
+    """Titles, leads, notes, row labels and alternative texts; but for years and months.
+
+    A moderator's values one standard deviation from its mean are sums of two statistics.
+    """
+    results, allocation = read_results(rendered.study)
+    frame = read_parquet(rendered.study.layout.estimates)
+    files = (rendered.study.layout.root / "config").rglob("*.yaml")
+    planned = {float(n) for path in files for n in re.findall(PLAIN, path.read_text(encoding="utf-8").replace("_", ""))}
+    moderator = frame[frame["context"] == "moderator"].pivot_table(
+        index=["analysis", "outcome"], columns="stat_name", values="stat"
+    )
+    derived = [moderator["mean"] - moderator["sd"], moderator["mean"] + moderator["sd"]]
+    found = 0
+    for display, texts in words(rendered, results, allocation):
+        own = frame[frame["analysis"].isin(display.analyses)] if display.analyses else frame
+        statistics = Rounded(pd.concat([own["stat"].dropna(), *derived]))
+        told = {float(n) for column in ("warning", "error") for text in own[column] for n in re.findall(PLAIN, text)}
+        for text in texts:
+            written = tokens(re.sub(r"\b(19|20)\d\d(-\d\d)?\b", "", text))
+            size = {token: float(token.lstrip("<>−").partition(" ")[0]) for token in written}
+            assert not [t for t in written if not (size[t] in planned | told or statistics.has(t))], (
+                display.name,
+                text,
+            )
+            found += len(written)
+    assert found > 1000
+
+
+def words(
+    rendered: Shown, results: ResultsIndex, allocation: dict[str, Any]
+) -> Iterator[tuple[Table | Figure, list[str]]]:
+    """Yield every display with the texts beside its numbers."""
+    for table in rendered.study.displays.tables:
+        model = rendered.models[table.name]
+        labels = [row.label for group in model.groups for row in group.rows]
+        yield table, [model.title, *model.lead, *model.notes, *model.footnotes.texts, *labels]
+    for figure in rendered.study.displays.figures:
+        drawing = DRAWINGS[figure.kind](rendered.study, figure, results, allocation)
+        yield figure, [drawing.title, drawing.alternative, *drawing.notes]
