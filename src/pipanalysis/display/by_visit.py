@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.table_model import RowGroup, TableModel, TableRow
@@ -14,20 +15,71 @@ if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Outcome
 
-    MakeRow = Callable[[Study, ResultsIndex, TableModel, Outcome, str, str, str, str], TableRow | list[TableRow] | None]
-    """study, results, model, outcome, visit, analysis, arm, label of the row → row or rows, None where not planned"""
+
+@dataclass(frozen=True)
+class Comparison:
+    """An arm against the reference arm, on an outcome at a visit by an analysis, and the table that its row is for.
+
+    Attributes:
+        study: the configuration.
+        results: the collected results.
+        model: the table.
+        outcome: of the plan.
+        visit: its name.
+        analysis: its name.
+        arm: the arm compared.
+        label: of the row.
+    """
+
+    study: Study
+    results: ResultsIndex
+    model: TableModel
+    outcome: Outcome
+    visit: str
+    analysis: str
+    arm: str
+    label: str
+
+    @property
+    def contrast(self) -> str:
+        """The difference as the results name it."""
+        return f"{self.arm} - {self.study.reference_arm.name}"
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The part of a record that says what its numbers belong to."""
+        return {
+            "domain": self.outcome.domain,
+            "outcome": self.outcome.name,
+            "label": self.outcome.label,
+            "visit": self.visit,
+            "analysis": self.analysis,
+            "contrast": self.contrast,
+        }
+
+    def row(self, name: str, context: str = "") -> Any:
+        """Return the row of a statistic of the difference, None where there is none."""
+        where = {"visit": self.visit, "contrast": self.contrast, "context": context}
+        return self.results.row(self.analysis, self.outcome.name, name, **where)
+
+    def stats(self, names: tuple[str, ...], context: str = "") -> dict[str, float]:
+        """Return statistics of the difference by name, NaN where there is none."""
+        where = {"visit": self.visit, "contrast": self.contrast, "context": context}
+        return self.results.stats(self.analysis, self.outcome.name, names, **where)
+
+    def of_arm(self, arm: str, name: str, context: str = "") -> float:
+        """Return a statistic of an arm at the visit, NaN where there is none."""
+        where = {"visit": self.visit, "arm": arm, "context": context}
+        return self.results.stat(self.analysis, self.outcome.name, name, **where)
+
+    @property
+    def fit_status(self) -> Any:
+        """The row that says how the fit ended, None where there is none."""
+        return self.results.of_fit(self.analysis, self.outcome.name, self.visit, "fit_status")
 
 
-def place_of(outcome: Outcome, visit: str, name: str, contrast: str) -> dict[str, Any]:
-    """Return the part of a record that says what its numbers belong to."""
-    return {
-        "domain": outcome.domain,
-        "outcome": outcome.name,
-        "label": outcome.label,
-        "visit": visit,
-        "analysis": name,
-        "contrast": contrast,
-    }
+type MakeRow = Callable[[Comparison], TableRow | list[TableRow] | None]
+"""a comparison → its row or rows, None where it is not planned"""
 
 
 def fill(study: Study, table: Table, results: ResultsIndex, model: TableModel, make_row: MakeRow) -> list[str]:
@@ -78,7 +130,7 @@ def _outcome_rows(
                     label += f": {analysis(study, name).label}"
                 if len(study.arms) > 2:
                     label += f", {study.arms[arm].label}"
-                row = make_row(study, results, model, outcome, visit, name, arm, label)
+                row = make_row(Comparison(study, results, model, outcome, visit, name, arm, label))
                 if row is not None:
                     rows += [row] if isinstance(row, TableRow) else row
     return rows

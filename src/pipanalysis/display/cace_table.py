@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.by_visit import Comparison
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, estimand_line, marks, method_sentence, outcome_label
 from pipanalysis.estimate.cace import exposures
@@ -74,32 +75,21 @@ def _outcome_rows(
                     label = f"{study.visits[visit].label}: {chosen.label}"
                     label += f", {context.removeprefix('exposure=')}" if context else ""
                     label += f", {study.arms[arm].label}" if len(arms) > 1 else ""
-                    if row := _row(study, results, model, outcome, visit, name, arm, form, context, label):
+                    if row := _row(Comparison(study, results, model, outcome, visit, name, arm, label), form, context):
                         rows.append(row)
     return rows
 
 
-def _row(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    form: str,
-    context: str,
-    label: str,
-) -> TableRow | None:
-    digits, contrast = study.displays.digits, f"{arm} - {study.reference_arm.name}"
-    own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast, context=context)
+def _row(at: Comparison, form: str, context: str) -> TableRow | None:
+    study, digits = at.study, at.study.displays.digits
+    own = at.row("estimate", context)
     if own is None:
         return None
-    s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast, context=context)
-    first = results.stats(name, outcome.name, FIRST, visit=visit, context=context)
-    n = {each: results.stat(name, outcome.name, "n", visit=visit, arm=each) for each in study.arms}
-    number = results.stat(name, outcome.name, "n_level", visit=visit, arm=arm, context=context)
-    mean = results.stat(name, outcome.name, "mean", visit=visit, arm=arm, context="sessions=attended")
+    s = at.stats(EFFECT, context)
+    first = at.results.stats(at.analysis, at.outcome.name, FIRST, visit=at.visit, context=context)
+    n = {each: at.of_arm(each, "n") for each in study.arms}
+    number = at.of_arm(at.arm, "n_level", context)
+    mean = at.of_arm(at.arm, "mean", "sessions=attended")
     shown = {"received": rounding.count(number), "dose": rounding.fixed(mean, digits.mean), "offered": ""}[form]
     error = str(own["error"])
     difference = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
@@ -110,10 +100,10 @@ def _row(
         rounding.p_value(s["p_value"], digits.p_value),
         rounding.fixed(first["f_first_stage"], 1) if context else "",
     )
-    mark = model.footnotes.mark(error, str(own["warning"]))
-    model.records.append(
-        {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}
+    mark = at.model.footnotes.mark(error, str(own["warning"]))
+    at.model.records.append(
+        at.place
         | {"exposure": context.removeprefix("exposure="), **{f"n_{each}": value for each, value in n.items()}}
         | {"n_received": number, "mean_sessions": mean, **s, **first, "warning": own["warning"], "error": error}
     )
-    return TableRow(label + mark, cells, 1)
+    return TableRow(at.label + mark, cells, 1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill, place_of
+from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import analysis, level_labels, marks, method_sentence
 
@@ -34,82 +35,56 @@ def categories_table(study: Study, table: Table, results: ResultsIndex, allocati
     ordinal = any(analysis(study, name).method == "ordinal" for name in table.analyses)
     heads = [f"Difference ({level})", f"Ratio ({level})", *([f"Better ({level})"] if ordinal else []), "P"]
     model.columns += [Column(head) for head in heads]
-
-    def rows(
-        study: Study,
-        results: ResultsIndex,
-        model: TableModel,
-        outcome: Outcome,
-        visit: str,
-        name: str,
-        arm: str,
-        label: str,
-    ) -> list[TableRow]:
-        return _rows(study, results, model, outcome, visit, name, arm, label, ordinal)
-
-    names = fill(study, table, results, model, rows)
+    names = fill(study, table, results, model, partial(_rows, ordinal=ordinal))
     model.notes = [*_notes(study, names), *model.notes, *table.footnotes]
     return model
 
 
-def _rows(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    label: str,
-    ordinal: bool,
-) -> list[TableRow]:
-    fit = results.of_fit(name, outcome.name, visit, "fit_status")
+def _rows(at: Comparison, *, ordinal: bool) -> list[TableRow]:
+    fit = at.fit_status
     if fit is None:
         return []
-    digits = study.displays.digits
-    contrast = f"{arm} - {study.reference_arm.name}"
-    where = {"visit": visit, "contrast": contrast}
-    identity = place_of(outcome, visit, name, contrast) | {
+    digits = at.study.displays.digits
+    identity = at.place | {
         "method": fit["method"],
         "fit_status": fit["stat_label"],
         "warning": fit["warning"],
         "error": fit["error"],
     }
-    spare = [""] * (2 * len(study.arms))
+    spare = [""] * (2 * len(at.study.arms))
 
     def interval(of: str, record: dict[str, Any], level: str = "") -> str:
         """Write a comparison into the record, and return its text."""
         context = f"measure={of}" + (f"; level={level}" if level else "")
-        if results.row(name, outcome.name, "estimate", context=context, **where) is None:
+        if at.row("estimate", context) is None:
             return ""
-        found = results.stats(name, outcome.name, COMPARISON, context=context, **where)
+        found = at.stats(COMPARISON, context)
         text = rounding.with_interval(found["estimate"], found["conf_low"], found["conf_high"], digits.estimate)
         record |= {of: found.pop("estimate")} | {f"{of}_{key}": value for key, value in found.items()}
         return text
 
     whole: dict[str, Any] = identity | {"level": ""}
-    own = analysis(study, name).method == "ordinal"
+    own = analysis(at.study, at.analysis).method == "ordinal"
     ratio, better = interval("odds_ratio", whole), interval("probability_better", whole)
-    overall = results.stats(name, outcome.name, TEST, context="test=all_levels", **where)
+    overall = at.stats(TEST, "test=all_levels")
     p = float(whole["odds_ratio_p_value"]) if own else overall["p_value"]
     whole |= {} if own else {f"all_levels_{key}": value for key, value in overall.items()}
     comparison = ["", ratio, *([better] if ordinal else []), rounding.p_value(p, digits.p_value)]
     if fit["error"]:
         comparison[0] = "not estimated"
-    mark = model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
-    model.records.append(whole)
-    found = [TableRow(label + mark, (*spare, *comparison), 1)]
-    compared = _compared(results, name, outcome.name, visit)
-    for level in _levels(study, results, name, outcome, visit):
+    mark = at.model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
+    at.model.records.append(whole)
+    found = [TableRow(at.label + mark, (*spare, *comparison), 1)]
+    compared = _compared(at.results, at.analysis, at.outcome.name, at.visit)
+    for level in _levels(at.study, at.results, at.analysis, at.outcome, at.visit):
         record: dict[str, Any] = identity | {"level": level}
         cells = []
-        for one in study.arms:
-            at = {"visit": visit, "arm": one}
-            n = results.stat(name, outcome.name, "n", **at)
-            taken = results.stat(name, outcome.name, "n_level", context=f"level={level}", **at)
-            percent = results.stat(name, outcome.name, "percent", context=f"level={level}", **at)
+        for one in at.study.arms:
+            n = at.of_arm(one, "n")
+            taken = at.of_arm(one, "n_level", f"level={level}")
+            percent = at.of_arm(one, "percent", f"level={level}")
             context = f"measure=probability; level={level}"
-            probability = results.stat(name, outcome.name, "estimate", context=context, **at)
+            probability = at.of_arm(one, "estimate", context)
             share = f" ({rounding.fixed(percent, digits.percent)}%)" if isfinite(percent) else ""
             cells += [f"{rounding.count(taken)}/{rounding.count(n)}{share}"]
             cells += [rounding.fixed(probability, digits.estimate)]
@@ -120,12 +95,12 @@ def _rows(
         if compared and level not in compared and difference:
             relative = "reference"
         found.append(TableRow(level, (*cells, difference, relative, *([""] if ordinal else []), ""), 2))
-        model.records.append(record)
+        at.model.records.append(record)
     for context, said in TESTS.items():
-        if results.row(name, outcome.name, "p_value", context=context, **where) is not None:
-            test = results.stats(name, outcome.name, TEST, context=context, **where)
+        if at.row("p_value", context) is not None:
+            test = at.stats(TEST, context)
             key = context.partition("=")[2]
-            model.records.append(identity | {"level": ""} | {f"{key}_{stat}": value for stat, value in test.items()})
+            at.model.records.append(identity | {"level": ""} | {f"{key}_{stat}": value for stat, value in test.items()})
             shown = rounding.p_value(test["p_value"], digits.p_value)
             found.append(TableRow(said, (*spare, *[""] * (len(comparison) - 1), shown), 2))
     return found

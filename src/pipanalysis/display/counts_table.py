@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill, place_of
+from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import marks, method_sentence
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Outcome
 
 COMPARISONS = ("mean_difference", "rate_ratio")
+SPREAD = ("dispersion", "p_value_dispersion", "percent_beyond")
 STATISTICS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 
 
@@ -33,27 +33,17 @@ def counts_table(study: Study, table: Table, results: ResultsIndex, allocation: 
     return model
 
 
-def _row(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    label: str,
-) -> TableRow | None:
-    digits = study.displays.digits.of(outcome.score)
-    contrast = f"{arm} - {study.reference_arm.name}"
-    own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast, context="measure=rate_ratio")
-    fit = results.of_fit(name, outcome.name, visit, "fit_status")
+def _row(at: Comparison) -> TableRow | None:
+    digits = at.study.displays.digits.of(at.outcome.score)
+    own = at.row("estimate", "measure=rate_ratio")
+    fit = at.fit_status
     if own is None or fit is None:
         return None
     cells: list[str] = []
-    record = place_of(outcome, visit, name, contrast)
-    for one in study.arms:
-        observed = results.stats(name, outcome.name, ("n", "mean", "sd"), visit=visit, arm=one)
-        mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=one, context="measure=mean")
+    record = at.place
+    for one in at.study.arms:
+        observed = {stat: at.of_arm(one, stat) for stat in ("n", "mean", "sd")}
+        mean = at.of_arm(one, "estimate", "measure=mean")
         cells += [
             rounding.count(observed["n"]),
             rounding.with_spread(observed["mean"], observed["sd"], digits.mean, digits.sd),
@@ -61,23 +51,22 @@ def _row(
         ]
         record |= {f"{key}_{one}": value for key, value in observed.items()} | {f"adjusted_mean_{one}": mean}
     for measure in COMPARISONS:
-        where = {"visit": visit, "contrast": contrast, "context": f"measure={measure}"}
-        found = results.stats(name, outcome.name, STATISTICS, **where)
+        found = at.stats(STATISTICS, f"measure={measure}")
         places = digits.mean if measure == "mean_difference" else digits.estimate
         cells.append(rounding.with_interval(found["estimate"], found["conf_low"], found["conf_high"], places))
         record |= {measure: found.pop("estimate")} | {f"{measure}_{key}": value for key, value in found.items()}
     cells.append(rounding.p_value(record["rate_ratio_p_value"], digits.p_value))
-    spread = results.stats(name, outcome.name, ("dispersion", "p_value_dispersion", "percent_beyond"), visit=visit)
+    spread = at.results.stats(at.analysis, at.outcome.name, SPREAD, visit=at.visit)
     p = rounding.p_value(spread["p_value_dispersion"], digits.p_value)
     shown = f"{rounding.fixed(spread['dispersion'], digits.estimate)} ({p})"
     cells.append(shown if isfinite(spread["dispersion"]) else rounding.ABSENT)
     warning, error = str(own["warning"]), str(own["error"])
     record |= spread | {"method": own["method"], "fit_status": fit["stat_label"], "warning": warning, "error": error}
-    model.records.append(record)
+    at.model.records.append(record)
     if error:
         cells[-4] = "not estimated"
-    mark = model.footnotes.mark(error, warning)
-    return TableRow(label + mark, tuple(cells), 1)
+    mark = at.model.footnotes.mark(error, warning)
+    return TableRow(at.label + mark, tuple(cells), 1)
 
 
 def _notes(study: Study, names: list[str]) -> list[str]:

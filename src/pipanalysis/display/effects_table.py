@@ -7,7 +7,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill, place_of
+from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.multiplicity import adjusted_row, families_note, families_shown
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Outcome
 
 EFFECT = (
     "estimate",
@@ -51,33 +50,20 @@ def effects_table(study: Study, table: Table, results: ResultsIndex, allocation:
     return model
 
 
-def _planned(results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str) -> bool:
-    where = {"visit": visit, "contrast": contrast}
-    return any(results.row(name, outcome, stat, **where) is not None for stat in ("estimate", "hedges_g"))
+def _planned(at: Comparison) -> bool:
+    return any(at.row(stat) is not None for stat in ("estimate", "hedges_g"))
 
 
-def _row(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    label: str,
-    *,
-    adjusted: bool,
-) -> TableRow | None:
-    digits = study.displays.digits
-    contrast = f"{arm} - {study.reference_arm.name}"
-    if not _planned(results, name, outcome.name, visit, contrast):
+def _row(at: Comparison, *, adjusted: bool) -> TableRow | None:
+    digits = at.study.displays.digits
+    if not _planned(at):
         return None
-    s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast)
+    s = at.stats(EFFECT)
     cells: list[str] = []
-    record = place_of(outcome, visit, name, contrast)
-    for own in study.arms:
-        n = results.stat(name, outcome.name, "n", visit=visit, arm=own)
-        mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=own)
+    record = at.place
+    for own in at.study.arms:
+        n = at.of_arm(own, "n")
+        mean = at.of_arm(own, "estimate")
         cells += [rounding.count(n), rounding.fixed(mean, digits.estimate)]
         record |= {f"n_{own}": n, f"adjusted_mean_{own}": mean}
     unadjusted = isfinite(s["hedges_g"])
@@ -91,30 +77,26 @@ def _row(
             rounding.p_value(s["p_value"], digits.p_value),
             rounding.with_interval(*size, digits.effect_size),
         ]
-    status, warning, error = _fit(results, name, outcome.name, visit, contrast)
+    status, warning, error = _fit(at)
     if error:
         cells[-3] = "not estimated"
     not_tested = ""
     if adjusted:
-        row = adjusted_row(study, results, name, outcome.name, visit, contrast)
+        row = adjusted_row(at.study, at.results, at.analysis, at.outcome.name, at.visit, at.contrast)
         value, family, not_tested = (nan, "", "") if row is None else (row["stat"], row["context"], row["warning"])
         cells.insert(-1, rounding.p_value(value, digits.p_value))
         record |= {key: s[key] for key in EFFECT[: EFFECT.index("p_value") + 1]}
         record |= {"p_value_adjusted": value, "family": family.removeprefix("family=")}
     record |= {**s, "fit_status": status, "warning": warning, "error": error}
-    model.records.append(record)
-    mark = model.footnotes.mark(error, STATUS_NOTES.get(status, ""), warning, not_tested)
-    return TableRow(label + mark, tuple(cells), 1)
+    at.model.records.append(record)
+    mark = at.model.footnotes.mark(error, STATUS_NOTES.get(status, ""), warning, not_tested)
+    return TableRow(at.label + mark, tuple(cells), 1)
 
 
-def _fit(results: ResultsIndex, name: str, outcome: str, visit: str, contrast: str) -> tuple[str, str, str]:
+def _fit(at: Comparison) -> tuple[str, str, str]:
     """Return status, warning and error of the fit behind an effect."""
-    own = next(
-        row
-        for stat in ("estimate", "hedges_g")
-        if (row := results.row(name, outcome, stat, visit=visit, contrast=contrast)) is not None
-    )
-    status = results.of_fit(name, outcome, visit, "fit_status")
+    own = next(row for stat in ("estimate", "hedges_g") if (row := at.row(stat)) is not None)
+    status = at.fit_status
     return ("" if status is None else str(status["stat_label"])), str(own["warning"]), str(own["error"])
 
 

@@ -84,6 +84,7 @@ def rendered(model: FigureModel, formats: list[str]) -> dict[str, bytes]:
 def drawn(model: FigureModel) -> Figure:
     """Return a figure that is put together and laid out, in the style that is set."""
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
     width, height = model.size
     said = [line for mark in model.marks for line in textwrap.wrap(mark, int(width * LETTERS_PER_INCH))]
@@ -105,19 +106,15 @@ def drawn(model: FigureModel) -> Figure:
     layout.execute(figure)
     layout.execute(figure)
     figure.set_layout_engine("none")
+    # The layout's equations are solved in an order that differs from run to run, and so does the last digit of places.
+    for axes in figure.get_axes():
+        axes.set_position(Bbox(axes.get_position(original=True).get_points().round(PLACES)))
     _settle(figure)
     return figure
 
 
 def _settle(part: Any) -> None:
-    """Round where everything stands, in shares of the figure.
-
-    The layout's equations are solved in an order that differs from run to run, and so does the last digit of places.
-    """
-    from matplotlib.transforms import Bbox
-
-    for axes in part.axes:
-        axes.set_position(Bbox(axes.get_position(original=True).get_points().round(PLACES)))
+    """Round where the parts of a figure and their texts stand, in shares of it."""
     for text in part.texts:
         x, y = text.get_position()
         text.set_position((round(x, PLACES), round(y, PLACES)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill, place_of
+from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
 from pipanalysis.estimate.reference_based import strategy_context
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Outcome
 
 EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
 STRATEGIES = {
@@ -61,37 +60,27 @@ def _strategies(study: Study, name: str) -> list[str]:
     return list(chosen.strategies) if chosen.method == "reference_based" else [""]
 
 
-def _rows(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    label: str,
-) -> list[TableRow]:
-    contrast = f"{arm} - {study.reference_arm.name}"
+def _rows(at: Comparison) -> list[TableRow]:
     rows = []
-    for strategy in _strategies(study, name):
+    for strategy in _strategies(at.study, at.analysis):
         context = strategy_context(strategy) if strategy else ""
-        own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast, context=context)
+        own = at.row("estimate", context)
         if own is None:
             continue
-        digits = study.displays.digits
-        s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast, context=context)
+        digits = at.study.displays.digits
+        s = at.stats(EFFECT, context)
         cells: list[str] = []
-        record = place_of(outcome, visit, name, contrast) | {"strategy": strategy}
-        for each in study.arms:
-            n = results.stat(name, outcome.name, "n", visit=visit, arm=each)
-            imputed = results.stat(name, outcome.name, "n_imputed", visit=visit, arm=each)
-            mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=each, context=context)
+        record = at.place | {"strategy": strategy}
+        for each in at.study.arms:
+            n = at.of_arm(each, "n")
+            imputed = at.of_arm(each, "n_imputed")
+            mean = at.of_arm(each, "estimate", context)
             cells += [rounding.count(n), rounding.count(imputed), rounding.fixed(mean, digits.estimate)]
             record |= {f"n_{each}": n, f"n_imputed_{each}": imputed, f"adjusted_mean_{each}": mean}
         error = str(own["error"])
         difference = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
         cells += ["not estimated" if error else difference, rounding.p_value(s["p_value"], digits.p_value)]
-        model.records.append(record | {**s, "warning": own["warning"], "error": error})
-        text = f"{label}, {STRATEGIES[strategy][0].lower()}" if strategy else label
-        rows.append(TableRow(text + model.footnotes.mark(error, str(own["warning"])), tuple(cells), 1))
+        at.model.records.append(record | {**s, "warning": own["warning"], "error": error})
+        text = f"{at.label}, {STRATEGIES[strategy][0].lower()}" if strategy else at.label
+        rows.append(TableRow(text + at.model.footnotes.mark(error, str(own["warning"])), tuple(cells), 1))
     return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill
+from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Margin, Outcome
+    from pipanalysis.study.plan import Margin
 
 EFFECT = ("estimate", "conf_low", "conf_high")
 AGAINST = (
@@ -52,41 +52,27 @@ def margins_table(study: Study, table: Table, results: ResultsIndex, allocation:
     return model
 
 
-def _row(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    label: str,
-) -> TableRow | None:
-    margin = next((m for m in analysis(study, name).margins if m.outcome == outcome.name), None)
-    contrast = f"{arm} - {study.reference_arm.name}"
+def _row(at: Comparison) -> TableRow | None:
+    margin = next((m for m in analysis(at.study, at.analysis).margins if m.outcome == at.outcome.name), None)
     if margin is None:
         return None
-    where = {"visit": visit, "contrast": contrast}
-    own = results.row(name, outcome.name, "margin", **where, context=f"margin={margin.kind}")
+    own = at.row("margin", f"margin={margin.kind}")
     if own is None:
         return None
-    effect = results.stats(name, outcome.name, EFFECT, **where)
-    against = results.stats(name, outcome.name, AGAINST, **where, context=f"margin={margin.kind}")
-    digits, p = study.displays.digits, study.displays.digits.p_value
+    effect = at.stats(EFFECT)
+    against = at.stats(AGAINST, f"margin={margin.kind}")
+    digits, p = at.study.displays.digits, at.study.displays.digits.p_value
     shown = conclusion(against, margin.kind)
     cells = (
         rounding.with_interval(effect["estimate"], effect["conf_low"], effect["conf_high"], digits.estimate),
-        bounds(margin, study.scores[outcome.score].better) + (" (assumed)" if margin.status == "assumed" else ""),
+        bounds(margin, at.study.scores[at.outcome.score].better) + (" (assumed)" if margin.status == "assumed" else ""),
         rounding.p_value(against["p_value_noninferiority"], p),
         rounding.p_value(against["p_value_nonsuperiority"], p),
         shown,
     )
-    mark = model.footnotes.mark(str(own["error"]), str(own["warning"]))
-    model.records.append(
-        {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}
-        | {"kind": margin.kind, **effect, **against, "shown": shown}
-    )
-    return TableRow(label + mark, cells, 1)
+    mark = at.model.footnotes.mark(str(own["error"]), str(own["warning"]))
+    at.model.records.append(at.place | {"kind": margin.kind, **effect, **against, "shown": shown})
+    return TableRow(at.label + mark, cells, 1)
 
 
 def bounds(margin: Margin, better: str | None) -> str:

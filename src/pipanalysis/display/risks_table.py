@@ -6,7 +6,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill, place_of
+from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import marks, method_sentence
 from pipanalysis.estimate.describe import BINARY_LEVELS
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Outcome
 
 EVENT = f"level={BINARY_LEVELS[1.0]}"
 COMPARISONS = ("risk_difference", "risk_ratio", "odds_ratio")
@@ -39,78 +38,59 @@ def risks_table(study: Study, table: Table, results: ResultsIndex, allocation: d
     return model
 
 
-def _row(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    label: str,
-) -> list[TableRow]:
-    digits = study.displays.digits
-    contrast = f"{arm} - {study.reference_arm.name}"
-    own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast, context="measure=risk_difference")
+def _row(at: Comparison) -> list[TableRow]:
+    digits = at.study.displays.digits
+    own = at.row("estimate", "measure=risk_difference")
     if own is None:
         return []
     cells: list[str] = []
-    record = place_of(outcome, visit, name, contrast)
-    for one in study.arms:
-        at = {"visit": visit, "arm": one}
-        n = results.stat(name, outcome.name, "n", **at)
-        events = results.stat(name, outcome.name, "n_level", context=EVENT, **at)
-        percent = results.stat(name, outcome.name, "percent", context=EVENT, **at)
-        risk = results.stat(name, outcome.name, "estimate", context="measure=risk", **at)
+    record = at.place
+    for one in at.study.arms:
+        n = at.of_arm(one, "n")
+        events = at.of_arm(one, "n_level", EVENT)
+        percent = at.of_arm(one, "percent", EVENT)
+        risk = at.of_arm(one, "estimate", "measure=risk")
         share = f" ({rounding.fixed(percent, digits.percent)}%)" if isfinite(percent) else ""
         cells += [f"{rounding.count(events)}/{rounding.count(n)}{share}", rounding.fixed(risk, digits.estimate)]
         record |= {f"n_{one}": n, f"events_{one}": events, f"percent_{one}": percent, f"risk_{one}": risk}
     for measure in COMPARISONS:
-        where = {"visit": visit, "contrast": contrast, "context": f"measure={measure}"}
-        found = results.stats(name, outcome.name, STATISTICS, **where)
+        context = f"measure={measure}"
+        found = at.stats(STATISTICS, context)
         cells.append(rounding.with_interval(found["estimate"], found["conf_low"], found["conf_high"], digits.estimate))
-        if results.row(name, outcome.name, "bootstrap_low", **where) is not None:
-            found |= results.stats(name, outcome.name, DRAWN, **where)
+        if at.row("bootstrap_low", context) is not None:
+            found |= at.stats(DRAWN, context)
         record |= {measure: found.pop("estimate")} | {f"{measure}_{key}": value for key, value in found.items()}
     cells.append(rounding.p_value(record["odds_ratio_p_value"], digits.p_value))
-    status = results.of_fit(name, outcome.name, visit, "fit_status")
+    status = at.fit_status
     ended = "" if status is None else str(status["stat_label"])
     method, warning, error = str(own["method"]), str(own["warning"]), str(own["error"])
     record |= {"method": method, "fit_status": ended, "warning": warning, "error": error}
-    model.records.append(record)
+    at.model.records.append(record)
     if error:
         cells[-4] = "not estimated"
-    mark = model.footnotes.mark(error, warning)
-    rows = [TableRow(label + mark, tuple(cells), 1)]
+    mark = at.model.footnotes.mark(error, warning)
+    rows = [TableRow(at.label + mark, tuple(cells), 1)]
     if any(isfinite(record.get(f"{measure}_bootstrap_low", nan)) for measure in COMPARISONS):
         drawn = [
             rounding.interval(record[f"{measure}_bootstrap_low"], record[f"{measure}_bootstrap_high"], digits.estimate)
             for measure in BOOTSTRAPPED
         ]
-        rows.append(TableRow("Bootstrap interval", (*[""] * (2 * len(study.arms)), *drawn, "", ""), 2))
-    return rows + _sparse_rows(study, results, outcome.name, visit, name, contrast, record)
+        rows.append(TableRow("Bootstrap interval", (*[""] * (2 * len(at.study.arms)), *drawn, "", ""), 2))
+    return rows + _sparse_rows(at, record)
 
 
-def _sparse_rows(
-    study: Study,
-    results: ResultsIndex,
-    outcome: str,
-    visit: str,
-    name: str,
-    contrast: str,
-    record: dict[str, Any],
-) -> list[TableRow]:
+def _sparse_rows(at: Comparison, record: dict[str, Any]) -> list[TableRow]:
     """Return what stands beside the analysis where a cell is sparse, adding it to the record."""
-    digits, where = study.displays.digits, {"visit": visit, "contrast": contrast}
-    rows, before = [], [""] * (2 * len(study.arms) + len(BOOTSTRAPPED))
+    digits = at.study.displays.digits
+    rows, before = [], [""] * (2 * len(at.study.arms) + len(BOOTSTRAPPED))
     context = f"measure={PENALISED_ODDS}"
-    if results.row(name, outcome, "estimate", **where, context=context) is not None:
-        s = results.stats(name, outcome, STATISTICS, **where, context=context)
+    if at.row("estimate", context) is not None:
+        s = at.stats(STATISTICS, context)
         odds = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
         rows.append(TableRow(PENALISED, (*before, odds, rounding.p_value(s["p_value"], digits.p_value)), 2))
         record |= {PENALISED_ODDS: s.pop("estimate")} | {f"{PENALISED_ODDS}_{key}": value for key, value in s.items()}
-    if results.row(name, outcome, "p_value", **where, context=EXACT_TEST) is not None:
-        p_value = results.stat(name, outcome, "p_value", **where, context=EXACT_TEST)
+    if (exact := at.row("p_value", EXACT_TEST)) is not None:
+        p_value = float(exact["stat"])
         rows.append(TableRow(EXACT, (*before, "", rounding.p_value(p_value, digits.p_value)), 2))
         record["exact_p_value"] = p_value
     return rows

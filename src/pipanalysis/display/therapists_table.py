@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.by_visit import fill
+from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.effects_table import STATUS_NOTES
 from pipanalysis.display.table_model import Column, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Outcome
 
 EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
 ICC = ("icc", "conf_low", "conf_high")
@@ -44,27 +43,18 @@ def therapists_table(study: Study, table: Table, results: ResultsIndex, allocati
     return model
 
 
-def _row(
-    study: Study,
-    results: ResultsIndex,
-    model: TableModel,
-    outcome: Outcome,
-    visit: str,
-    name: str,
-    arm: str,
-    label: str,
-) -> TableRow | None:
-    digits, contrast = study.displays.digits, f"{arm} - {study.reference_arm.name}"
-    own = results.row(name, outcome.name, "estimate", visit=visit, contrast=contrast)
+def _row(at: Comparison) -> TableRow | None:
+    digits = at.study.displays.digits
+    own = at.row("estimate")
     if own is None:
         return None
-    s = results.stats(name, outcome.name, EFFECT, visit=visit, contrast=contrast)
-    n = {each: results.stat(name, outcome.name, "n", visit=visit, arm=each) for each in study.arms}
-    nested = analysis(study, name).method == "therapist"
-    icc = results.stats(name, outcome.name, ICC, visit=visit, context=CONTEXT)
-    seen = results.stat(name, outcome.name, "n_therapists", visit=visit, arm=arm)
+    s = at.stats(EFFECT)
+    n = {each: at.of_arm(each, "n") for each in at.study.arms}
+    nested = analysis(at.study, at.analysis).method == "therapist"
+    icc = at.results.stats(at.analysis, at.outcome.name, ICC, visit=at.visit, context=CONTEXT)
+    seen = at.of_arm(at.arm, "n_therapists")
     difference = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
-    error, status = str(own["error"]), results.of_fit(name, outcome.name, visit, "fit_status")
+    error, status = str(own["error"]), at.fit_status
     cells = (
         *(rounding.count(value) for value in n.values()),
         "not estimated" if error else difference,
@@ -77,12 +67,12 @@ def _row(
     said = "" if status is None else STATUS_NOTES.get(str(status["stat_label"]), "")
     if status is not None and str(status["stat_label"]) == "boundary" and nested:
         said = ""  # the warning says which variance, and what was done
-    mark = model.footnotes.mark(error, said, str(own["warning"]))
+    mark = at.model.footnotes.mark(error, said, str(own["warning"]))
     variances = {f"icc_{key.removeprefix('icc_')}": value for key, value in icc.items() if key != "icc"}
-    model.records.append(
-        {"outcome": outcome.name, "label": outcome.label, "visit": visit, "analysis": name, "contrast": contrast}
+    at.model.records.append(
+        at.place
         | {f"n_{each}": value for each, value in n.items()}
         | {**s, "n_therapists": seen, "icc": icc["icc"], **variances}
         | {"warning": own["warning"], "error": error}
     )
-    return TableRow(label + mark, cells, 1)
+    return TableRow(at.label + mark, cells, 1)
