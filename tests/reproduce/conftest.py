@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipanalysis.derive.allocation import allocate
@@ -14,6 +15,7 @@ from pipanalysis.display.step import tables
 from pipanalysis.estimate.step import collect, estimate
 from pipanalysis.intake.step import intake
 from pipanalysis.reproduce.manifest import manifest
+from pipanalysis.reproduce.verify import read_results
 from pipanalysis.study.load import load_study
 
 
@@ -39,6 +41,12 @@ def finished_once(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(root / "examples" / "beat-the-blues" / "data" / "raw", folder / "data" / "raw")
     run_study(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def results(finished_once: Path) -> pd.DataFrame:
+    """The finished study's collected results."""
+    return read_results(finished_once / "results")
 
 
 @pytest.fixture
