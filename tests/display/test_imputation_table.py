@@ -1,24 +1,10 @@
 """The table of imputation by strategy shows the results as they stand."""
 
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
-
 from display.test_received_tables import EFFECT, counts, rows_of, scope, shown
 from display.test_tables import MINUS
-from pipanalysis.files import write_json
-from pipanalysis.study.load import Study, load_study
+from pipanalysis.study.load import Study
 
 CONTRAST = {"contrast": "pip - control"}
-
-
-@pytest.fixture
-def study(study_folder: Callable[..., Path]) -> Study:
-    loaded = load_study(study_folder())
-    loaded.layout.allocation_record.parent.mkdir(parents=True)
-    write_json(loaded.layout.allocation_record, {"allocation": "real"})
-    return loaded
 
 
 def test_each_strategy_stands_under_the_mixed_model(study: Study) -> None:
