@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipanalysis.mmrm import MMRM
-from pipanalysis.mmrm.arrays import packing
+from pipanalysis.mmrm.arrays import DesignMatrix, packing
 from pipanalysis.mmrm.covariance import make_structure
 from pipanalysis.mmrm.crossproducts import CrossProducts, Rows, accumulate, lay_out, observed_pairs
 from pipanalysis.mmrm.engine import Control, EngineFit, fit_arrays
@@ -126,7 +126,7 @@ def test_subjects_as_rows_and_as_cross_products(name: str, n: int, reml: bool) -
     data = dense.trial(name, n=n, reml=reml, grouped=True, weighted=True, missing=0.1 if n == 400 else 0.45)
     structure: Any = make_structure(name, data.t, matrices.DIMS if "@" in name else None)
     layout = lay_out(data.subject, data.visit, data.t, data.group)
-    source, _ = standardise(data.X, data.y, np.sqrt(data.weights))
+    source, _ = standardise(DesignMatrix(data.X), data.y, np.sqrt(data.weights))
     chosen = accumulate(layout, source)
     assert chosen.rows is not None
     assert (chosen.large.size > 0) == (n == 400)  # few subjects all as rows; many in both forms
@@ -146,6 +146,29 @@ def test_subjects_as_rows_and_as_cross_products(name: str, n: int, reml: bool) -
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             close(a, b, 1e-11)
+
+
+@pytest.mark.parametrize("n", [20, 40, 400])  # all subjects as rows; few observations in both forms; many
+@pytest.mark.parametrize("name", ["cs", "sp_exp"])
+def test_a_fit_and_its_inference_need_the_design_matrix_once(name: str, n: int) -> None:
+    data = dense.trial(name, n=n)
+    given = data.fit()
+    made = []
+
+    def make() -> np.ndarray:
+        made.append(1)
+        return data.X
+
+    held = fit_arrays(
+        DesignMatrix(data.X, make), data.y, data.subject, data.visit, n_visits=data.t,
+        structure=given.structure, times=data.times if name == "sp_exp" else None,
+    )  # fmt: skip
+    L = np.eye(held.beta.size)
+    np.testing.assert_array_equal(held.beta, given.beta)
+    np.testing.assert_array_equal(held.inference("kenward-roger").dfs(L), given.inference("kenward-roger").dfs(L))
+    assert not made
+    np.testing.assert_array_equal(held.robust("empirical").vcov, given.robust("empirical").vcov)
+    assert len(made) == 1
 
 
 def test_order_of_rows_and_codes_of_subjects_do_not_matter() -> None:

@@ -103,6 +103,32 @@ def test_kinds_of_columns_do_not_matter() -> None:
     )
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.15], ids=["complete", "missing"])
+def test_a_fit_does_not_change_when_its_data_are_edited(missing: float) -> None:
+    data, untouched = (trial(missing=missing).astype({"arm": "category"}) for _ in range(2))
+    ours, theirs = fit(data), fit(untouched)
+    data.loc[:, ["base", "y"]] = 1e6
+    data.loc[:, "arm"] = "ctl"
+    for found, expected in (
+        (ours.emmeans("arm", by="visit").table(), theirs.emmeans("arm", by="visit").table()),
+        (ours.gcomp("arm", by="visit").table(), theirs.gcomp("arm", by="visit").table()),
+        (ours.coefficients(vcov="empirical"), theirs.coefficients(vcov="empirical")),
+    ):
+        pd.testing.assert_frame_equal(found, expected)
+    np.testing.assert_array_equal(ours.X, theirs.X)
+    np.testing.assert_array_equal(ours.residuals(), theirs.residuals())
+
+
+def test_the_design_matrix_has_a_column_for_each_estimate() -> None:
+    data = trial().assign(twice=lambda d: 2.0 * d["base"])
+    found = fit(data, "y ~ base + twice + arm * visit")
+    complete = data.dropna()
+    assert found.aliased == ("twice",)
+    assert found.X.shape == (len(complete), len(found.names))
+    np.testing.assert_array_equal(found.X[:, found.names.index("base")], complete["base"])
+    np.testing.assert_array_equal(found.X[:, found.names.index("armtrt")], complete["arm"] == "trt")
+
+
 def test_unobserved_visits_are_left_out_and_said() -> None:
     data = trial()
     declared = data.assign(visit=pd.Categorical(data["visit"], ["screening", "m00", "m06", "m12"]))

@@ -48,7 +48,7 @@ def test_subjects_without_an_observation_do_not_count() -> None:
     found = frame(data)
     assert found.subjects == ("S1", "S2", "S3", "S4", "S5")
     assert found.subject.max() == 4
-    assert found.all_subjects.max() == 5
+    assert all(column.missing.size == 6 for column in found.first_columns.values())  # S0 is of the data all the same
 
 
 def test_unobserved_levels_are_left_out_and_noted() -> None:
@@ -108,6 +108,12 @@ def test_a_text_response_is_refused_with_its_values() -> None:
 def test_a_second_observation_at_a_visit_names_subject_visit_and_rows() -> None:
     data = pd.concat([trial(), trial().iloc[[4]]])
     assert "id S1, visit m06 (rows 5, 19)" in problems(data)
+
+
+def test_rows_are_named_by_their_number_in_a_table_of_any_length() -> None:
+    data = pd.concat([trial().assign(id=lambda d, i=i: f"T{i}" + d["id"]) for i in range(8)], ignore_index=True)[:127]
+    data = pd.concat([data, data.iloc[[126]]], ignore_index=True)
+    assert "(rows 127, 128)" in problems(data)
 
 
 def test_a_second_row_without_a_response_does_no_harm() -> None:

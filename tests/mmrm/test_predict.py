@@ -26,7 +26,7 @@ def test_incomplete_rows_are_predicted_too_and_the_index_is_kept(fit: MMRMFit) -
 
 def test_standard_error_of_a_predicted_mean(fit: MMRMFit) -> None:
     row = fit.predict(DATA.iloc[[0]]).iloc[0]
-    test = fit.test(fit.design.matrix(fit.frame.all_columns, len(DATA))[0])
+    test = fit.test(fit.design.matrix(fit.frame.first_columns, fit.frame.n_subjects)[0])
     for name in ("estimate", "se", "df", "lower", "upper"):
         assert row[name] == pytest.approx(getattr(test, name), rel=1e-9)
 

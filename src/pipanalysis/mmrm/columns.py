@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
+from pipanalysis.mmrm.arrays import BoolArray, CodeArray, FloatArray, compact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,16 +24,16 @@ class Numeric:
         """Rows without a value."""
         return np.isnan(self.values)
 
-    def take(self, rows: "IntArray | BoolArray | slice[int, int, None]") -> "Numeric":
+    def take(self, rows: "CodeArray | BoolArray | slice[int, int, None]") -> "Numeric":
         """The column at `rows`."""
         return Numeric(self.values[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """A factor: `codes` of shape (n,) into `levels`, -1 where missing."""
+    """A factor: `codes` of shape (n,) into `levels`, -1 where missing; read columns have them compact."""
 
-    codes: IntArray
+    codes: CodeArray
     levels: tuple[str, ...]
 
     @property
@@ -41,7 +41,7 @@ class Categorical:
         """Rows without a value."""
         return self.codes < 0
 
-    def take(self, rows: "IntArray | BoolArray | slice[int, int, None]") -> "Categorical":
+    def take(self, rows: "CodeArray | BoolArray | slice[int, int, None]") -> "Categorical":
         """The column at `rows`, with all levels."""
         return Categorical(self.codes[rows], self.levels)
 
@@ -53,7 +53,7 @@ class Categorical:
         used = np.flatnonzero(counts)
         remap = np.full(len(self.levels), -1, dtype=np.intp)
         remap[used] = np.arange(used.size)
-        return Categorical(remap[self.codes], tuple(self.levels[i] for i in used))
+        return Categorical(compact(remap, used.size)[self.codes], tuple(self.levels[i] for i in used))
 
 
 type Column = Numeric | Categorical
@@ -77,11 +77,12 @@ def read_column(series: "pd.Series[Any]", *, factor: bool = False, levels: Seque
 
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        codes = np.asarray(series.array.codes, dtype=np.intp)
+        codes: CodeArray = series.array.codes.copy()
         found = [label(v) for v in dtype.categories]
     elif pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype) and not factor:
         if levels is None:
-            return Numeric(series.to_numpy(dtype=np.float64, na_value=np.nan))
+            # a copy: a fit must not change when its data are edited later
+            return Numeric(series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True))
         codes, found = _factorise(series)
     elif pd.api.types.is_object_dtype(dtype) and not factor and levels is None and _all_numbers(series):
         return Numeric(np.array([np.nan if pd.isna(v) else float(v) for v in series]))
@@ -92,7 +93,7 @@ def read_column(series: "pd.Series[Any]", *, factor: bool = False, levels: Seque
     return Categorical(codes, tuple(found)) if levels is None else _recode(codes, found, levels)
 
 
-def read_identifier(series: "pd.Series[Any]") -> tuple[IntArray, Any]:
+def read_identifier(series: "pd.Series[Any]") -> tuple[CodeArray, Any]:
     """Codes in order of first appearance (-1 where missing) and the array of their values.
 
     For columns with as many levels as subjects, where sorting and labelling would cost more than the fit.
@@ -100,12 +101,12 @@ def read_identifier(series: "pd.Series[Any]") -> tuple[IntArray, Any]:
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype):
-        return np.asarray(series.array.codes, dtype=np.intp), series.dtype.categories.to_numpy()
+        return series.array.codes.copy(), series.dtype.categories.to_numpy()
     codes, values = series.array.factorize()
-    return codes, values
+    return compact(codes, len(values)), values
 
 
-def _factorise(series: "pd.Series[Any]") -> tuple[IntArray, list[str]]:
+def _factorise(series: "pd.Series[Any]") -> tuple[CodeArray, list[str]]:
     raw_codes, uniques = series.array.factorize()
     values = uniques.tolist()
     try:
@@ -115,26 +116,27 @@ def _factorise(series: "pd.Series[Any]") -> tuple[IntArray, list[str]]:
     rank = np.empty(len(values) + 1, dtype=np.intp)
     rank[order] = np.arange(len(values))
     rank[-1] = -1  # pandas codes missing values as -1
+    codes = compact(rank, len(values))[raw_codes]
     if all(type(v) is str for v in values):
-        return rank[raw_codes], [values[i] for i in order]
-    return rank[raw_codes], [label(values[i]) for i in order]
+        return codes, [values[i] for i in order]
+    return codes, [label(values[i]) for i in order]
 
 
-def _merge(codes: IntArray, labels: list[str]) -> tuple[IntArray, list[str]]:
+def _merge(codes: CodeArray, labels: list[str]) -> tuple[CodeArray, list[str]]:
     unique = list(dict.fromkeys(labels))
     position = {name: i for i, name in enumerate(unique)}
     remap = np.array([*(position[name] for name in labels), -1], dtype=np.intp)
-    return remap[codes], unique
+    return compact(remap, len(unique))[codes], unique
 
 
-def _recode(codes: IntArray, labels: list[str], levels: Sequence[str]) -> Categorical:
+def _recode(codes: CodeArray, labels: list[str], levels: Sequence[str]) -> Categorical:
     position = {name: i for i, name in enumerate(levels)}
     present = np.bincount(codes[codes >= 0], minlength=len(labels))
     unknown = [name for name, n in zip(labels, present, strict=True) if n and name not in position]
     if unknown:
         raise KeyError(", ".join(unknown))
     remap = np.array([*(position.get(name, -1) for name in labels), -1], dtype=np.intp)
-    return Categorical(remap[codes], tuple(levels))
+    return Categorical(compact(remap, len(levels))[codes], tuple(levels))
 
 
 def _all_numbers(values: Iterable[object]) -> bool:

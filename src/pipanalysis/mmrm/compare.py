@@ -57,9 +57,9 @@ def likelihood_ratio(smaller: "EngineFit", larger: "EngineFit") -> LikelihoodRat
     if not _same_rows(a, b):
         problems.append("the models were not fitted to the same observations")
     else:
-        if not _spans(b.X, a.X):
+        if not _spans(b.design.values, a.design.values):
             problems.append("the fixed effects of the smaller model are not part of those of the larger")
-        elif smaller.reml and not _spans(a.X, b.X):
+        elif smaller.reml and not _spans(a.design.values, b.design.values):
             problems.append("restricted likelihoods of different fixed effects cannot be compared: fit both by ML")
         if not is_nested(smaller.structure.name, larger.structure.name):
             problems.append(f"covariance {smaller.structure.name!r} is not a case of {larger.structure.name!r}")

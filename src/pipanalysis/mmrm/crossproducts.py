@@ -10,27 +10,28 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray, packing
+from pipanalysis.mmrm.arrays import BoolArray, CodeArray, DesignMatrix, FloatArray, IntArray, compact, packing
 from pipanalysis.mmrm.errors import InvalidArrays
 
 CHUNK_ROWS = 1 << 11  # rows gathered at once: they stay in the processor's cache, and memory is bounded
 FEW_ROWS = 1 << 8  # so few that gathering all of them at once costs less time than memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Where the observations of each subject are.
 
     order: rows sorted by subject and visit, or None where they already are. starts: (n + 1,) position in that order of
-    each subject's first row. subjects: the subjects' codes. pattern: (n,) pattern of each subject. observed: (P, t)
-    visits of each pattern. group: (P,) group of each pattern; patterns are sorted by group.
+    each subject's first row. subjects: the subjects' codes. visits: the rows' codes, in that order. pattern: (n,)
+    pattern of each subject. observed: (P, t) visits of each pattern. group: (P,) group of each pattern; patterns are
+    sorted by group.
     """
 
     order: IntArray | None
-    starts: IntArray
-    subjects: IntArray
-    visits: IntArray
-    pattern: IntArray
+    starts: CodeArray
+    subjects: CodeArray
+    visits: CodeArray
+    pattern: CodeArray
     observed: BoolArray
     group: IntArray
     counts: IntArray
@@ -52,53 +53,54 @@ class Layout:
         return at if self.order is None else self.order[at]
 
 
-def lay_out(subject: IntArray, visit: IntArray, n_visits: int, group: IntArray | None) -> Layout:
+def lay_out(subject: CodeArray, visit: CodeArray, n_visits: int, group: CodeArray | None) -> Layout:
     """Find subjects and patterns.
 
     subject, visit, group: (n,) codes. Raises InvalidArrays where a subject has two rows for one visit or two groups.
     """
-    key = subject * n_visits + visit
+    key = np.multiply(subject, n_visits, dtype=np.intp) + visit
     step = key[1:] - key[:-1]
     order = None
     if step.size and step.min() < 0:
         order = np.argsort(key, kind="stable")
-        key = key[order]
+        key, subject, visit = key[order], subject[order], visit[order]
         step = key[1:] - key[:-1]
     if step.size and step.min() == 0:
         at = int(np.argmin(step))
         raise InvalidArrays([f"subject {key[at] // n_visits} has more than one row for visit {key[at] % n_visits}"])
-    sorted_subject = key // n_visits
-    sorted_visit = key - sorted_subject * n_visits
-    first = np.flatnonzero(sorted_subject[1:] != sorted_subject[:-1]) + 1
+    first = np.flatnonzero(subject[1:] != subject[:-1]) + 1
     starts = np.concatenate([[0], first, [key.size]])
-    subjects = sorted_subject[starts[:-1]]
+    subjects = subject[starts[:-1]]
     subject_group = _group_of_subjects(group, order, starts, subjects)
     if n_visits + int(subject_group.max()).bit_length() <= 62:
-        bits = np.add.reduceat(np.left_shift(1, sorted_visit), starts[:-1])
+        bits = np.add.reduceat(np.left_shift(1, visit, dtype=np.intp), starts[:-1])
         codes, pattern, counts = _distinct(bits + (subject_group << n_visits))
         observed = (codes[:, None] >> np.arange(n_visits)) & 1 > 0
-        return Layout(order, starts, subjects, sorted_visit, pattern, observed, codes >> n_visits, counts)
+        begins = compact(starts, key.size + 1)
+        return Layout(order, begins, subjects, visit, pattern, observed, codes >> n_visits, counts)
     table = np.zeros((subjects.size, n_visits + 1), dtype=np.intp)
     table[:, 0] = subject_group
-    table[np.repeat(np.arange(subjects.size), np.diff(starts)), sorted_visit + 1] = 1
+    table[np.repeat(np.arange(subjects.size), np.diff(starts)), visit.astype(np.intp) + 1] = 1
     unique, pattern, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
-    return Layout(order, starts, subjects, sorted_visit, pattern.reshape(-1), unique[:, 1:] > 0, unique[:, 0], counts)
+    pattern = compact(pattern.reshape(-1), len(unique))
+    return Layout(order, starts, subjects, visit, pattern, unique[:, 1:] > 0, unique[:, 0], counts)
 
 
-def _distinct(codes: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+def _distinct(codes: IntArray) -> tuple[IntArray, CodeArray, IntArray]:
     """Distinct values in order, the position of each code among them, and how often each occurs."""
     highest = int(codes.max())
     if highest > max(1024, codes.size):
-        return np.unique(codes, return_inverse=True, return_counts=True)
+        values, position, counts = np.unique(codes, return_inverse=True, return_counts=True)
+        return values, compact(position, values.size), counts
     table = np.bincount(codes)
     values = np.flatnonzero(table)
     position = np.empty(highest + 1, dtype=np.intp)
     position[values] = np.arange(values.size)
-    return values, position[codes], table[values]
+    return values, compact(position, values.size)[codes], table[values]
 
 
 def _group_of_subjects(
-    group: IntArray | None, order: IntArray | None, starts: IntArray, subjects: IntArray
+    group: CodeArray | None, order: IntArray | None, starts: IntArray, subjects: CodeArray
 ) -> IntArray:
     if group is None:
         return np.zeros(subjects.size, dtype=np.intp)
@@ -108,10 +110,10 @@ def _group_of_subjects(
         at = int(np.argmax(np.repeat(of_subject, np.diff(starts)) != by_row))
         who = subjects[np.searchsorted(starts, at, side="right") - 1]
         raise InvalidArrays([f"subject {who} belongs to more than one group"])
-    return of_subject
+    return of_subject.astype(np.intp)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Subjects of small patterns: z (n, t, q), zero where unobserved; their pattern (n,), sorted; bounds by pattern."""
 
@@ -121,7 +123,7 @@ class Rows:
     bounds: IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObservedPairs:
     """The pairs of visits j <= k that the patterns held as cross-products have, pattern by pattern.
 
@@ -153,7 +155,7 @@ def observed_pairs(observed: BoolArray) -> ObservedPairs:
     return ObservedPairs(pattern, row, column, bounds, upper, lower, triangle.multiplicity[pair])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CrossProducts:
     """The data as the likelihood needs them.
 
@@ -172,26 +174,31 @@ class CrossProducts:
     rows: Rows | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """Rows of the data and how they become z: (X transform, y - X offset) root of the weight; y is divided by scale."""
 
-    X: FloatArray
+    design: DesignMatrix
     y: FloatArray
     root_weight: FloatArray | None
     transform: FloatArray
     offset: FloatArray
     scale: float
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of z."""
+        return self.offset.size + 1
+
     def z(self, rows: IntArray) -> FloatArray:
         """Give z for rows of any shape: (..., p + 1)."""
         flat = rows.reshape(-1)
         weight = None if self.root_weight is None else self.root_weight[flat]
-        return self._z(self.X[flat], self.y[flat], weight).reshape(*rows.shape, -1)
+        return self._z(self.design.values[flat], self.y[flat], weight).reshape(*rows.shape, -1)
 
     def all_z(self) -> FloatArray:
         """Give z for all rows, without a copy of X: (n, p + 1)."""
-        return self._z(self.X, self.y, self.root_weight)
+        return self._z(self.design.values, self.y, self.root_weight)
 
     def _z(self, X: FloatArray, y: FloatArray, root_weight: FloatArray | None) -> FloatArray:
         z = np.empty((len(X), X.shape[1] + 1))
@@ -204,24 +211,24 @@ class Source:
 
 def accumulate(layout: Layout, source: Source) -> CrossProducts:
     """Make the pass over the data."""
-    n_visits, n_columns = layout.observed.shape[1], source.X.shape[1] + 1
+    n_visits, n_columns = layout.observed.shape[1], source.n_columns
     # m visits of q columns: n subjects cost n m (m + q) q as rows, m^2 q^2 as cross-products
     sizes = layout.observed.sum(1)
     as_rows = layout.counts * (sizes + n_columns) <= 2 * sizes * n_columns
-    if np.count_nonzero(as_rows) * (n_visits * n_columns) ** 2 <= source.X.size:
+    if np.count_nonzero(as_rows) * (n_visits * n_columns) ** 2 <= source.design.values.size:
         as_rows[:] = False  # so few that a path of their own would cost more
     large, small = np.flatnonzero(~as_rows), np.flatnonzero(as_rows)
     by_pattern = np.argsort(layout.pattern, kind="stable")
     ends = np.cumsum(layout.counts)
     pairs = observed_pairs(layout.observed[large])
-    make = _products_at_once if layout.starts[-1] <= FEW_ROWS else _products_by_chunks
-    products = make(layout, source, by_pattern, large, pairs)
     rows = None
     if small.size:
         members = np.concatenate([by_pattern[ends[p] - layout.counts[p] : ends[p]] for p in small])
         starts = np.concatenate([[0], np.cumsum(layout.counts[small])[:-1]])
         z = _pad(layout, source, members, n_visits, n_columns)
         rows = Rows(z, np.repeat(small, layout.counts[small]), small, starts)
+    make = _products_at_once if layout.starts[-1] <= FEW_ROWS else _products_by_chunks
+    products = make(layout, source, by_pattern, large, pairs)
     return CrossProducts(
         n_visits, n_columns, layout.observed, layout.counts.astype(float), layout.group, large, pairs, products, rows
     )
@@ -231,7 +238,7 @@ def _products_by_chunks(
     layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, pairs: ObservedPairs
 ) -> FloatArray:
     """Packed cross-products of the patterns `large`, a part of the rows at a time; `by_pattern`: subjects so sorted."""
-    q = source.X.shape[1] + 1
+    q = source.n_columns
     products = np.empty((pairs.row.size, packing(q).row.size))
     ends = np.cumsum(layout.counts)
     at_once = min(CHUNK_ROWS, int(layout.starts[-1]) // 4)
@@ -255,13 +262,11 @@ def _gram(layout: Layout, source: Source, members: IntArray) -> FloatArray:
 def _products_at_once(
     layout: Layout, source: Source, by_pattern: IntArray, large: IntArray, pairs: ObservedPairs
 ) -> FloatArray:
-    """The same of few rows: brought to scale together, and sorted by pattern."""
-    q = source.X.shape[1] + 1
-    rows, _ = _rows_of(layout, by_pattern)
-    places = np.empty_like(rows)
-    places[rows] = np.arange(rows.size)
-    z = np.empty((rows.size, q))
-    z[places] = source.all_z()
+    """The same of few rows: brought to scale together, and sorted by pattern. The design matrix is let go."""
+    z = source.all_z()
+    source.design.release()
+    q = z.shape[1]
+    _permute(z, _rows_of(layout, by_pattern)[0])
     products = np.empty((pairs.row.size, packing(q).row.size))
     sizes = layout.observed.sum(1)
     ends = np.cumsum(layout.counts * sizes)
@@ -272,11 +277,17 @@ def _products_at_once(
     return products
 
 
+def _permute(z: FloatArray, rows: IntArray) -> None:
+    """Put the rows of z into the order `rows`, column by column: no second z is needed."""
+    for column in z.T:
+        column[:] = column[rows]
+
+
 def _pack(total: FloatArray, m: int, q: int, out: FloatArray) -> None:
     """Write the symmetric blocks of the (m q, m q) cross-products of m visits, both triangles packed."""
     here, mirrored = _packed_entries(m, q)
-    flat = total.reshape(-1)
-    np.add(flat[here], flat[mirrored], out=out)
+    total.take(here, out=out)
+    out += total.take(mirrored)
     out *= 0.5
 
 

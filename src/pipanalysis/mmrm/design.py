@@ -27,7 +27,7 @@ _MODERATE = 300  # exponents of 2 whose squares, summed over rows, stay far insi
 _RANK_TOLERANCE = 1e-7  # R's lm: a column is aliased if what earlier columns leave of its norm is below this share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """Columns of one factor in one coding: names and a (levels, columns) matrix, None for numeric factors."""
 
@@ -40,7 +40,7 @@ class Encoding:
         return self.contrasts is not None and self.contrasts.shape[0] == self.contrasts.shape[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Design:
     """A design fixed by the data it was built on, to be applied to any rows with the same columns.
 
@@ -182,16 +182,22 @@ class _Builder:
         self.numbers = {k: c.values for k, c in columns.items() if isinstance(c, Numeric)}
         self.state: dict[str, dict[str, Any]] = {}
         self.problems: dict[str, None] = {}
+        self.encodings: dict[tuple[str, bool], Encoding] = {}
 
     def raise_problems(self) -> None:
         if self.problems:
             raise DesignError(list(self.problems))
 
     def encoding(self, expression: Expression, reduced: bool) -> Encoding:
-        column = self.columns.get(expression.column or "")
-        if isinstance(column, Categorical):
-            return self._categorical(expression, column.levels, reduced)
-        return self._numeric(expression)
+        key = (expression.source, reduced)
+        if key not in self.encodings:
+            column = self.columns.get(expression.column or "")
+            self.encodings[key] = (
+                self._categorical(expression, column.levels, reduced)
+                if isinstance(column, Categorical)
+                else self._numeric(expression)
+            )
+        return self.encodings[key]
 
     def _categorical(self, expression: Expression, levels: tuple[str, ...], reduced: bool) -> Encoding:
         k = len(levels)

@@ -30,7 +30,7 @@ type Weights = Literal["equal", "proportional", "counterfactual"]
 type Over = Literal["rows", "subjects"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MarginalMeans:
     """Marginal means of `factors` within the levels of `by`.
 
@@ -133,7 +133,7 @@ def _contrast_weights(
     raise OptionError(f"contrasts {method!r} are not known; the methods are pairwise, reference, or weights by name")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """What the means are of: the cells, and for each variable its value in each cell (a code or a number)."""
 

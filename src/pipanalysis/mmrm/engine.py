@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.linalg import lapack
 
-from pipanalysis.mmrm.arrays import FloatArray, IntArray
+from pipanalysis.mmrm.arrays import CodeArray, DesignMatrix, FloatArray
 from pipanalysis.mmrm.covariance import CovarianceStructure, SpatialStructure
 from pipanalysis.mmrm.crossproducts import Layout, Source, accumulate, lay_out
 from pipanalysis.mmrm.errors import InvalidArrays, NonConvergence, UnavailableMethod
@@ -28,14 +28,13 @@ NEARLY_SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix, or of an
 class EngineFit:
     """A fit.
 
-    beta (p,) and beta_vcov (p, p) = (X' V^-1 X)^-1. theta (k,): working parameters of the covariance, stacked by
-    group. covariances: a (t, t) matrix per group
-    (spatial: (2, 2), for two observations at distance 1). neg2_loglik: minus twice the (restricted) log-likelihood with
-    every constant, as SAS prints it. status: converged, singular or not converged; `message` explains the others.
+    beta (p,): coefficients. theta (k,): working parameters of the covariance, stacked by group. covariances: a (t, t)
+    matrix per group (spatial: (2, 2), for two observations at distance 1). neg2_loglik: minus twice the (restricted)
+    log-likelihood with every constant, as SAS prints it. status: converged, singular or not converged; `message`
+    explains the others.
     """
 
     beta: FloatArray
-    beta_vcov: FloatArray
     theta: FloatArray
     covariances: list[FloatArray]
     neg2_loglik: float
@@ -99,6 +98,12 @@ class EngineFit:
     # ---- inference
 
     @cached_property
+    def beta_vcov(self) -> FloatArray:
+        """Covariance matrix (p, p) of beta with that of the observations taken as known: (X' V^-1 X)^-1."""
+        transform = self._contrast_scale
+        return np.asarray(transform @ self.state.solution.phi @ transform.T)
+
+    @cached_property
     def theta_vcov(self) -> FloatArray:
         """Covariance matrix (k, k) of theta: twice the inverse of the observed information of minus 2 log-likelihood.
 
@@ -153,12 +158,12 @@ class EngineFit:
             df,
             transform @ adjusted @ transform.T,
             self._satterthwaite,
-            lambda L: scaled_f(L @ transform, gamma, phi, adjusted, P, w),
+            lambda L: scaled_f(L @ self._contrast_scale, gamma, phi, adjusted, P, w),
         )
 
     def _by_counting(self, method: str, df: str, vcov: FloatArray) -> Inference:
         if df == "between-within":
-            return by_smallest(method, self.beta, vcov, self.problem.between_within.contrast_df)
+            return by_smallest(method, self.beta, vcov, self.problem.between_within().contrast_df)
         value = np.inf if df == "asymptotic" else float(self.n_obs - self.beta.size)
         return by_smallest(method, self.beta, vcov, lambda L: np.full(len(L), value))
 
@@ -186,11 +191,11 @@ class EngineFit:
         return self._cache[name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """The data as given and as laid out, and their likelihood in the engine's own units."""
 
-    X: FloatArray
+    design: DesignMatrix
     y: FloatArray
     root_weight: FloatArray | None
     times: FloatArray | None
@@ -198,7 +203,6 @@ class Problem:
     source: Source
     likelihood: Likelihood
 
-    @cached_property
     def between_within(self) -> Any:
         """Division of the coefficients for between-within degrees of freedom."""
         from pipanalysis.mmrm.between_within import between_within
@@ -210,7 +214,7 @@ class Problem:
         else:
             first_row = np.empty_like(begin)
             first_row[layout.order] = layout.order[begin]
-        return between_within(self.X, first_row, layout.n_subjects)
+        return between_within(self.design.values, first_row, layout.n_subjects)
 
     def subject_covariance(self, fit: EngineFit, subject: int) -> FloatArray:
         """Covariance matrix of one subject's observations."""
@@ -233,14 +237,14 @@ class Problem:
 
 
 def fit_arrays(
-    X: FloatArray,
+    X: FloatArray | DesignMatrix,
     y: FloatArray,
-    subject: IntArray,
-    visit: IntArray,
+    subject: CodeArray,
+    visit: CodeArray,
     *,
     n_visits: int,
     structure: CovarianceStructure | SpatialStructure,
-    group: IntArray | None = None,
+    group: CodeArray | None = None,
     n_groups: int = 1,
     weights: FloatArray | None = None,
     reml: bool = True,
@@ -250,19 +254,21 @@ def fit_arrays(
 ) -> EngineFit:
     """Fit y = X beta + e by (restricted) maximum likelihood, with e correlated within subjects.
 
-    X (n, p) of full column rank; y (n,); subject (n,) codes; visit (n,) codes 0..n_visits-1, no two rows of a subject
-    alike; group (n,) codes 0..n_groups-1, constant within subjects; weights (n,) positive, which divide the
-    variance; times (n, d) coordinates for a spatial structure. start: working parameters. Raises InvalidArrays,
-    SingularData, or NonConvergence where not even a start has a likelihood; otherwise see `EngineFit.status`.
+    X (n, p) of full column rank, which the fit lets go if it is a DesignMatrix that can make it again; y (n,);
+    subject (n,) codes; visit (n,) codes 0..n_visits-1, no two rows of a subject alike; group (n,) codes
+    0..n_groups-1, constant within subjects; weights (n,) positive, which divide the variance; times (n, d) coordinates
+    for a spatial structure. start: working parameters. Raises InvalidArrays, SingularData, or NonConvergence where not
+    even a start has a likelihood; otherwise see `EngineFit.status`.
     """
     control = Control() if control is None else control
-    X, y, subject, visit, group, weights, times = check(
-        X, y, subject, visit, n_visits, structure, group, n_groups, weights, times
+    design = X if isinstance(X, DesignMatrix) else DesignMatrix(np.asarray(X, dtype=float))
+    y, subject, visit, group, weights, times = check(
+        design.values, y, subject, visit, n_visits, structure, group, n_groups, weights, times
     )
-    n, p = X.shape
+    n, p = design.values.shape
     layout = lay_out(subject, visit, n_visits, group)
     root = None if weights is None else np.sqrt(weights)
-    source, log_det = standardise(X, y, root)
+    source, log_det = standardise(design, y, root)
     constant = (n - p if reml else n) * (LOG_2PI + 2.0 * np.log(source.scale)) - (2.0 * log_det if reml else 0.0)
     if weights is not None:
         constant -= float(np.log(weights).sum())
@@ -274,10 +280,11 @@ def fit_arrays(
         check_coverage(layout, structure, n_groups)
         data = accumulate(layout, source)
         likelihood = PatternLikelihood(data, structure, n_groups, reml=reml, constant=constant)
+    design.release()
     outcome = maximise(likelihood, lambda: _starts(likelihood, start, source.scale), control)
     if outcome is None:
         raise NonConvergence("the likelihood cannot be evaluated at any start: the data are singular or nearly so")
-    problem = Problem(X, y, root, times, layout, source, likelihood)
+    problem = Problem(design, y, root, times, layout, source, likelihood)
     return _finish(problem, outcome, structure, n_groups)
 
 
@@ -297,8 +304,6 @@ def _finish(
 ) -> EngineFit:
     likelihood: Any = problem.likelihood
     state, source = outcome.state, problem.source
-    solution = state.solution
-    transform = source.transform * source.scale
     status: Any = "converged" if outcome.converged else "not converged"
     message = outcome.message
     theta = np.concatenate([structure.rescaled(part, np.log(source.scale)) for part in likelihood.split(state.theta)])
@@ -309,8 +314,7 @@ def _finish(
     elif not outcome.converged and (why := at_the_edge(covariances)):
         message = f"{message}; {why}"
     return EngineFit(
-        beta=source.offset + transform @ solution.gamma,
-        beta_vcov=transform @ solution.phi @ transform.T,
+        beta=source.offset + source.transform * source.scale @ state.solution.gamma,
         theta=theta,
         covariances=covariances,
         neg2_loglik=float(state.value),
@@ -321,7 +325,7 @@ def _finish(
         iterations=outcome.iterations,
         optimiser=outcome.optimiser,
         n_subjects=problem.layout.n_subjects,
-        n_obs=problem.X.shape[0],
+        n_obs=problem.y.size,
         n_theta=likelihood.n_theta,
         structure=structure,
         n_groups=n_groups,

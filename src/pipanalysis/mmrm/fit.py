@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipanalysis.mmrm.model import MMRM
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One structure that was tried: whether it converged, and what the optimiser said."""
 
@@ -49,7 +49,6 @@ class MMRMFit:
     attempts: tuple[Attempt, ...]
     kept: IntArray = field(repr=False)
     null: FloatArray = field(repr=False)
-    X: FloatArray = field(repr=False)
 
     def __repr__(self) -> str:
         method = "REML" if self.reml else "ML"
@@ -70,6 +69,11 @@ class MMRMFit:
     def aliased(self) -> tuple[str, ...]:
         """Columns of the design that earlier columns determine, without an estimate."""
         return tuple(name for i, name in enumerate(self.design.names) if i not in set(self.kept.tolist()))
+
+    @property
+    def X(self) -> FloatArray:  # noqa: N802
+        """Design matrix of the complete rows, a column for each of `names`; made again where the fit let it go."""
+        return self.engine.problem.design.values
 
     @property
     def beta(self) -> FloatArray:

@@ -36,7 +36,7 @@ MAX_POWER = 20
 _OPERATORS = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Coding:
     """How a factor becomes columns: `treatment` (against `base`, by default the first level) or `sum`."""
 
@@ -44,7 +44,7 @@ class Coding:
     base: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Expression:
     """One factor of a term, e.g. `AVISIT`, `log(age)` or `C(site, contr.treatment("B"))`.
 
@@ -66,7 +66,7 @@ class Expression:
             return np.asarray(_evaluate(self.node, columns, state), dtype=float)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Term:
     """A product of factors; no factors is the intercept."""
 
@@ -83,7 +83,7 @@ class Term:
         return frozenset(v for f in self.factors for v in f.variables)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModelFormula:
     """Response and terms of a model; terms are ordered by degree, factors by first appearance, as in R."""
 

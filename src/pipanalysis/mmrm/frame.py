@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
+from pipanalysis.mmrm.arrays import BoolArray, CodeArray, FloatArray, compact
 from pipanalysis.mmrm.columns import Categorical, Column, Numeric, label, read_column, read_identifier
 from pipanalysis.mmrm.formula import ModelFormula
 from pipanalysis.mmrm.problems import ModelDataError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN = 5  # rows or subjects named in one message
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Roles:
     """Column names by their role in the model."""
 
@@ -36,28 +36,27 @@ class Roles:
         return [(role, name) for role, name in pairs if name is not None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModelFrame:
     """Arrays of the rows in the model (n of them), coded and checked.
 
-    columns: every variable of the formula at these rows. all_columns: the same for every row of the data (used
-    for standardisation over all subjects). subject: codes 0..n_subjects-1. rows: positions in the data.
-    n_dropped: rows with a missing value, per variable. notes: what was left out, in words.
+    columns: every variable of the formula at these rows. first_columns: the same at the first row of each subject of
+    the data, complete or not (used for standardisation over all subjects). subject: codes 0..n_subjects-1. rows:
+    positions in the data. n_dropped: rows with a missing value, per variable. notes: what was left out, in words.
     """
 
     roles: Roles
     columns: Mapping[str, Column]
-    all_columns: Mapping[str, Column]
-    all_subjects: IntArray
+    first_columns: Mapping[str, Column]
     response: FloatArray
-    subject: IntArray
+    subject: CodeArray
     subject_values: Any
     visit: Categorical
     group: Categorical | None
     weights: FloatArray | None
     member: Categorical | None
     coordinates: FloatArray | None
-    rows: IntArray
+    rows: CodeArray
     n_dropped: Mapping[str, int]
     n_rows_dropped: int
     notes: tuple[str, ...]
@@ -78,11 +77,11 @@ class ModelFrame:
         return tuple(label(v) for v in self.subject_values.tolist())
 
     @property
-    def cell(self) -> IntArray:
+    def cell(self) -> CodeArray:
         """Row and column of each observation in the covariance matrix: visit, or member by visit."""
         if self.member is None:
             return self.visit.codes
-        return self.member.codes * len(self.visit.levels) + self.visit.codes
+        return self.member.codes.astype(np.intp) * len(self.visit.levels) + self.visit.codes
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -177,7 +176,7 @@ class _Reader:
         self._check_infinite(complete, weights, coordinates)
         self._check_identifiers(complete, weights, coordinates)
         self._raise()
-        rows = np.flatnonzero(complete)
+        rows = compact(np.flatnonzero(complete), complete.size)
         if rows.size == 0:
             named = ", ".join(f"{v} missing in {k}" for v, k in n_dropped.items() if k)
             raise ModelDataError([f"no row is complete: of {len(self.data)} rows, {named}"])
@@ -185,7 +184,7 @@ class _Reader:
 
     def _select(
         self,
-        rows: IntArray,
+        rows: CodeArray,
         numbers: Mapping[str, FloatArray],
         n_dropped: Mapping[str, int],
         weights: FloatArray | None,
@@ -215,12 +214,11 @@ class _Reader:
         frame = ModelFrame(
             roles=self.roles,
             columns=columns,
-            all_columns={v: self.columns[v] for v in self.formula.variables},
-            all_subjects=self.subject,
+            first_columns=self._first_columns(),
             response=response,
             subject=subject,
             subject_values=subject_values,
-            visit=visit or Categorical(np.zeros(rows.size, dtype=np.intp), ("1",)),
+            visit=visit or Categorical(np.zeros(rows.size, dtype=np.int8), ("1",)),
             group=group,
             weights=None if weights is None else weights[rows],
             member=member,
@@ -234,7 +232,13 @@ class _Reader:
         self._raise()
         return frame
 
-    def _observed_subjects(self, rows: IntArray) -> tuple[IntArray, Any]:
+    def _first_columns(self) -> dict[str, Column]:
+        first = np.full(len(self.subject_values) + 1, -1)  # the last is where a missing identifier, -1, leads
+        first[self.subject[::-1]] = np.arange(self.subject.size)[::-1]
+        rows = first[:-1][first[:-1] >= 0]
+        return {v: self.columns[v].take(rows) for v in self.formula.variables}
+
+    def _observed_subjects(self, rows: CodeArray) -> tuple[CodeArray, Any]:
         codes = self.subject if rows.size == self.subject.size else self.subject[rows]
         counts = np.bincount(codes, minlength=len(self.subject_values))
         if counts.all():
@@ -242,7 +246,7 @@ class _Reader:
         observed = np.flatnonzero(counts)
         remap = np.empty(counts.size, dtype=np.intp)
         remap[observed] = np.arange(observed.size)
-        return remap[codes], self.subject_values[observed]
+        return compact(remap, observed.size)[codes], self.subject_values[observed]
 
     def _at_role(
         self,
@@ -355,7 +359,7 @@ class _Reader:
         else:
             cell = frame.cell
             what = " and ".join(n for n in (self.roles.member, self.roles.visit) if n)
-        key = frame.subject * (int(cell.max()) + 1) + cell
+        key = frame.subject.astype(np.intp) * (int(cell.max()) + 1) + cell
         counts = np.bincount(key) if key.max() < 8 * key.size + 1024 else None
         if counts is not None and counts.max() <= 1:
             return
@@ -368,7 +372,7 @@ class _Reader:
             rows = np.flatnonzero(inverse == r)
             subject = label(frame.subject_values[frame.subject[rows[0]]])
             where = "" if frame.coordinates is not None else f", {what} {frame.cells[cell[rows[0]]]}"
-            lines = ", ".join(str(i + 1) for i in frame.rows[rows])
+            lines = ", ".join(str(int(i) + 1) for i in frame.rows[rows])
             places.append(f"{self.roles.subject} {subject}{where} (rows {lines})")
         self.problems.append(
             f"more than one observation at the same {what}: {_listing(places, _SHOWN, repeated.size, '; ')}"

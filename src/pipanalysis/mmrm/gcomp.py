@@ -32,27 +32,24 @@ def standardise(
 
 
 def subject_columns(design: Design, frame: ModelFrame, target: Target) -> Mapping[str, Column]:
-    """One row per subject of the data: the covariates of its first row.
+    """One row per subject of the data: the covariates of its first row, coded as in the design.
 
     Raises OptionError where a covariate is missing for a subject, or varies within subjects without being set.
     """
-    codes = frame.all_subjects
-    first = np.unique(codes[codes >= 0], return_index=True)[1]
-    first = np.flatnonzero(codes >= 0)[first]
     problems = []
     columns: dict[str, Column] = {}
     for name in design.formula.variables:
-        column = frame.all_columns[name]
+        column = frame.first_columns[name]
         if isinstance(column, Categorical):
             position = np.array([*(_position(v, design.levels[name]) for v in column.levels), -1], dtype=np.intp)
             column = Categorical(position[column.codes], design.levels[name])
-        at_first = column.take(first)
-        columns[name] = at_first
+        columns[name] = column
         if name in target.values or name in target.fixed:
             continue
-        missing = int(np.count_nonzero(at_first.missing))
+        missing = int(np.count_nonzero(column.missing))
         if missing:
-            problems.append(f"{name} is missing or has an unobserved level for {missing} of {first.size} subjects")
+            n = column.missing.size
+            problems.append(f"{name} is missing or has an unobserved level for {missing} of {n} subjects")
     if problems:
         raise OptionError(problems)
     return columns

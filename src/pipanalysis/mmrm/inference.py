@@ -20,7 +20,7 @@ METHODS = (
 ROBUST = {"empirical": "CR0", "empirical-bias-reduced": "CR2", "empirical-jackknife": "CR3"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Inference:
     """Inference for linear functions of the coefficients by one method.
 

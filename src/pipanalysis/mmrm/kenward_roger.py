@@ -22,14 +22,20 @@ def adjusted_covariance(
     the second derivatives, or None to drop them (the linear form).
     """
     phi = state.solution.phi
-    k, p = len(P), len(phi)
-    mixed = np.tensordot(w, P, 1)  # sum_b w_ab P_b
-    inner = likelihood.kenward_roger_q(state, w)
-    inner = inner - (P @ phi).transpose(1, 0, 2).reshape(p, k * p) @ mixed.reshape(k * p, p)
+    inner = likelihood.kenward_roger_q(state, w) - _products(P, phi, w)
     if coordinates is not None:
         inner = inner - 0.25 * likelihood.kenward_roger_r(state, w, coordinates)
     adjusted = phi + 2.0 * phi @ inner @ phi
     return np.asarray(0.5 * (adjusted + adjusted.T))
+
+
+def _products(P: FloatArray, phi: FloatArray, w: FloatArray) -> FloatArray:
+    """sum_ab w_ab P_a phi P_b, (p, p)."""
+    k, p = len(P), len(phi)
+    mixed = np.tensordot(w, P, 1)  # sum_b w_ab P_b
+    beside = np.empty((p, k, p))  # P_a phi side by side
+    np.matmul(P, phi, out=beside.transpose(1, 0, 2))
+    return np.asarray(beside.reshape(p, k * p) @ mixed.reshape(k * p, p))
 
 
 def scaled_f(

@@ -111,7 +111,7 @@ class Likelihood(Protocol):
         """sum_ab w_ab x' W sigma_ab W x with second derivatives in `coordinates`, (p, p); w in the working ones."""
 
 
-@dataclass
+@dataclass(slots=True)
 class PatternState:
     """State of `PatternLikelihood`: W (P, t, t), linearisation by group, and U = W z of the subjects held as rows."""
 
@@ -135,8 +135,8 @@ class PatternLikelihood:
         self.constant = constant
         t, q = data.n_visits, data.n_columns
         self.pairs, self.triangle = packing(t), packing(q)
-        self.unobserved = np.where(data.observed, 0.0, 1.0)[:, :, None] * np.eye(t)
-        self.mask = (data.observed[:, :, None] & data.observed[:, None, :]).astype(float)
+        self.unit = np.eye(t)
+        self.both_observed = data.observed[:, :, None] & data.observed[:, None, :]
         self.counts = data.counts[:, None, None]
         bounds = np.searchsorted(data.group, np.arange(n_groups + 1))
         self.groups = [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
@@ -159,12 +159,12 @@ class PatternLikelihood:
         if not np.isfinite(sigma).all():
             return None
         try:
-            factor = np.linalg.cholesky(sigma * self.mask + self.unobserved)
+            factor = np.linalg.cholesky(np.where(self.both_observed, sigma, self.unit))
             inverse = np.linalg.inv(factor)
         except np.linalg.LinAlgError:
             return None
         log_det = 2.0 * float(data.counts @ np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(1))
-        W = inverse.transpose(0, 2, 1) @ inverse - self.unobserved
+        W = np.where(self.both_observed, inverse.transpose(0, 2, 1) @ inverse, 0.0)
         U = None if data.rows is None else W[data.rows.pattern] @ data.rows.z
         solution = solve(self._contract(W, U))
         if solution is None or not solution.rss > 0.0:

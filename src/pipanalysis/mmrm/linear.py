@@ -27,7 +27,7 @@ class Covariance(Protocol):
         """Numerator and denominator degrees of freedom, F and its scale, of the rows of L together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LinearFunctions:
     """Linear functions of the coefficients, with what is needed for their inference.
 

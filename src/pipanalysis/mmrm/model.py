@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipanalysis.mmrm import engine
-from pipanalysis.mmrm.arrays import FloatArray
+from pipanalysis.mmrm.arrays import DesignMatrix, FloatArray, IntArray
 from pipanalysis.mmrm.covariance import STRUCTURES, make_structure
 from pipanalysis.mmrm.design import Design, find_aliased
 from pipanalysis.mmrm.errors import NonConvergence, SingularData
@@ -119,16 +119,14 @@ class MMRM:
         design = Design.from_columns(formula, frame.columns, omit=omit)
         if not design.names:
             raise ModelDataError(f"formula {self.formula!r} has no term to estimate")
-        X = design.matrix(frame.columns, frame.n)
-        kept, aliased, null = find_aliased(X)
+        matrix, kept, null = _estimable_matrix(design, frame)
         if frame.n <= kept.size:
             raise ModelDataError(f"{frame.n} complete rows are too few for {kept.size} coefficients")
-        estimated = X if not aliased.size else np.ascontiguousarray(X[:, kept])
         attempts: list[Attempt] = []
         result: engine.EngineFit | None = None
         for position, name in enumerate((self.covariance, *self.fallback)):
             try:
-                result = self._fit_structure(name, frame, estimated)
+                result = self._fit_structure(name, frame, matrix)
             except (NonConvergence, SingularData) as error:
                 attempts.append(Attempt(name, False, str(error)))
                 if position == len(self.fallback):
@@ -146,10 +144,9 @@ class MMRM:
             attempts=tuple(attempts),
             kept=kept,
             null=null,
-            X=estimated,
         )
 
-    def _fit_structure(self, name: str, frame: ModelFrame, X: FloatArray) -> engine.EngineFit:
+    def _fit_structure(self, name: str, frame: ModelFrame, X: DesignMatrix) -> engine.EngineFit:
         dims = None if frame.member is None else (len(frame.member.levels), len(frame.visit.levels))
         n_cells = len(frame.cells)
         return engine.fit_arrays(
@@ -166,3 +163,16 @@ class MMRM:
             times=frame.coordinates,
             control=self.control,
         )
+
+
+def _estimable_matrix(design: Design, frame: ModelFrame) -> tuple[DesignMatrix, IntArray, FloatArray]:
+    """Design matrix of the columns with an estimate, their positions, and the null space (see `find_aliased`)."""
+
+    def make() -> FloatArray:
+        return design.matrix(frame.columns, frame.n)
+
+    X = make()
+    kept, aliased, null = find_aliased(X)
+    if not aliased.size:
+        return DesignMatrix(X, make), kept, null
+    return DesignMatrix(np.ascontiguousarray(X[:, kept]), lambda: np.ascontiguousarray(make()[:, kept])), kept, null

@@ -11,7 +11,7 @@ from pipanalysis.mmrm.arrays import FloatArray
 from pipanalysis.mmrm.likelihood import Derivatives, Likelihood
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Control:
     """How to fit.
 
@@ -27,7 +27,7 @@ class Control:
     optimisers: tuple[str, ...] = ("newton", "bfgs", "l-bfgs-b", "nelder-mead")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Where the optimiser ended; `message` says why it stopped if it did not converge."""
 

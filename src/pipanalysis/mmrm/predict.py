@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
+from pipanalysis.mmrm.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from pipanalysis.mmrm.columns import Categorical, Column, read_column, read_identifier
 from pipanalysis.mmrm.distributions import t_quantile
 from pipanalysis.mmrm.problems import ModelDataError, OptionError, checked_level
@@ -28,9 +28,9 @@ class Placement:
     """
 
     fit: "MMRMFit"
-    subject: IntArray
-    cell: IntArray
-    group: IntArray | None
+    subject: CodeArray
+    cell: CodeArray
+    group: CodeArray | None
     weights: FloatArray | None
     coordinates: FloatArray | None
     known: BoolArray
@@ -89,7 +89,7 @@ def read_rows(fit: "MMRMFit", data: "pd.DataFrame", need_response: bool) -> NewR
             problems.append(f"{name} must be numeric, as in the fit")
         return column
 
-    def codes(name: str | None, fitted: Categorical | None) -> IntArray | None:
+    def codes(name: str | None, fitted: Categorical | None) -> CodeArray | None:
         if name is None or fitted is None:
             return None
         column = read(name, fitted.levels)
@@ -111,7 +111,7 @@ def read_rows(fit: "MMRMFit", data: "pd.DataFrame", need_response: bool) -> NewR
         known = known & ~column.missing
     cell = np.zeros(len(data), dtype=np.intp) if visit is None else visit
     if member is not None:
-        cell = member * len(frame.visit.levels) + cell
+        cell = member.astype(np.intp) * len(frame.visit.levels) + cell
     full = np.full((len(data), len(design.names)), np.nan)
     full[known] = design.matrix({v: c.take(known) for v, c in columns.items()}, int(known.sum()))
     if fit.null.shape[1]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lapack
 
-from pipanalysis.mmrm.arrays import FloatArray, IntArray
+from pipanalysis.mmrm.arrays import CodeArray, DesignMatrix, FloatArray, IntArray
 from pipanalysis.mmrm.covariance import CovarianceStructure, SpatialStructure
 from pipanalysis.mmrm.crossproducts import Layout, Source
 from pipanalysis.mmrm.errors import InvalidArrays, SingularData
@@ -15,18 +15,20 @@ from pipanalysis.mmrm.errors import InvalidArrays, SingularData
 def check(
     X: FloatArray,
     y: FloatArray,
-    subject: IntArray,
-    visit: IntArray,
+    subject: CodeArray,
+    visit: CodeArray,
     n_visits: int,
     structure: CovarianceStructure | SpatialStructure,
-    group: IntArray | None,
+    group: CodeArray | None,
     n_groups: int,
     weights: FloatArray | None,
     times: FloatArray | None,
 ) -> tuple[Any, ...]:
-    """Give the arguments of `fit_arrays` as arrays of the types it needs; raises InvalidArrays with every problem."""
+    """Give y, subject, visit, group, weights and times as arrays of the types that the fit needs.
+
+    Raises InvalidArrays with every problem, those of X included.
+    """
     problems = []
-    X = np.asarray(X, dtype=float)
     if X.ndim != 2:
         raise InvalidArrays([f"X has {X.ndim} dimensions, not 2"])
     n, p = X.shape
@@ -44,7 +46,6 @@ def check(
             if not np.issubdtype(array.dtype, np.integer):
                 problems.append(f"{name} has {array.dtype} values, not integer codes")
                 return None
-            array = array.astype(np.intp, copy=False)
             if n and (array.min() < 0 or (codes is not None and array.max() >= codes)):
                 upper = "" if codes is None else f" to {codes - 1}"
                 problems.append(f"{name} has codes outside 0{upper}")
@@ -76,15 +77,16 @@ def check(
         problems.append(f"the covariance structure is for {structure.n_visits} visits, the data have {n_visits}")
     if problems:
         raise InvalidArrays(problems)
-    return X, y, subject, visit, group, weights, times
+    return y, subject, visit, group, weights, times
 
 
-def standardise(X: FloatArray, y: FloatArray, root: FloatArray | None) -> tuple[Source, float]:
+def standardise(design: DesignMatrix, y: FloatArray, root: FloatArray | None) -> tuple[Source, float]:
     """Columns made orthonormal, response to its least squares residual over its root mean square.
 
     Returns the transformation and the log determinant of the one of X. The likelihood is then well scaled whatever the
     units, and the digits that a large mean would cost are kept.
     """
+    X = design.values
     n, p = X.shape
     gram = X.T @ X
     norms = np.sqrt(np.diagonal(gram))
@@ -111,7 +113,7 @@ def standardise(X: FloatArray, y: FloatArray, root: FloatArray | None) -> tuple[
     scale = float(np.sqrt(weighted @ weighted / n))
     if not scale > 0.0 or float(np.abs(residual).max()) <= 1e-12 * size:
         raise SingularData("the fixed effects fit the response without error: there is no variance to estimate")
-    return Source(X, y, root, transform, offset, scale), float(np.log(transform.diagonal()).sum())
+    return Source(design, y, root, transform, offset, scale), float(np.log(transform.diagonal()).sum())
 
 
 def check_coverage(layout: Layout, structure: CovarianceStructure, n_groups: int) -> None:

@@ -17,7 +17,7 @@ from pipanalysis.mmrm.errors import SingularData
 from pipanalysis.mmrm.likelihood import Solution, solve, symmetric
 
 
-@dataclass
+@dataclass(slots=True)
 class SpatialState:
     """State of `SpatialLikelihood`: derivatives of the covariances, W (n, m, m) and U = W z (n, m, q)."""
 
@@ -29,7 +29,7 @@ class SpatialState:
     U: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BatchDerivatives:
     """Gradient (k,), observed and expected information (k, k) of minus twice the log-likelihood."""
 
@@ -59,7 +59,7 @@ class SpatialLikelihood:
         owner = np.repeat(np.arange(n), sizes)
         within = np.arange(sizes.sum()) - layout.starts[owner]
         rows = np.arange(sizes.sum()) if layout.order is None else layout.order
-        self.z = np.zeros((n, m, source.X.shape[1] + 1))
+        self.z = np.zeros((n, m, source.n_columns))
         self.z[owner, within] = source.z(rows)
         observed = np.arange(m) < sizes[:, None]
         self.mask = (observed[:, :, None] & observed[:, None, :]).astype(float)

@@ -31,7 +31,7 @@ def whitened(fit: "EngineFit") -> Iterator[Block]:
     """Give all subjects in blocks: by pattern, or by number of observations for a spatial structure."""
     layout, source, solution = fit.problem.layout, fit.problem.source, fit.state.solution
     spatial = isinstance(fit.structure, SpatialStructure)
-    sizes = np.diff(layout.starts)
+    sizes = np.diff(layout.starts).astype(np.intp)
     label = sizes * fit.n_groups + layout.group[layout.pattern] if spatial else layout.pattern
     order = np.argsort(label, kind="stable")
     for members in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):

@@ -1,6 +1,7 @@
 """Covariance structures of repeated measures."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from pipanalysis.mmrm.covariance.base import CovarianceStructure
 from pipanalysis.mmrm.covariance.kronecker import DirectProduct
@@ -21,6 +22,7 @@ _PRODUCTS = ("un@un", "un@cs", "un@ar1")
 STRUCTURES = ("us", *_SHAPES, *(f"{name}h" for name in _SHAPES), *_SPATIAL, *_PRODUCTS)
 
 
+@lru_cache(maxsize=16)  # a structure holds no data: fits of one shape share it
 def make_structure(
     name: str, n_visits: int, dims: tuple[int, int] | None = None
 ) -> CovarianceStructure | SpatialStructure:

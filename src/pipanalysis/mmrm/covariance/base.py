@@ -26,7 +26,7 @@ class Linearisation(ABC):
         """(k, k) matrix of sum_jm weights[j, m] d2 sigma[j, m] / d theta_a d theta_b; `weights` symmetric."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SecondOrder:
     """Derivatives of the covariance in a given parametrisation.
 
