@@ -16,7 +16,7 @@ from pipanalysis.progress.inputs import progress_inputs
 from pipanalysis.progress.outputs import page_assets, progress_outputs
 from pipanalysis.reproduce.fingerprint import package_checksum, part_fingerprint, source_fingerprint
 from pipanalysis.simulate.guard import refuse_foreign_raw_files
-from pipanalysis.study.event_tables import family_tables
+from pipanalysis.study.event_tables import family_tables, intercurrent_tables
 from pipanalysis.study.load import load_study
 from pipanalysis.study.plan import BLINDED_FAMILIES
 
@@ -140,6 +140,8 @@ rule allocate:
         at.participants,
         [] if study.masked or not study.analysed else at.raw / config_.allocation.path,
         [] if study.masked or not config_.sessions else at.closed_events(config_.sessions.table),
+        at.assessments,
+        intercurrent_tables(study),
     output:
         at.analysis_participants,
         at.allocation_record,
@@ -153,6 +155,7 @@ rule allocate:
             config_.study.blinding,
             config_.study.without_lock,
             config_.study.seed,
+            plan.intercurrent_events,
             lock,
             *set_parts,
         ),

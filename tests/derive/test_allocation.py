@@ -26,12 +26,21 @@ def study_with(folder: Path, allocation: str | None, *, masked: bool = False) ->
             "unit": units,
             "site": ["site_a", "site_b"] * (N // 2),
             "randomised": [True] * (N - 1) + [False],
+            "randomisation_date": pd.Timestamp("2006-01-01"),
             **{f"in_{s.name}": True for s in study.plan.analysis_sets},
         }
     )
     write_parquet(study.layout.participants, participants)
     sessions = pd.DataFrame({"unit": ["D000"] * 8 + ["D002"] * 7, "attended": "1"})
     write_parquet(study.layout.closed_events("sessions"), sessions)
+    contacts = pd.DataFrame(
+        {"unit": ["D000", "D001"], "contact_date": pd.to_datetime(["2006-02-01"] * 2), "service": ["4", "1"]}
+    )
+    write_parquet(study.layout.closed_events("contacts"), contacts)
+    due = {"baseline": "2006-01-01", "month6": "2006-07-01", "month12": "2007-01-01"}
+    visits = [(unit, visit, pd.Timestamp(day), pd.NaT) for unit in units for visit, day in due.items()]
+    assessments = pd.DataFrame(visits, columns=["unit", "visit", "target_date", "visit_date"])
+    write_parquet(study.layout.assessments, assessments)
     if allocation is not None:
         study.layout.raw.mkdir(parents=True, exist_ok=True)
         (study.layout.raw / "allocation.csv").write_text(allocation)
@@ -54,6 +63,9 @@ def test_real_allocation(study_folder: Make) -> None:
     record = json.loads(study.layout.allocation_record.read_text())
     assert record["allocation"] == "real"
     assert record["units_by_arm"] == {"control": 19, "pip": 20}
+    # Of the two contacts one is with other psychological treatment, before the visit at 6 months.
+    assert table["after_other_treatment"].dropna().to_dict() == {"D000": "month6"}
+    assert record["intercurrent_events"] == {"other_treatment": {"units": 1, "before_randomisation": 0}}
 
 
 def test_every_problem_of_the_allocation_is_named(study_folder: Make) -> None:
@@ -100,7 +112,8 @@ def test_masked_allocation_opens_nothing_that_reveals_the_arm(
         return plain(file, *arguments, **named)  # type: ignore[call-overload]
 
     monkeypatch.setattr(builtins, "open", watched)
-    for path in (study.layout.raw / "allocation.csv", study.layout.closed_events("sessions")):
+    closed = [study.layout.closed_events(table) for table in ("sessions", "contacts")]
+    for path in (study.layout.raw / "allocation.csv", *closed):
         path.unlink()
     allocate(study)
     assert not [name for name in opened if "allocation.csv" in name or "closed" in name]
@@ -113,3 +126,5 @@ def test_masked_allocation_opens_nothing_that_reveals_the_arm(
     record = json.loads(study.layout.allocation_record.read_text())
     assert record["allocation"] == "masked"
     assert record["sets_without_their_condition_on_sessions"] == ["per_protocol"]
+    assert record["intercurrent_events"] == {"other_treatment": {"not_read": True}}
+    assert table["after_other_treatment"].isna().all()

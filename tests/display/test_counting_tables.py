@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import nan
 from typing import Any
 
 from display import results as made
@@ -11,6 +12,7 @@ from pipanalysis.display.step import LAYOUTS
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.estimate.analysis_results import Row, as_results
 from pipanalysis.study.displays import Table
+from pipanalysis.study.estimands import IntercurrentEvent
 from pipanalysis.study.load import Study
 from pipanalysis.study.plan import Analysis
 
@@ -90,6 +92,27 @@ def test_deviations_and_exclusions() -> None:
     assert row_of(model, "Rows of the raw files", "a.csv: read") == ("9", "", "")
     assert row_of(model, "Rows of the raw files", "set aside, without an identifier") == ("2", "", "")
     assert row_of(model, "Data queries by rule", "bad-date") == ("5", "", "")
+
+
+def test_intercurrent_events_before_a_visit_and_what_masking_hides() -> None:
+    study = with_analysis(made.study(["Depression"], []), name="deviations", method="protocol_deviations")
+    events = [
+        {"name": name, "label": label, "when": {"date": "d"}} for name, label in (("s", "Stopping"), ("o", "Other"))
+    ]
+    plan = study.plan.model_copy(update={"intercurrent_events": [IntercurrentEvent.model_validate(e) for e in events]})
+    study = replace(study, plan=plan)
+    of = made.scope(study, "deviations", "participants")
+    rows = [
+        of.row("n_affected", n, visit="month6", arm=arm, context="event=s")
+        for n, arm in ((2, "control"), (3, "treated"))
+    ]
+    hidden = {"visit": "month6", "context": "event=o", "warning": "not read while masked"}
+    rows += [of.row("n_affected", nan, arm=arm, **hidden) for arm in ("control", "treated")]
+    model = laid_out(study, "protocol_deviations", ["deviations"], rows)
+    assert row_of(model, "month6", "After: stopping") == ("", "2", "3")
+    assert row_of(model, "month6", "After: other [a]") == ("", "–", "–")
+    assert model.footnotes.texts == ["not read while masked"]
+    assert "whether or not assessed" in " ".join(model.notes)
 
 
 def test_diagnostics_say_how_each_fit_ended() -> None:

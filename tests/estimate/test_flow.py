@@ -12,6 +12,7 @@ from pipanalysis.estimate.analysis_results import Scope, as_results
 from pipanalysis.estimate.describe import mean_limits
 from pipanalysis.estimate.flow import (
     allocation_rows,
+    event_rows,
     exclusion_rows,
     follow_up_rows,
     intake_rows,
@@ -136,6 +137,23 @@ def test_deviations_by_arm_and_visit(study: Study) -> None:
     assert found("withdrawn", "month6", "control") == 1
     assert found("not_done", "month6", "control") == 1
     assert rows["stat"].sum() == 6  # all but the four assessments in their window
+
+
+def test_intercurrent_events_by_arm_and_visit() -> None:
+    plan = {
+        "intercurrent_events": [{"name": "stop", "label": "Stop", "when": {"date": "d"}}, {"name": "x", "label": "X"}]
+    }
+    chosen = trials.study([{"method": "flow", "role": "descriptive"}], visits=VISITS | {"month12": 12.0}, plan=plan)
+    people = PEOPLE.assign(after_stop=["month6", "month12", None, "month12", None])
+    rows = as_results(event_rows(chosen, scope(chosen), people))
+    found = {(row.visit, row.arm): row.stat for row in rows.itertuples()}
+    # An event before the visit at 6 months is one before that at 12 months too; one without a date is not counted.
+    assert found == {
+        ("month6", "control"): 1,
+        ("month6", "treated"): 0,
+        ("month12", "control"): 2,
+        ("month12", "treated"): 1,
+    }
 
 
 def test_exclusions_and_rows_set_aside(study: Study) -> None:

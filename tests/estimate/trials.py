@@ -31,9 +31,15 @@ def study(
     characteristics: list[str] | None = None,
     outcomes: list[dict[str, Any]] | None = None,
     better: str | None = None,
+    score_range: tuple[float, float] | None = None,
+    plan: dict[str, Any] | None = None,
     folder: Path = Path("trial"),
 ) -> Study:
-    """A study with one instrument `form`; the visit at 0 months is the baseline. scores: name → type."""
+    """A study with one instrument `form`; the visit at 0 months is the baseline.
+
+    scores: name → type; plan: further parts of the plan.
+    """
+    limits = {"range": dict(zip(("min", "max"), score_range, strict=True))} if score_range else {}
     scores = scores or {"total": "continuous"}
     config = {
         "study": {"id": "trial", "title": "A trial", "data": "real", "blinding": "open", "seed": 1},
@@ -53,11 +59,11 @@ def study(
         "visits": instrument_visits,
         "items": items or {"count": 1, "range": {"min": 0, "max": 100}},
         "scores": {
-            name: {"label": name, "rule": "item", "items": "all", "type": kind, "better": better}
+            name: {"label": name, "rule": "item", "items": "all", "type": kind, "better": better, **limits}
             for name, kind in scores.items()
         },
     }
-    plan = {
+    whole = {
         "domains": [{"name": "health", "label": "Health"}],
         "outcomes": outcomes
         or [{"name": name, "label": name, "domain": "health", "score": f"form.{name}"} for name in scores],
@@ -67,13 +73,14 @@ def study(
             {"name": one["method"], "label": "x", "role": "primary", "analysis_set": "all_randomised", **one}
             for one in analyses
         ],
+        **(plan or {}),
     }
     displays = {"tables": [{"name": "t", "number": "1", "kind": "effects", "title": "T", "analyses": ["a"]}]}
     return Study(
         Layout(folder),
         StudyConfig.model_validate(config),
         {"form": Instrument.model_validate(instrument)},
-        Plan.model_validate(plan),
+        Plan.model_validate(whole),
         Displays.model_validate(displays),
         None,
     )

@@ -96,6 +96,16 @@ def test_synthetic_data_need_no_lock(study_folder: Callable[..., Path]) -> None:
     assert set(statuses(folder).values()) == {"prespecified"}
 
 
+def test_the_date_of_an_event_changes_the_analyses_that_leave_out_what_follows_it(
+    study_folder: Callable[..., Path],
+) -> None:
+    folder = study_folder()
+    lock(load_study(folder), "1.0", DAY)
+    edit(folder / "config" / "analysis.yaml", 'values: {service: ["4"]}', 'values: {service: ["3", "4"]}')
+    assert [name for name, status in statuses(folder).items() if status == "changed"] == ["no_other_treatment"]
+    assert "service" in differing(folder, "no_other_treatment")
+
+
 # ---- what may be locked
 
 

@@ -27,6 +27,7 @@ BREAKS = {
     "subgroup-after-randomisation": (PLAN, "subgroup: drug", "subgroup: satisfaction"),
     "subgroup-unsuited": (PLAN, "    method: mmrm\n    role: exploratory", "    method: ancova\n    role: exploratory"),
     "intercurrent-event-unhandled": (PLAN, "\nestimands:\n", "  - {name: death, label: Death}\n\nestimands:\n"),
+    "intercurrent-event-undated": (PLAN, "strategy: treatment_policy", "strategy: hypothetical"),
     "estimand-missing": (PLAN, "    estimand: treatment_policy\n", ""),
     "estimand-unsuited": (PLAN, "strategy: treatment_policy", "strategy: principal_stratum"),
     "primary-unsuited": (PLAN, "score: bdi.total, role: primary", "score: bdi.total, role: secondary"),

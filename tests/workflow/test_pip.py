@@ -87,9 +87,10 @@ def test_the_three_tables_are_there(finished: Path) -> None:
         assert len(pd.read_csv(finished / "results" / "tables" / f"{name}.csv")) > 5
 
 
-def test_two_programs_agree_on_every_primary_and_secondary_estimate(finished: Path) -> None:
+def test_two_programs_agree_on_every_primary_and_secondary_estimate_and_under_another_estimand(finished: Path) -> None:
     results = pd.read_parquet(finished / "results" / "estimates.parquet")
-    roles = results[results["role"].isin(["primary", "secondary"]) & (results["contrast"] != "")]
+    chosen = results["role"].isin(["primary", "secondary"]) | (results["analysis"] == "no_other_treatment")
+    roles = results[chosen & (results["contrast"] != "")]
     context = roles["context"]
     reported = context.eq("") | context.str.match(r"measure=(risk_difference|risk_ratio|odds_ratio|probability_diff)")
     estimates = roles[reported & (roles["stat_name"] == "estimate")]

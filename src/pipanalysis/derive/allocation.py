@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipanalysis.derive.intercurrent import with_intercurrent_events
 from pipanalysis.errors import DataError, PlanError, Problem
 from pipanalysis.files import read_parquet, sha256, write_json, write_parquet
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def allocate(study: Study) -> str:
-    """Join the arm to the randomised units, complete the analysis sets, and record which allocation was used.
+    """Join the arm to the randomised units, complete the analysis sets, find the visits after intercurrent events.
+
+    Which allocation was used is recorded.
 
     A masked study never opens the allocation file nor a closed table: units get a dummy arm, and analysis sets with a
     condition on sessions keep their open part (the record says so).
@@ -46,6 +49,9 @@ def allocate(study: Study) -> str:
         participants = _with_sessions(study, participants)
         record = {"allocation": "real", "file": study.allocation.path, "sha256": sha256(path)}
         record |= _lock_record(study)
+    participants, record["intercurrent_events"] = with_intercurrent_events(
+        study, participants, read_parquet(layout.assessments)
+    )
     counts = participants["arm"].value_counts()
     record["units_by_arm"] = {arm: int(counts.get(arm, 0)) for arm in study.arms}
     record["units_by_set"] = {s.name: int(participants[f"in_{s.name}"].sum()) for s in study.plan.analysis_sets}

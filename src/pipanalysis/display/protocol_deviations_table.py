@@ -36,19 +36,22 @@ def protocol_deviations_table(
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     model.lead = [method_sentence(study, name) for name in table.analyses]
     model.columns = [Column("All"), *(Column(arm.label) for arm in study.arms.values())]
+    events = [event for event in study.plan.intercurrent_events if event.when]
+    at_visit = {f"deviation={kind}": label for kind, label in AT_VISIT.items()}
+    at_visit |= {f"event={event.name}": f"After: {mid_sentence(event.label)}" for event in events}
     for name in table.analyses:
         for visit in study.visits.values():
             group = RowGroup(visit.label)
-            for kind, label in AT_VISIT.items():
+            for context, label in at_visit.items():
                 counts = {
-                    arm: results.row(
-                        name, EVERYONE, "n_affected", visit=visit.name, arm=arm, context=f"deviation={kind}"
-                    )
+                    arm: results.row(name, EVERYONE, "n_affected", visit=visit.name, arm=arm, context=context)
                     for arm in study.arms
                 }
                 if any(counts.values()):
                     values = [float(row["stat"]) if row else float("nan") for row in counts.values()]
-                    group.rows.append(TableRow(label, ("", *map(rounding.count, values))))
+                    unread = dict.fromkeys(str(row["warning"]) for row in counts.values() if row)
+                    marked = f"{label}{model.footnotes.mark(*unread)}"
+                    group.rows.append(TableRow(marked, ("", *map(rounding.count, values))))
                     for arm, value in zip(counts, values, strict=True):
                         _record(model, name, f"{visit.label}: {label}", "n_affected", value, arm)
             model.groups.append(group)
@@ -57,6 +60,7 @@ def protocol_deviations_table(
     model.notes += [
         f"Deviations and units left out: numbers of {study.config.study.unit}s. Each step of an analysis set counts "
         "those that all steps before it kept. Rows set aside: of the files that everyone may read.",
+        *(["After an intercurrent event: whether or not assessed."] if events else []),
         *table.footnotes,
     ]
     return model

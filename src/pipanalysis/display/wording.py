@@ -11,8 +11,9 @@ from pipanalysis.study.plan_lock import listed
 
 if TYPE_CHECKING:
     from pipanalysis.display.table_model import TableModel
+    from pipanalysis.study.estimands import Estimand
     from pipanalysis.study.load import Study
-    from pipanalysis.study.plan import Analysis, Estimand, Outcome, Plan
+    from pipanalysis.study.plan import Analysis, Outcome, Plan
 
 DF_NAMES = {
     "kenward-roger": "Kenward-Roger",
@@ -36,9 +37,9 @@ ONE_VISIT = ("ancova", "rerandomisation", "logistic", "ordinal", "count", "thera
 """methods that compare arms one visit at a time, adjusted for baseline"""
 STRATEGIES = {
     "treatment_policy": "treatment policy",
-    "hypothetical": "hypothetical",
-    "composite": "composite",
-    "while_on_treatment": "while on treatment",
+    "hypothetical": "hypothetical (values after it are left out)",
+    "composite": "composite (from then on the worst value of the score)",
+    "while_on_treatment": "while on treatment (the last value before it stays)",
     "principal_stratum": "principal stratum",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipanalysis.estimate.describe import nominal_levels
+from pipanalysis.estimate.intercurrent import said
 from pipanalysis.estimate.planning import compared_visits, given_at_baseline
 from pipanalysis.study.study import Variable
 
@@ -156,6 +158,7 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     notes = []
     if analysis.baseline and not categories and given_at_baseline(study, baseline_score) and not known:
         notes.append("not adjusted for baseline: no unit has a baseline value")
+    notes += handled_notes(trial, analysis, outcome, visits)
     return AnalysisFrame(
         data=pd.DataFrame(columns),
         arms=tuple(study.arms),
@@ -166,6 +169,13 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         not_compared={},
         notes=tuple(notes),
     )
+
+
+def handled_notes(trial: TrialData, analysis: Analysis, outcome: Outcome, visits: Sequence[str]) -> list[str]:
+    """Return what the estimand's strategies did to the values that an analysis uses, with counts by arm."""
+    compared = trial.members(analysis.analysis_set)[:, None] & np.isin(list(trial.study.visits), visits)
+    arm = trial.participants["arm"].to_numpy(dtype=object)
+    return said(trial.affected, trial.observed(outcome.score), compared, arm, list(trial.study.arms))
 
 
 def said_of(study: Study, name: str) -> str:

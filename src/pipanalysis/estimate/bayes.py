@@ -40,7 +40,10 @@ def bayes_results(trial: TrialData, sampler: Sampler | None = None, *, progress:
         "bayes_joint": BayesJoint,
         "bayes_logistic": BayesLogistic,
     }
-    models = [kinds[analysis.method](trial, analysis, sampler) for analysis in study.family_analyses("bayes")]
+    models = [
+        kinds[analysis.method](trial.under(analysis.estimand), analysis, sampler)
+        for analysis in study.family_analyses("bayes")
+    ]
     work: list[Callable[[], Iterator[Row]]] = [part for one in models for part in one.work()]
     rows: list[Row] = []
     with threadpool_limits(limits=1):

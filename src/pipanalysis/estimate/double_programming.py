@@ -13,6 +13,7 @@ from functools import partial
 from math import exp, inf, isfinite, log, nan, sqrt
 from typing import TYPE_CHECKING
 
+from pipanalysis.derive.intercurrent import after_column
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import compared_visits, given_at_baseline, suitable_outcomes
@@ -89,6 +90,7 @@ def wanted_of(study: Study, analysis: Analysis, outcome: Outcome, visits: tuple[
     baseline_score = analysis.baseline_score or outcome.score
     nominal = study.scores[outcome.score].type == "nominal"
     adjust = analysis.baseline and not nominal and given_at_baseline(study, baseline_score)
+    altering = next((e.altering for e in study.plan.estimands if e.name == analysis.estimand), ())
     factors: dict[str, list[str]] = {}
     numbers = []
     for name in dict.fromkeys([*(study.config.randomisation.strata if analysis.strata else []), *analysis.covariates]):
@@ -108,6 +110,9 @@ def wanted_of(study: Study, analysis: Analysis, outcome: Outcome, visits: tuple[
         factors=factors,
         numbers=numbers,
         by_visit=analysis.baseline_by_visit,
+        schedule=tuple(study.visits),
+        events=[(after_column(handled.event), handled.strategy) for handled in altering],
+        worst=study.scores[outcome.score].worst,
     )
 
 

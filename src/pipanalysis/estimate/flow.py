@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pipanalysis.derive.intercurrent import after_column, events_not_read
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.files import read_parquet
@@ -48,6 +49,7 @@ def flow_rows(study: Study, analysis: Analysis) -> Iterator[Row]:
         assessments = read_parquet(study.layout.assessments)
         scope = Scope(analysis, EVERYONE, "", study.plan.conf_level, "protocol_deviations")
         yield from window_rows(study, scope, participants, assessments)
+        yield from event_rows(study, scope, participants)
         yield from exclusion_rows(scope, read_counts(study.layout.derive_counts))
         yield from intake_rows(scope, read_record(study.layout.intake_record))
     else:
@@ -162,6 +164,27 @@ def window_rows(study: Study, scope: Scope, participants: pd.DataFrame, assessme
             for name in ("out_of_window", "undated", "withdrawn", "not_done"):
                 count = int((state == name).sum())
                 yield scope.row("n_affected", count, visit=visit, arm=arm, context=f"deviation={name}")
+
+
+def event_rows(study: Study, scope: Scope, participants: pd.DataFrame) -> Iterator[Row]:
+    """Yield by arm and visit after baseline the units with each intercurrent event, of those with a date, before it."""
+    unread = {event.name for event in events_not_read(study)}
+    visits = list(study.visits)
+    for event in study.plan.intercurrent_events:
+        if event.when is None:
+            continue
+        first = participants[after_column(event.name)].map({visit: i for i, visit in enumerate(visits)})
+        for i, visit in enumerate(study.visits.values()):
+            if visit.baseline:
+                continue
+            for arm in study.arms:
+                where = {"visit": visit.name, "arm": arm, "context": f"event={event.name}"}
+                if event.name in unread:
+                    said = f"not read while the allocation is masked: the event {event.name} may reveal the arm"
+                    yield scope.row("n_affected", nan, **where, warning=said)
+                else:
+                    count = int(((first <= i) & (participants["arm"] == arm)).sum())
+                    yield scope.row("n_affected", count, **where)
 
 
 def exclusion_rows(scope: Scope, counts: pd.DataFrame) -> Iterator[Row]:

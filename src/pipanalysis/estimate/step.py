@@ -116,6 +116,7 @@ def _work(trial: TrialData, analysis: Analysis) -> list[Callable[[], Iterator[Ro
     from pipanalysis.estimate.flow import flow_rows
     from pipanalysis.estimate.safety import safety_rows
 
+    trial = trial.under(analysis.estimand)
     if analysis.method == "baseline":
         return [partial(baseline_characteristics, trial, analysis)]
     if analysis.method in ("adherence", "harms", "service_use"):

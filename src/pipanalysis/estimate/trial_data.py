@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from pipanalysis.derive.intercurrent import after_column, events_not_read
 from pipanalysis.errors import DataError, Problem
+from pipanalysis.estimate.intercurrent import Affected, sources, taken
 from pipanalysis.files import read_parquet
 
 if TYPE_CHECKING:
@@ -26,12 +28,37 @@ class TrialData:
     Attributes:
         study: the configuration.
         participants: a row per unit that is in any analysis set, sorted by unit, with `arm` categorical (reference
-            first) and a column in_<analysis set> for each set.
+            first), a column in_<analysis set> for each set, and after_<event> for each intercurrent event with a date.
+        affected: the intercurrent events whose strategies alter the values, by the estimand that the data are under.
     """
 
     study: Study
     participants: pd.DataFrame
     _scores: pd.DataFrame = field(repr=False)
+    affected: tuple[Affected, ...] = ()
+
+    def under(self, estimand: str | None) -> TrialData:
+        """Return the data as an estimand of the plan takes them: values after intercurrent events as it says."""
+        chosen = next((one for one in self.study.plan.estimands if one.name == estimand), None)
+        events = {event.name: event for event in self.study.plan.intercurrent_events}
+        unread = {event.name for event in events_not_read(self.study)}
+        altering = chosen.altering if chosen else ()
+        affected = [
+            Affected(
+                label=events[handled.event].label,
+                strategy=handled.strategy,
+                first=self._first_after(handled.event),
+                read=handled.event not in unread,
+            )
+            for handled in altering
+        ]
+        return replace(self, affected=tuple(affected))
+
+    def _first_after(self, event: str) -> NDArray[np.intp]:
+        """Return the position of each unit's first visit after an event, the number of visits where there is none."""
+        visits = list(self.study.visits)
+        first = _positions(self.participants[after_column(event)], visits)
+        return np.where(first < 0, len(visits), first)
 
     def members(self, analysis_set: str) -> NDArray[np.bool_]:
         """Return which participants are in an analysis set, shape (units,)."""
@@ -42,7 +69,10 @@ class TrialData:
         matrix = np.full((len(self.participants), len(self.study.visits)), np.nan)
         rows = self._rows(score)
         matrix[rows["unit_code"], rows["visit_code"]] = rows["value"].to_numpy(dtype=np.float64)
-        return matrix
+        if not self.affected:
+            return matrix
+        source = sources(np.isfinite(matrix), self.affected)
+        return taken(matrix, source, np.nan, self.study.scores[score].worst)
 
     def levels(self, score: str) -> NDArray[np.object_]:
         """Return the text levels of a nominal score as a matrix, shape (units, visits), None where missing."""
@@ -50,6 +80,16 @@ class TrialData:
         rows = self._rows(score)
         level = rows["level"].astype(object)
         matrix[rows["unit_code"], rows["visit_code"]] = level.where(level.notna(), None).to_numpy()
+        if not self.affected:
+            return matrix
+        return taken(matrix, sources(pd.notna(matrix), self.affected), None, None)
+
+    def observed(self, score: str) -> NDArray[np.bool_]:
+        """Return which values of a score were observed, whatever the estimand, shape (units, visits in time order)."""
+        rows = self._rows(score)
+        there = rows[rows["value"].notna() | rows["level"].notna()]
+        matrix = np.zeros((len(self.participants), len(self.study.visits)), dtype=bool)
+        matrix[there["unit_code"], there["visit_code"]] = True
         return matrix
 
     def at_baseline(self, score: str) -> FloatArray:
@@ -79,7 +119,7 @@ def trial_data(study: Study, participants: pd.DataFrame, scores: pd.DataFrame) -
 
     Args:
         study: the configuration.
-        participants: unit, arm, in_<analysis set>, variables; a row per unit.
+        participants: unit, arm, in_<analysis set>, after_<intercurrent event with a date>, variables; a row per unit.
         scores: long: unit, visit, score, value, level.
 
     Raises:
@@ -88,7 +128,9 @@ def trial_data(study: Study, participants: pd.DataFrame, scores: pd.DataFrame) -
     problems: list[Problem] = []
     where = study.layout.analysis_participants.name
     sets = [f"in_{analysis_set.name}" for analysis_set in study.plan.analysis_sets]
-    absent = [column for column in ("unit", "arm", *sets, *_needed_columns(study)) if column not in participants]
+    after = [after_column(event.name) for event in study.plan.intercurrent_events if event.when]
+    needed = ("unit", "arm", *sets, *after, *_needed_columns(study))
+    absent = [column for column in needed if column not in participants]
     if absent:
         raise DataError([Problem(where, f"no column {name!r}", "the file that `allocate` writes") for name in absent])
     units = participants["unit"].astype("str")

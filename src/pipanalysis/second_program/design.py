@@ -26,6 +26,9 @@ class Wanted:
         factors: categorical adjustments → their levels in order.
         numbers: numeric adjustments: columns of the participants, or scores at baseline.
         by_visit: the slope of the baseline differs between visits.
+        schedule: all visits of the study, in time order.
+        events: (column of the people that names the first visit after an event, strategy that alters the values).
+        worst: the score's worst value, for a composite strategy.
     """
 
     score: str
@@ -37,6 +40,9 @@ class Wanted:
     factors: dict[str, list[str]]
     numbers: Sequence[str] = ()
     by_visit: bool = True
+    schedule: tuple[str, ...] = ()
+    events: Sequence[tuple[str, str]] = ()
+    worst: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,10 @@ def complete_rows(people: pd.DataFrame, scores: pd.DataFrame, wanted: Wanted) ->
     """
     chosen = people.loc[people[f"in_{wanted.analysis_set}"].fillna(False).astype(bool)].copy()
     chosen["arm"] = chosen["arm"].astype(str)
-    own = scores.loc[(scores["score"] == wanted.score) & scores["visit"].isin(wanted.visits)]
+    own = scores.loc[scores["score"] == wanted.score]
+    if wanted.events:
+        own = after_events(chosen, own, wanted)
+    own = own.loc[own["visit"].isin(wanted.visits)]
     rows = own[["unit", "visit", "value", "level"]].merge(chosen, on="unit", how="inner")
     rows["visit"] = pd.Categorical(rows["visit"].astype(str), categories=list(wanted.visits), ordered=True)
     needed = [*wanted.factors]
@@ -76,6 +85,37 @@ def complete_rows(people: pd.DataFrame, scores: pd.DataFrame, wanted: Wanted) ->
     known = rows["value"].notna() | rows["level"].notna()
     rows = rows.loc[known & rows[needed].notna().all(axis=1)]
     return rows.sort_values(["unit", "visit"], kind="stable").reset_index(drop=True)
+
+
+def after_events(people: pd.DataFrame, own: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    """Return a score's rows as an estimand's strategies leave them: a unit's first event decides about what follows.
+
+    Args:
+        people: the units analysed, with the columns of the events.
+        own: the score: unit, visit, value, level.
+        wanted: the events, their strategies, all visits, and the score's worst value.
+    """
+    known = own.loc[own["value"].notna() | own["level"].notna()]
+    keys = zip(known["unit"], known["visit"].astype(str), strict=True)
+    held: dict[tuple[str, str], tuple[Any, Any]] = dict(
+        zip(keys, zip(known["value"], known["level"], strict=True), strict=True)
+    )
+    rows = []
+    for person in people.to_dict("records"):
+        unit, last, decided = person["unit"], (None, None), ""
+        for visit in wanted.schedule:
+            begun = [strategy for column, strategy in wanted.events if person[column] == visit]
+            decided = decided or next(iter(begun), "")
+            if decided == "hypothetical":
+                break
+            if decided == "composite":
+                rows.append((unit, visit, wanted.worst, None))
+            elif decided == "while_on_treatment":
+                rows.append((unit, visit, *last))
+            elif (unit, visit) in held:
+                last = held[unit, visit]
+                rows.append((unit, visit, *last))
+    return pd.DataFrame(rows, columns=["unit", "visit", "value", "level"])
 
 
 def design(rows: pd.DataFrame, wanted: Wanted) -> Design:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipanalysis.study.event_tables import COUNTED, OF_SESSIONS, event_file
+from pipanalysis.study.event_tables import COUNTED, OF_SESSIONS, event_file, table_variables
 from pipanalysis.study.finding import Finding, one_of
 from pipanalysis.study.yaml_file import Location
 
@@ -118,8 +118,7 @@ def _harms(study: Study, source: HarmsSource, at: Location) -> Iterator[Finding]
     if not held.events.key_required:
         found = f"table {source.table!r}, whose rows need not belong to a unit"
         yield "analysis.yaml", (*at, "table"), found, "an event table of the randomised units", "option-unsuited"
-    known = study.variables | {variable.name: variable for variable in held.events.variables}
-    variables = {name: known[name] for name in (c.variable for c in held.columns) if name in known}
+    variables = table_variables(study, held)
     named: list[tuple[str, str]] = [("flags", flag) for flag in source.flags]
     named += [(key, name) for key, name in (("category", source.category), ("date", source.date)) if name]
     for key, name in named:
@@ -151,8 +150,7 @@ def _screening(study: Study, method: str, log: ScreeningLog, at: Location) -> It
     if held.closed:
         found = f"table {log.table!r}, of a closed file"
         yield "analysis.yaml", (*at, "table"), found, "a table of a file that is not closed", "option-unsuited"
-    known = study.variables | {variable.name: variable for variable in held.events.variables}
-    variables = {name: known[name] for name in (c.variable for c in held.columns) if name in known}
+    variables = table_variables(study, held)
     for key in ("eligible", "consented", "ineligible_reason", "declined_reason"):
         name = getattr(log, key)
         if name is None:

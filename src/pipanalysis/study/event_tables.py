@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis
-    from pipanalysis.study.study import RawFile
+    from pipanalysis.study.study import RawFile, Variable
 
 
 COUNTED = ("harms", "service_use")
@@ -20,6 +20,12 @@ OF_SESSIONS = ("adherence", "therapist", "cace", "bayes_therapist")
 def event_file(study: Study, table: str) -> RawFile | None:
     """Return the raw file that holds an event table, None where none does."""
     return next((file for file in study.config.files if file.events and file.events.name == table), None)
+
+
+def table_variables(study: Study, file: RawFile) -> dict[str, Variable]:
+    """Return the variables that stand in an event table, by name: its own, and those of the study that it uses."""
+    known = study.variables | {variable.name: variable for variable in (file.events.variables if file.events else ())}
+    return {column.variable: known[column.variable] for column in file.columns if column.variable in known}
 
 
 def event_path(study: Study, table: str) -> Path | None:
@@ -71,6 +77,13 @@ def family_tables(study: Study, family: str) -> list[Path]:
     if family == "flow":
         return _flow_tables(study)
     named = [analysis_table(study, analysis) for analysis in study.family_analyses(family)]
+    paths = [event_path(study, table) for table in dict.fromkeys(named) if table is not None]
+    return [path for path in paths if path is not None]
+
+
+def intercurrent_tables(study: Study) -> list[Path]:
+    """Return the checked tables in which the dates of intercurrent events stand; no closed one while masked."""
+    named = [event.when.table for event in study.plan.intercurrent_events if event.when]
     paths = [event_path(study, table) for table in dict.fromkeys(named) if table is not None]
     return [path for path in paths if path is not None]
 

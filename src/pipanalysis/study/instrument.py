@@ -82,6 +82,14 @@ class Score(Sourced):
     clinical: ClinicalRange | None = None
     """scores of people in need of treatment, for clinically significant change"""
 
+    @property
+    def worst(self) -> float | None:
+        """The worst value that the score can have; None where its range or direction of benefit is not given."""
+        limits = (0.0, 1.0) if self.type == "binary" else (self.range.min, self.range.max) if self.range else None
+        if limits is None or self.better is None:
+            return None
+        return limits[0] if self.better == "higher" else limits[1]
+
 
 class Norm(Sourced):
     """Reference population of a score."""

@@ -159,11 +159,15 @@ class Study:
         seed = config.study.seed  # of re-randomisation and bootstrap
         repeated = [a for a in plan.analyses if any(a.name in ours.analyses for ours in chosen)]
         bayes = plan.bayes if family == "bayes" else None
+        named = {a.estimand for a in (*chosen, *repeated)}
+        handled = [(e.name, e.intercurrent_events) for e in plan.estimands if e.name in named]
         return (
             chosen,
             repeated,
             seed,
             bayes,
+            handled,
+            plan.intercurrent_events,
             plan.outcomes,
             plan.domains,
             plan.conf_level,

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from pipanalysis.study.base import Model, Name, ScoreName, Sourced
 from pipanalysis.study.bayes_plan import BayesPlan
+from pipanalysis.study.estimands import Estimand, IntercurrentEvent
 
 
 class Domain(Model):
@@ -46,38 +47,6 @@ class AnalysisSet(Model):
     """no withdrawal date"""
     min_sessions: Annotated[int, Field(ge=0)] | None = None
     """at least so many sessions attended, for the arm that is offered sessions (known only with the allocation)"""
-
-
-class IntercurrentEvent(Model):
-    """An event after randomisation that changes what the outcome means (ICH E9(R1))."""
-
-    name: Name
-    label: str
-
-
-class Handled(Model):
-    """What an estimand does about an intercurrent event (ICH E9(R1))."""
-
-    event: Name
-    """an intercurrent event of the plan"""
-    strategy: Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment", "principal_stratum"]
-    """treatment_policy: values count whatever happened before them, as in every analysis here; principal_stratum: by
-    `cace`; the others must be in the data, by the outcome's definition (composite) or by values that are not there
-    after the event: no analysis leaves values out for an event by itself"""
-
-
-class Estimand(Sourced):
-    """What is estimated (ICH E9(R1)): five attributes, printed above each table that rests on it."""
-
-    name: Name
-    label: str
-    population: str
-    treatments: str
-    variable: str
-    intercurrent_events: list[Handled] = []
-    """each intercurrent event of the plan, once"""
-    summary: str
-    """the population-level summary measure, as difference in means"""
 
 
 FAMILIES: dict[str, tuple[str, ...]] = {

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pipanalysis.errors import ConfigError, Problem
 from pipanalysis.study.base import Model
+from pipanalysis.study.estimands import ALTERING
 from pipanalysis.study.instrument import Instrument
 from pipanalysis.study.plan import Plan
 from pipanalysis.study.study import StudyConfig
@@ -133,12 +134,16 @@ def _basis(config: dict[str, Any], name: str) -> dict[str, Any]:
     named += [name for name in (analysis[key] for key in BY_NAME) if name]
     instruments = {score.partition(".")[0] for score in [*scores, *named] if "." in score}
     variables = [v for v in study["variables"] if v["name"] in named or v["age_name"] in named]
+    estimands = _chosen(plan["estimands"], [analysis["estimand"]])
+    handled = [handled for estimand in estimands for handled in estimand["intercurrent_events"]]
+    events = [one["event"] for one in handled if one["strategy"] in ALTERING]
     return {
         "analysis": _bare(analysis),
         "conf_level": plan["conf_level"],
         "outcomes": _bare(outcomes),
         "analysis_set": _bare(_chosen(plan["analysis_sets"], [analysis["analysis_set"]])),
-        "estimand": _bare(_chosen(plan["estimands"], [analysis["estimand"]])),
+        "estimand": _bare(estimands),
+        "intercurrent_events": _bare(_chosen(plan["intercurrent_events"], events)),
         "families": _bare([f for f in plan["families"] if name in {member["analysis"] for member in f["members"]}]),
         "characteristics": described,
         "arms": _bare(study["arms"]),
