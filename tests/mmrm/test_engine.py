@@ -235,14 +235,36 @@ def test_what_leaves_no_error_or_no_overlap_is_refused() -> None:
         MMRM(FORMULA, data.assign(y=3.0 + 2.0 * data["base"]), subject="id", visit="visit").fit()
     first = data["id"] < "P020"
     apart = data[(first & (data["visit"] != "m12")) | (~first & (data["visit"] != "m00"))]
-    with pytest.raises(SingularData, match=re.escape("no subject was observed at both visits 0 and 2")):
+    with pytest.raises(SingularData, match=re.escape("no subject was observed at both visits m00 and m12")):
         MMRM("y ~ arm * visit", apart, subject="id", visit="visit").fit()
     fit = MMRM("y ~ arm * visit", apart, subject="id", visit="visit", fallback=("toeph", "csh", "cs")).fit()
     assert [(a.covariance, a.converged) for a in fit.attempts] == [("us", False), ("toeph", False), ("csh", True)]
     assert fit.structure == "csh"
     assert fit.notes == tuple(f"covariance {a.covariance} did not converge: {a.message}" for a in fit.attempts[:2])
-    assert "both visits 0 and 2" in fit.attempts[0].message
+    assert "both visits m00 and m12" in fit.attempts[0].message
     assert "two visits 2 apart" in fit.attempts[1].message
+
+
+def test_a_direct_product_needs_each_pair_of_members_and_of_visits_once() -> None:
+    """Where no subject has two visits the visits' covariance is in no term of the likelihood, and so of members."""
+    generator = np.random.default_rng(5)
+    rows = [(i, member, visit) for i in range(30) for member in ("mother", "infant") for visit in ("m06", "m12")]
+    data = pd.DataFrame(rows, columns=["id", "member", "visit"]).assign(y=generator.normal(size=len(rows)))
+    odd = data["id"] % 2 == 1
+    apart = {
+        "both visits m06 and m12": data[odd == (data["visit"] == "m12")],
+        "both members infant and mother": data[odd == (data["member"] == "mother")],
+    }
+    for said, chosen in apart.items():
+        with pytest.raises(SingularData, match=f"no subject was observed at {said}"):
+            MMRM("y ~ 1", chosen, subject="id", visit="visit", member="member", covariance="un@un").fit()
+    # A pair is enough in whichever cells: the mother is seen at 6 months, the infant at 12, and the other way about.
+    across = data[odd == (data["visit"] == "m12")].index.union(data[(data["id"] < 12)].index)
+    assert (
+        MMRM("y ~ 1", data.loc[across], subject="id", visit="visit", member="member", covariance="un@un")
+        .fit()
+        .converged
+    )
 
 
 def test_the_fallback_chain_records_every_structure_until_one_converges() -> None:

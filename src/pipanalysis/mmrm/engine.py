@@ -1,6 +1,6 @@
 """Fit a mixed model for repeated measures from arrays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -251,14 +251,18 @@ def fit_arrays(
     times: FloatArray | None = None,
     start: FloatArray | None = None,
     control: Control | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> EngineFit:
     """Fit y = X beta + e by (restricted) maximum likelihood, with e correlated within subjects.
 
     X (n, p) of full column rank, which the fit lets go if it is a DesignMatrix that can make it again; y (n,);
     subject (n,) codes; visit (n,) codes 0..n_visits-1, no two rows of a subject alike; group (n,) codes
     0..n_groups-1, constant within subjects; weights (n,) positive, which divide the variance; times (n, d) coordinates
-    for a spatial structure. start: working parameters. Raises InvalidArrays, SingularData, or NonConvergence where not
-    even a start has a likelihood; otherwise see `EngineFit.status`.
+    for a spatial structure. start: working parameters. labels: what messages call each "visit" (of a direct product
+    each "member" too) and "group", in the order of their codes.
+
+    Raises InvalidArrays, SingularData, or NonConvergence where not even a start has a likelihood; otherwise see
+    `EngineFit.status`.
     """
     control = Control() if control is None else control
     design = X if isinstance(X, DesignMatrix) else DesignMatrix(np.asarray(X, dtype=float))
@@ -277,7 +281,7 @@ def fit_arrays(
         assert times is not None
         likelihood = SpatialLikelihood(layout, source, times, structure, n_groups, reml=reml, constant=constant)
     else:
-        check_coverage(layout, structure, n_groups)
+        check_coverage(layout, structure, n_groups, labels or {})
         data = accumulate(layout, source)
         likelihood = PatternLikelihood(data, structure, n_groups, reml=reml, constant=constant)
     design.release()

@@ -149,6 +149,8 @@ class MMRM:
     def _fit_structure(self, name: str, frame: ModelFrame, X: DesignMatrix) -> engine.EngineFit:
         dims = None if frame.member is None else (len(frame.member.levels), len(frame.visit.levels))
         n_cells = len(frame.cells)
+        named = (("visit", frame.visit), ("member", frame.member), ("group", frame.group))
+        labels = {what: factor.levels for what, factor in named if factor is not None}
         return engine.fit_arrays(
             X,
             frame.response,
@@ -162,6 +164,7 @@ class MMRM:
             reml=self.reml,
             times=frame.coordinates,
             control=self.control,
+            labels=labels,
         )
 
 

@@ -1,12 +1,12 @@
 """What is done with the arrays before a fit: checked, and brought to units in which the likelihood is well scaled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
 
-from pipanalysis.mmrm.arrays import CodeArray, DesignMatrix, FloatArray, IntArray
+from pipanalysis.mmrm.arrays import CodeArray, DesignMatrix, FloatArray
 from pipanalysis.mmrm.covariance import CovarianceStructure, SpatialStructure
 from pipanalysis.mmrm.crossproducts import Layout, Source
 from pipanalysis.mmrm.errors import InvalidArrays, SingularData
@@ -116,33 +116,42 @@ def standardise(design: DesignMatrix, y: FloatArray, root: FloatArray | None) ->
     return Source(design, y, root, transform, offset, scale), float(np.log(transform.diagonal()).sum())
 
 
-def check_coverage(layout: Layout, structure: CovarianceStructure, n_groups: int) -> None:
-    """Refuse visits, and pairs or distances of visits that have a parameter of their own, that no subject has."""
-    if not structure.needs_all_visits:
-        return
+def check_coverage(
+    layout: Layout, structure: CovarianceStructure, n_groups: int, labels: Mapping[str, Sequence[str]]
+) -> None:
+    """Refuse visits, and pairs or distances of visits that have a parameter of their own, that no subject has.
+
+    Of a direct product the same holds for each factor: over members (at whatever visits), over visits (of whatever
+    members). labels: what messages call each "visit", "member" and "group" (by default their codes).
+    """
     for g in range(n_groups):
         observed = layout.observed[layout.group == g].astype(float)
-        together = observed.T @ observed
-        where = f" in group {g}" if n_groups > 1 else ""
-        absent = np.flatnonzero(np.diagonal(together) == 0.0)
-        if absent.size:
-            raise SingularData(f"no observation at visit {_list(absent)}{where}: its variance cannot be estimated")
-        if structure.name in ("toep", "toeph"):
-            apart = [lag for lag in range(1, len(together)) if not np.diagonal(together, lag).any()]
-            if apart:
-                raise SingularData(
-                    f"no subject{where} was observed at two visits {_list(apart)} apart: with a Toeplitz covariance "
-                    "their correlation cannot be estimated"
-                )
-        if structure.name == "us":
-            j, k = np.nonzero(np.triu(together == 0.0, 1))
-            if j.size:
-                pairs = _list([f"{a} and {b}" for a, b in zip(j, k, strict=True)])
-                raise SingularData(
-                    f"no subject{where} was observed at both visits {pairs}: with an unstructured covariance their "
-                    "covariance cannot be estimated"
-                )
+        where = f" in group {labels['group'][g] if 'group' in labels else g}" if n_groups > 1 else ""
+        for what, factor, together in structure.factors(observed.T @ observed):
+            if factor.needs_all_visits:
+                _check_factor(what, factor, together, labels.get(what, [str(i) for i in range(len(together))]), where)
 
 
-def _list(items: Sequence[Any] | IntArray) -> str:
-    return ", ".join(str(item) for item in items)
+def _check_factor(
+    what: str, factor: CovarianceStructure, together: FloatArray, labels: Sequence[str], where: str
+) -> None:
+    """Refuse what has a parameter of its own and no subject; together (t, t): in how many cells two are observed."""
+    absent = np.flatnonzero(np.diagonal(together) == 0.0)
+    if absent.size:
+        named = ", ".join(labels[i] for i in absent.tolist())
+        raise SingularData(f"no observation at {what} {named}{where}: its variance cannot be estimated")
+    if factor.name in ("toep", "toeph"):
+        apart = [str(lag) for lag in range(1, len(together)) if not np.diagonal(together, lag).any()]
+        if apart:
+            raise SingularData(
+                f"no subject{where} was observed at two {what}s {', '.join(apart)} apart: with a Toeplitz covariance "
+                "their correlation cannot be estimated"
+            )
+    if factor.name == "us":
+        j, k = np.nonzero(np.triu(together == 0.0, 1))
+        if j.size:
+            pairs = ", ".join(f"{labels[a]} and {labels[b]}" for a, b in zip(j.tolist(), k.tolist(), strict=True))
+            raise SingularData(
+                f"no subject{where} was observed at both {what}s {pairs}: with an unstructured covariance their "
+                "covariance cannot be estimated"
+            )

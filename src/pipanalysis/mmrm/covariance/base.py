@@ -77,6 +77,13 @@ class CovarianceStructure(ABC):
         """Whether a visit without observations leaves a parameter without information."""
         return True
 
+    def factors(self, together: FloatArray) -> list[tuple[str, "CovarianceStructure", FloatArray]]:
+        """What the structure is made of, and over what: itself, over visits.
+
+        together (t, t): how many subjects are observed at two cells; each factor comes with its own such counts.
+        """
+        return [("visit", self, together)]
+
 
 def standard_deviations_and_correlation(sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Split a covariance matrix into standard deviations (t,) and correlation matrix (t, t)."""

@@ -66,10 +66,11 @@ class DirectProduct(CovarianceStructure):
         members, visits = self._factors(moments)
         return np.concatenate([self.members.start(members), self.visits.start(visits)])
 
-    @property
-    def needs_all_visits(self) -> bool:
-        """Cells without observations are covered by the product."""
-        return False
+    def factors(self, together: FloatArray) -> list[tuple[str, CovarianceStructure, FloatArray]]:
+        """The factor over members and that over visits: a cell without observations is covered by their product."""
+        m, t = self.members.n_visits, self.visits.n_visits
+        cells = together.reshape(m, t, m, t)
+        return [("member", self.members, cells.sum((1, 3))), ("visit", self.visits, cells.sum((0, 2)))]
 
     def second_order(self, sigma: FloatArray, coordinates: Coordinates) -> SecondOrder:
         """Derivatives by the parameters of the factors: R mmrm has no such structure, but one for each factor."""
