@@ -106,6 +106,26 @@ def test_the_date_of_an_event_changes_the_analyses_that_leave_out_what_follows_i
     assert "service" in differing(folder, "no_other_treatment")
 
 
+def test_where_sessions_and_events_stand_is_of_the_analyses_that_count_them(study_folder: Callable[..., Path]) -> None:
+    folder = study_folder()
+    lock(load_study(folder), "1.0", DAY)
+    edit(folder / "config" / "study.yaml", "attended: attended\n  arm: pip", "attended: therapist_came\n  arm: pip")
+    edit(
+        folder / "config" / "study.yaml", "{name: attended, label: Attended,", "{name: therapist_came, label: Attended,"
+    )
+    edit(folder / "config" / "study.yaml", "- {variable: attended}", "- {variable: therapist_came, column: attended}")
+    edit(folder / "config" / "study.yaml", '"5": Social services', '"6": Social services')
+    edit(folder / "config" / "study.yaml", '"6": "Children\'s centre"', '"5": "Children\'s centre"')
+    changed = {name for name, status in statuses(folder).items() if status == "changed"}
+    plan = load_study(folder).plan.analyses
+    counting = {
+        a.name for a in plan if a.method in ("adherence", "therapist", "cace", "bayes_therapist", "service_use")
+    }
+    per_protocol = {a.name for a in plan if a.analysis_set == "per_protocol"}
+    assert changed == counting | per_protocol | {"no_other_treatment"}
+    assert "therapist_came" in differing(folder, "cace")
+
+
 # ---- what may be locked
 
 

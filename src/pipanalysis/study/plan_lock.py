@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pipanalysis.errors import ConfigError, Problem
 from pipanalysis.study.base import Model
 from pipanalysis.study.estimands import ALTERING
+from pipanalysis.study.event_tables import OF_SESSIONS
 from pipanalysis.study.instrument import Instrument
 from pipanalysis.study.plan import Plan
 from pipanalysis.study.study import StudyConfig
@@ -136,14 +137,22 @@ def _basis(config: dict[str, Any], name: str) -> dict[str, Any]:
     variables = [v for v in study["variables"] if v["name"] in named or v["age_name"] in named]
     estimands = _chosen(plan["estimands"], [analysis["estimand"]])
     handled = [handled for estimand in estimands for handled in estimand["intercurrent_events"]]
-    events = [one["event"] for one in handled if one["strategy"] in ALTERING]
+    events = _chosen(plan["intercurrent_events"], [one["event"] for one in handled if one["strategy"] in ALTERING])
+    sets = _chosen(plan["analysis_sets"], [analysis["analysis_set"]])
+    attended = analysis["method"] in (*OF_SESSIONS, "flow") or any(one["min_sessions"] is not None for one in sets)
+    sessions = study["sessions"] if attended else None
+    tables = [part["table"] for part in (sessions, analysis["events"], analysis["screening"]) if part]
+    tables += [event["when"]["table"] for event in events if event["when"]]
+    held = [file["events"] for file in study["files"] if file["events"]]
     return {
         "analysis": _bare(analysis),
         "conf_level": plan["conf_level"],
         "outcomes": _bare(outcomes),
-        "analysis_set": _bare(_chosen(plan["analysis_sets"], [analysis["analysis_set"]])),
+        "analysis_set": _bare(sets),
         "estimand": _bare(estimands),
-        "intercurrent_events": _bare(_chosen(plan["intercurrent_events"], events)),
+        "intercurrent_events": _bare(events),
+        "sessions": _bare(sessions),
+        "event_tables": _bare(_chosen(held, tables)),
         "families": _bare([f for f in plan["families"] if name in {member["analysis"] for member in f["members"]}]),
         "characteristics": described,
         "arms": _bare(study["arms"]),
