@@ -118,9 +118,8 @@ def test_where_sessions_and_events_stand_is_of_the_analyses_that_count_them(stud
     edit(folder / "config" / "study.yaml", '"6": "Children\'s centre"', '"5": "Children\'s centre"')
     changed = {name for name, status in statuses(folder).items() if status == "changed"}
     plan = load_study(folder).plan.analyses
-    counting = {
-        a.name for a in plan if a.method in ("adherence", "therapist", "cace", "bayes_therapist", "service_use")
-    }
+    methods = ("adherence", "therapist", "cace", "bayes_therapist", "service_use", "flow")
+    counting = {a.name for a in plan if a.method in methods}
     per_protocol = {a.name for a in plan if a.analysis_set == "per_protocol"}
     assert changed == counting | per_protocol | {"no_other_treatment"}
     assert "therapist_came" in differing(folder, "cace")
