@@ -148,9 +148,10 @@ def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], courses: list
             **style,
         )
         quartiles = [point["q1"] for point in own], [point["q3"] for point in own]
-        axes.fill_between(at, *quartiles, color=style["color"], alpha=0.13, linewidth=0, zorder=0)
-        for edge in quartiles:
-            axes.plot(at, edge, color=style["color"], linewidth=0.5, linestyle=LINES[i % len(LINES)], zorder=0)
+        if any(map(isfinite, quartiles[0])):
+            axes.fill_between(at, *quartiles, color=style["color"], alpha=0.13, linewidth=0, zorder=0)
+            for edge in quartiles:
+                axes.plot(at, edge, color=style["color"], linewidth=0.5, linestyle=LINES[i % len(LINES)], zorder=0)
         for x, point in zip(at, own, strict=True):
             if isfinite(point["low"]) and isfinite(point["high"]):
                 axes.plot([x, x], [point["low"], point["high"]], color=style["color"], linewidth=0.9, zorder=1)
