@@ -63,9 +63,13 @@ def microaggregate(values: FloatArray, size: int) -> list[IntArray]:
 
     def taken(point: FloatArray) -> IntArray:
         """Return those that are left, without the rows nearest to a point, which become a group."""
-        nearest = np.argsort(_distances(place[left], point), kind="stable")
-        groups.append(np.sort(left[nearest[:size]]))
-        return np.sort(left[nearest[size:]])
+        distance = _distances(place[left], point)
+        last = np.partition(distance, size - 1)[size - 1]
+        nearest = distance < last
+        nearest[np.flatnonzero(distance == last)[: size - nearest.sum()]] = True
+        groups.append(left[nearest])
+        rest: IntArray = left[~nearest]
+        return rest
 
     while len(left) >= 2 * size:
         first = farthest(place[left].mean(axis=0))
