@@ -11,6 +11,7 @@ from estimate import trials
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.estimate.analysis_results import Row, Scope, as_results
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
+from pipanalysis.estimate.courses import CONTEXT, course_context
 from pipanalysis.estimate.delta_adjustment import delta_context
 from pipanalysis.study.bayes_plan import BayesPlan
 from pipanalysis.study.displays import Displays
@@ -23,7 +24,7 @@ ANALYSES: list[dict[str, Any]] = [
     {"name": "flow", "method": "flow", "role": "descriptive", "label": "Flow"},
     {"name": "recruitment", "method": "recruitment", "role": "descriptive", "label": "Recruitment"},
     {"name": "completeness", "method": "completeness", "role": "descriptive", "label": "Completeness"},
-    {"name": "descriptives", "method": "descriptives", "role": "descriptive", "label": "Observed"},
+    {"name": "descriptives", "method": "descriptives", "role": "descriptive", "label": "Observed", "courses": 10},
     {
         "name": "primary",
         "method": "mmrm",
@@ -95,6 +96,25 @@ def means(made: Study) -> list[Row]:
                 numbers = {"mean": mean, "conf_low": mean - 1.5, "conf_high": mean + 1.5}
                 numbers |= {"q1": mean - 6.25, "q3": mean + 7.125}
                 rows += [of.row(k, value, visit=visit, arm=arm) for k, value in numbers.items()]
+    return rows
+
+
+def courses(made: Study, n: dict[str, int]) -> list[Row]:
+    """Two courses of 12 and the rest in the arms that have 20 units or more with a value at every visit, of 38.
+
+    n: arm → units with a value at every visit.
+    """
+    rows = []
+    for i, outcome in enumerate(made.plan.outcomes):
+        of = scope(made, "descriptives", outcome.name)
+        for a, (arm, complete) in enumerate(n.items()):
+            counts = {"n_all_visits": complete, "n_set": 38}
+            rows += [of.row(name, value, arm=arm, context=CONTEXT) for name, value in counts.items()]
+            for number in (1, 2) if complete >= 20 else ():
+                where = {"arm": arm, "context": course_context(number)}
+                rows.append(of.row("n_in_course", 12 if number == 1 else complete - 12, **where))
+                for v, visit in enumerate(made.visits):
+                    rows.append(of.row("course_mean", 10.5 + i + a + number - v, visit=visit, **where))
     return rows
 
 

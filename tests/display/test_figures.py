@@ -164,6 +164,67 @@ def test_every_number_of_a_figure_is_a_row_of_the_results(kind: str) -> None:
     assert set(numbers[~pd.isna(numbers)]) <= known
 
 
+def with_courses(n: dict[str, int], labels: list[str], **options: Any) -> FigureModel:
+    study = made.study(labels, [made.figure("trajectories", "descriptives", **options)])
+    results = made.index(made.means(study), made.courses(study, n))
+    return DRAWINGS["trajectories"](study, study.displays.figures[0], results, made.OPEN)
+
+
+def test_courses_lie_thin_behind_the_means_in_the_arms_own_colour_and_line() -> None:
+    model = with_courses({"control": 26, "treated": 24}, ["Depression"])
+    (axes,) = figure_axes(model)
+    for arm, first in (("Control", 11.5), ("Treated", 12.5)):
+        (mean,) = [line for line in axes.lines if line.get_label() == arm]
+        thin = [
+            line
+            for line in axes.lines
+            if line is not mean and len(line.get_xdata()) == 3 and line.get_color() == mean.get_color()
+        ]
+        assert [list(line.get_ydata()) for line in thin] == [[first + k - v for v in range(3)] for k in (0, 1)]
+        for line in thin:
+            assert list(line.get_xdata()) == list(mean.get_xdata())
+            assert line.get_linestyle() == mean.get_linestyle()
+            assert line.get_linewidth() < mean.get_linewidth() / 1.5
+            assert line.get_zorder() < mean.get_zorder()
+            assert (line.get_alpha() or 1) < 1
+    assert not axes.collections  # no band, whose edges would look like courses
+
+
+def test_the_note_says_of_how_many_the_thin_lines_are() -> None:
+    model = with_courses({"control": 26, "treated": 24}, ["Depression"])
+    assert model.notes[0] == "Means with 95% confidence intervals. Observed."
+    assert "groups of 12 to 14 similar participants" in model.notes[1]
+    assert "(Control 26 of 38; Treated 24 of 38)" in model.notes[1]
+    assert "Too few" not in model.notes[1]
+    assert "mean courses of groups of similar participants" in model.alternative
+    frame = figure_frame(model)
+    lines = frame[frame["course"].notna()]
+    assert lines.groupby(["arm", "course"])["n_in_course"].first().tolist() == [12, 14, 12, 12]
+    assert lines["visit"].tolist() == ["baseline", "month6", "month12"] * 4
+    counts = frame[frame["n_all_visits"].notna()]
+    assert counts[["arm", "n_all_visits", "n_set"]].to_numpy().tolist() == [["control", 26, 38], ["treated", 24, 38]]
+
+
+def test_an_arm_with_too_few_complete_units_keeps_its_band_and_the_note_names_it() -> None:
+    model = with_courses({"control": 24, "treated": 9}, ["Depression", "Stress"])
+    assert "from the first to the third quartile" in model.notes[0]
+    assert model.notes[1].endswith("Too few for a line: Treated, Depression, Stress.")
+    assert all(len(axes.collections) == 1 for axes in figure_axes(model))
+    none = with_courses({"control": 9, "treated": 8}, ["Depression"])
+    said = "Too few participants with a value at every visit for lines of groups: Control 9 of 38; Treated 8 of 38."
+    assert none.notes[1] == said
+    assert "courses" not in none.alternative
+
+
+def test_courses_of_the_figures_visits_and_in_every_panel() -> None:
+    model = with_courses({"control": 26, "treated": 24}, NAMES["30 hard"], visits=["baseline", "month12"])
+    assert {record["visit"] for record in model.records} == {"", "baseline", "month12"}
+    panels = figure_axes(model)
+    assert len(panels) == 30
+    assert all(sum(line.get_alpha() is not None for line in axes.lines) == 4 for axes in panels)
+    check_texts(model)
+
+
 def test_forest_shows_the_effects_rounded_and_the_file_whole() -> None:
     model = model_of("forest", ["Depression", "Stress"])
     svg = rendered(model, ["svg"])["svg"].decode()

@@ -39,6 +39,7 @@ def put(value: float, **where: str) -> Change:
         (put(99.0, **EFFECT, stat_name="estimate"), "not between its limits"),
         (plus(1.0, **MEAN, stat_name="n"), "add up to"),
         (plus(0.5, **MEAN, stat_name="n_missing"), "n_missing is"),
+        (plus(1.0, analysis="descriptives", context="course=02", stat_name="n_in_course"), "courses add up to"),
         (put(-1.0, **MEAN, stat_name="q3"), "not in order"),
         (put(-1.0, **MEAN, stat_name="sd"), "sd is -1.0"),
         (plus(1.0, analysis="characteristics", stat_name="n_level"), "percent is not n_level over n"),

@@ -13,6 +13,9 @@ from pipanalysis.reproduce.disclosure import distinctive, refuse_disclosures
 from pipanalysis.reproduce.manifest import manifest
 from pipanalysis.study.load import load_study
 
+CATEGORIES = ("characteristics", "completeness", "flow", "protocol_deviations")
+"""analyses that count units"""
+
 
 @pytest.fixture
 def study(finished: Path) -> Path:
@@ -121,8 +124,11 @@ def test_which_ids_can_be_nothing_else(unit: str, told: bool) -> None:
 
 
 def test_small_cells_are_refused_where_the_study_says_so(study: Path) -> None:
-    displays = study / "config" / "displays.yaml"
+    displays, plan = study / "config" / "displays.yaml", study / "config" / "analysis.yaml"
     results = pd.read_parquet(study / "results" / "estimates.parquet")
+    results = results[~results["stat_name"].isin(["course_mean", "n_in_course"])]  # courses are of ten
+    results.to_parquet(study / "results" / "estimates.parquet", index=False)
+    plan.write_text(plan.read_text().replace(", courses: 10", ""))
     own = results["analysis"] == "characteristics"
     smallest = results.loc[own & (results["stat_name"] == "n_level") & (results["arm"] != ""), "stat"].min()
     assert smallest > 1
@@ -141,6 +147,30 @@ def test_small_cells_are_refused_where_the_study_says_so(study: Path) -> None:
     displays.write_text(text + "\ndisclosure: {except_analyses: [characteristic]}\n")
     with pytest.raises(ConfigError, match="did you mean 'characteristics'"):
         load_study(study)
+
+
+@pytest.mark.parametrize(("least", "n"), [(0, 4), (1, 1), (8, 7), (8, None)])
+def test_lines_of_few_units_are_refused_whatever_the_study_says(study: Path, least: int, n: int | None) -> None:
+    """By the study's smallest count, never below five; a course whose units nobody counted may be of one."""
+    displays, path = study / "config" / "displays.yaml", study / "results" / "estimates.parquet"
+    plan, every = load_study(study).plan, "descriptives, " + ", ".join(CATEGORIES)
+    assert [analysis.courses for analysis in plan.analyses if analysis.courses] == [10]
+    displays.write_text(displays.read_text() + f"\ndisclosure: {{min_cell: {least}, except_analyses: [{every}]}}\n")
+    refuse_disclosures(load_study(study))
+    results = pd.read_parquet(path)
+    first = (results["stat_name"] == "n_in_course") & (results["context"] == "course=01") & (results["arm"] != "")
+    assert first.sum() == 2
+    if n is None:
+        results = results[~first]
+    else:
+        results.loc[first, "stat"] = float(n)
+    results.to_parquet(path, index=False)
+    with pytest.raises(DisclosureError) as refused:
+        refuse_disclosures(load_study(study))
+    (problem,) = refused.value.problems
+    assert problem.where == "analysis descriptives"
+    assert problem.found.startswith(f"2 courses of fewer than {max(least, 5)} units, or of units not counted (bdi, ")
+    assert problem.allowed == f"courses of {max(least, 5)} units and more"
 
 
 def test_no_manifest_is_made_of_results_that_give_a_unit_away(study: Path) -> None:

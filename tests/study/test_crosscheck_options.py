@@ -1,4 +1,4 @@
-"""Strategies of imputation that a method does not have, or that are named twice, are refused by rule."""
+"""Options that a method does not have, or with values that cannot be, are refused by rule: strategies and courses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from study.test_crosscheck_categorical import problems
 
+PLAN, COURSES, UNSUITED = "analysis.yaml", "courses: 10", "option-unsuited"
 STRATEGIES = "    strategies: [mar, j2r, cir, cr]\n"
 
 
@@ -37,3 +38,24 @@ def test_strategies_that_cannot_be(
 def test_an_imputation_in_a_table_of_effects_is_refused(study_folder: Callable[..., Path], root: Path) -> None:
     listed = problems(study_folder(root), "displays.yaml", "growth, ancova, rerandomisation,", "dropout, ancova,")
     assert ["a table of kind imputation" in problem.allowed for problem in listed] == [True]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found", "rule"),
+    [
+        (PLAN, "    method: clda\n", "    method: clda\n    courses: 10\n", "courses of an analysis by clda", UNSUITED),
+        (PLAN, COURSES, "courses: 4", "4", ""),
+        (PLAN, COURSES, "courses: 101", "101", ""),
+        ("displays.yaml", "tables:\n", "disclosure: {min_cell: 11}\ntables:\n", "courses: 10, below", UNSUITED),
+        ("displays.yaml", "tables:\n", "disclosure: {min_cell: 10}\ntables:\n", None, ""),
+    ],
+)
+def test_courses_are_of_units_enough(
+    study_folder: Callable[..., Path], root: Path, file: str, old: str, new: str, found: str | None, rule: str
+) -> None:
+    listed = problems(study_folder(root), file, old, new)
+    assert len(listed) == (0 if found is None else 1)
+    if found is not None:
+        assert found in listed[0].found
+        assert listed[0].rule == rule
+        assert "courses" in listed[0].where

@@ -12,6 +12,7 @@ from pipanalysis.study.rules import RULES, WARNED
 
 PLAN = "analysis.yaml"
 ANCOVA = "    method: ancova\n"
+OF_ALL = "role: descriptive, analysis_set: all_randomised"
 FAMILIES = "conf_level: 0.95\n\nfamilies:\n"
 
 
@@ -48,7 +49,7 @@ BREAKS = {
     ),
     "method-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    visits: [baseline, month8]\n"),
     "option-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    baseline_score: bdi.total\n"),
-    "source-missing": (PLAN, "label: BDI-II by arm and visit, method: descriptives", "label: X, method: adherence"),
+    "source-missing": (PLAN, f"method: descriptives, {OF_ALL}, courses: 10", f"method: adherence, {OF_ALL}"),
     "cluster-after-randomisation": (
         PLAN,
         ANCOVA,

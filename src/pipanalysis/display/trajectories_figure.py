@@ -1,16 +1,17 @@
 """Means by arm over the visits with their limits, a panel an outcome.
 
 Lines of single participants are not drawn: the results hold nothing at the level of participants. Behind observed means
-lies the middle half of the values instead.
+lie mean courses of groups of similar units where the plan asks for them, else the middle half of the values.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.courses import course_records, courses_note, draw_courses, with_courses
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import analysis, counted, marks, wrapped
@@ -37,35 +38,43 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     """Draw the means of the first of the figure's analyses that has them, for each outcome."""
     model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
     panels: dict[str, list[dict[str, Any]]] = {}
+    courses: dict[str, list[dict[str, Any]]] = {}
+    visits = [name for name in study.visits if figure.visits == "all" or name in figure.visits]
     used: dict[str, None] = {}
     for outcome in study.plan.outcomes:
         if not (figure.outcomes == "all" or outcome.name in figure.outcomes):
             continue
         for name in figure.analyses:
             means = "mean" if analysis(study, name).method == "descriptives" else "estimate"
-            found = _points(study, figure, results, name, outcome.name, means)
+            found = _points(study, visits, results, name, outcome.name, means)
             if found:
-                panels[outcome.name] = found
+                courses[outcome.name] = course_records(study, results, name, outcome.name, visits)
+                panels[outcome.name] = _without_bands(found, with_courses(courses[outcome.name]))
                 used[name] = None
                 break
-    model.records = [record for points in panels.values() for record in points]
+    model.records = [record for name, points in panels.items() for record in (*points, *courses[name])]
     if not panels:
         return model
+    points = [point for own in panels.values() for point in own]
     level = rounding.level(study.plan.conf_level)
     said = ", ".join(analysis(study, name).label for name in used)
-    bands = any(isfinite(record["q1"]) for record in model.records)
+    bands = any(isfinite(point["q1"]) for point in points)
     behind = " Shaded: from the first to the third quartile of the values." if bands else ""
-    model.notes = [f"Means with {level} confidence intervals. {said}.{behind}", *figure.footnotes]
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
+    lines = courses_note(study, [record for own in courses.values() for record in own], labels)
+    model.notes = [f"Means with {level} confidence intervals. {said}.{behind}", *([lines] if lines else [])]
+    model.notes += figure.footnotes
+    drawn = any(with_courses(own) for own in courses.values())
+    thin = f" and, behind them, mean courses of groups of similar {study.config.study.unit}s" if drawn else ""
     model.alternative = (
-        f"Line charts of the means by arm over the visits, with {level} confidence intervals, of "
+        f"Line charts of the means by arm over the visits, with {level} confidence intervals{thin}, of "
         f"{counted(len(panels), 'outcome')}: {'; '.join(labels[name] for name in panels)}. The numbers are in the "
         "file beside."
     )
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
     width = 7.2 if across > 1 else 6.2
-    room = _room(study, model.records, LETTERS_PER_INCH * (width / across - 0.6))
+    room = _room(study, points, LETTERS_PER_INCH * (width / across - 0.6))
     # Arms stand side by side below the panels where their labels have room, else one below another.
     letters = int(LETTERS_PER_INCH * width)
     beside = sum(len(arm.label) + MARKER for arm in study.arms.values()) <= letters
@@ -76,7 +85,7 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, squeeze=False)
         for axes, (name, points) in zip(grid.flat, panels.items(), strict=False):
-            _panel(study, axes, points, room)
+            _panel(study, axes, points, courses[name], room)
             better = study.scores[study.outcomes[name].score].better
             axes.set_title(wrapped(labels[name], 32) + (f"\n({better} is better)" if better else ""), loc="left")
         for axes in list(grid.flat)[len(panels) :]:
@@ -98,22 +107,26 @@ def _room(study: Study, points: list[dict[str, Any]], letters: float) -> float:
 
 
 def _points(
-    study: Study, figure: Figure, results: ResultsIndex, name: str, outcome: str, means: str
+    study: Study, visits: list[str], results: ResultsIndex, name: str, outcome: str, means: str
 ) -> list[dict[str, Any]]:
     points = []
     for arm in study.arms:
-        for visit in study.visits.values():
-            if figure.visits == "all" or visit.name in figure.visits:
-                names = (means, "conf_low", "conf_high", "q1", "q3")
-                s = results.stats(name, outcome, names, visit=visit.name, arm=arm)
-                if isfinite(s[means]):
-                    own = {"analysis": name, "outcome": outcome, "arm": arm, "visit": visit.name}
-                    drawn = {"mean": s[means], "low": s["conf_low"], "high": s["conf_high"]}
-                    points.append(own | drawn | {"q1": s["q1"], "q3": s["q3"]})
+        for visit in visits:
+            names = (means, "conf_low", "conf_high", "q1", "q3")
+            s = results.stats(name, outcome, names, visit=visit, arm=arm)
+            if isfinite(s[means]):
+                own = {"analysis": name, "outcome": outcome, "arm": arm, "visit": visit}
+                drawn = {"mean": s[means], "low": s["conf_low"], "high": s["conf_high"]}
+                points.append(own | drawn | {"q1": s["q1"], "q3": s["q3"]})
     return points
 
 
-def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], room: float) -> None:
+def _without_bands(points: list[dict[str, Any]], arms: set[str]) -> list[dict[str, Any]]:
+    """Return the points, without quartiles in arms that have courses: bands and lines could not be told apart."""
+    return [point | {"q1": nan, "q3": nan} if point["arm"] in arms else point for point in points]
+
+
+def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], courses: list[dict[str, Any]], room: float) -> None:
     """Draw an outcome; `room` is how many letters a visit's label may be wide."""
     months = {visit.name: visit.months for visit in study.visits.values()}
     span = max(months.values()) - min(months.values()) or 1.0
@@ -135,12 +148,16 @@ def _panel(study: Study, axes: Axes, points: list[dict[str, Any]], room: float) 
             **style,
         )
         quartiles = [point["q1"] for point in own], [point["q3"] for point in own]
-        axes.fill_between(at, *quartiles, color=style["color"], alpha=0.13, linewidth=0, zorder=0)
-        for edge in quartiles:
-            axes.plot(at, edge, color=style["color"], linewidth=0.5, linestyle=LINES[i % len(LINES)], zorder=0)
+        if any(map(isfinite, quartiles[0])):
+            axes.fill_between(at, *quartiles, color=style["color"], alpha=0.13, linewidth=0, zorder=0)
+            for edge in quartiles:
+                axes.plot(at, edge, color=style["color"], linewidth=0.5, linestyle=LINES[i % len(LINES)], zorder=0)
         for x, point in zip(at, own, strict=True):
             if isfinite(point["low"]) and isfinite(point["high"]):
                 axes.plot([x, x], [point["low"], point["high"]], color=style["color"], linewidth=0.9, zorder=1)
+        place = {visit: month + aside for visit, month in months.items()}
+        own_courses = [record for record in courses if record["arm"] == arm.name]
+        draw_courses(axes, own_courses, place, style["color"], LINES[i % len(LINES)])
     shown = {point["visit"] for point in points}
     visits = [visit for visit in study.visits.values() if visit.name in shown]
     at = [visit.months for visit in visits]

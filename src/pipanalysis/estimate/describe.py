@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipanalysis.estimate.courses import course_rows
 from pipanalysis.estimate.planning import CATEGORICAL, described_visits
 
 if TYPE_CHECKING:
@@ -106,22 +107,30 @@ def labelled(values: NDArray[Any], labels: Mapping[Any, str]) -> NDArray[np.obje
 
 
 def descriptives(trial: TrialData, scope: Scope, outcome: Outcome) -> Iterator[Row]:
-    """Yield the description of an outcome at each visit in each arm, over all units of the analysis set."""
+    """Yield the description of an outcome at each visit in each arm, over all units of the analysis set.
+
+    Courses where the plan asks for them and the outcome is a number at two visits or more.
+    """
     study = trial.study
     members = trial.members(scope.analysis.analysis_set)
     arms = trial.participants["arm"][members].to_numpy()
     position = {visit: i for i, visit in enumerate(study.visits)}
+    visits = described_visits(study, scope.analysis, outcome)
     if study.scores[outcome.score].type in CATEGORICAL:
         labels, levels = labelled_score(trial, outcome.score)
-        for visit in described_visits(study, scope.analysis, outcome):
+        for visit in visits:
             at_visit = labels[members, position[visit]]
             for arm in study.arms:
                 yield from category_rows(scope, at_visit[arms == arm], levels, visit=visit, arm=arm)
         return
     values = trial.values(outcome.score)[members]
-    for visit in described_visits(study, scope.analysis, outcome):
+    for visit in visits:
         for arm in study.arms:
             own = values[arms == arm, position[visit]]
             yield from continuous_rows(scope, own, visit=visit, arm=arm)
             for name, limit in zip(("conf_low", "conf_high"), mean_limits(own, scope.conf_level), strict=True):
                 yield scope.row(name, limit, visit=visit, arm=arm)
+    if scope.analysis.courses is not None and len(visits) > 1:
+        at = [position[visit] for visit in visits]
+        for arm in study.arms:
+            yield from course_rows(scope, values[arms == arm][:, at], visits, arm, scope.analysis.courses)

@@ -44,7 +44,8 @@ def check_consistency(results: pd.DataFrame, tables: Path | None = None) -> Comp
     risks and ratios by the delta method, on the scale of the estimate, its logarithm or its logit); t statistics and
     their P values; estimates between their limits; P values between 0 and 1, adjusted ones not below the raw ones;
     counts that are whole; percentages and proportions of counts; percentages of a level; units with and without a value
-    that add up to the same number in each analysis set and arm; quantiles in order; effect sizes in proportion to
+    that add up to the same number in each analysis set and arm; units of courses that add up to those with a value at
+    every visit; quantiles in order; effect sizes in proportion to
     estimates; every number of every table among the results, and every number of its page in the table, as rounded.
 
     Args:
@@ -70,7 +71,7 @@ def check_consistency(results: pd.DataFrame, tables: Path | None = None) -> Comp
         for check in (_interval, _test, _measure_test, _probabilities, _shape, _shares):
             for kind, right, told in check(own, group, levels.get(group, 0.95)):
                 _note(found, kind, right, place((*group, "")), told)
-    for across in (_level_percentages, _set_sizes):
+    for across in (_level_percentages, _set_sizes, _course_sizes):
         for kind, right, where, told in across(groups):
             _note(found, kind, right, where, told)
     if tables is not None:
@@ -230,6 +231,21 @@ def _set_sizes(groups: dict[Key, Stats]) -> Iterator[tuple[str, bool, str, str]]
                 expected = sizes.setdefault((without, *(group[i] for i in at)), size)
                 told = f"n and {without} add up to {size:g}, elsewhere in the arm to {expected:g}"
                 yield "units that add up", size == expected, place((*group, "")), told
+
+
+def _course_sizes(groups: dict[Key, Stats]) -> Iterator[tuple[str, bool, str, str]]:
+    """Check that the units of an arm's courses, where it has any, add up to those with a value at every visit."""
+    at = KEY.index("context")
+    sums: dict[Key, float] = {}
+    for group, own in groups.items():
+        if _has(own, "n_in_course"):
+            arm = (*group[:at], *group[at + 1 :])
+            sums[arm] = sums.get(arm, 0.0) + own["n_in_course"]
+    for group, own in groups.items():
+        total = sums.get((*group[:at], *group[at + 1 :]))
+        if _has(own, "n_all_visits") and total is not None:
+            told = f"the units of the courses add up to {total:g}, not to n_all_visits"
+            yield "units that add up", total == own["n_all_visits"], place((*group, "")), told
 
 
 def _check_tables(found: Comparison, results: pd.DataFrame, tables: Path) -> None:

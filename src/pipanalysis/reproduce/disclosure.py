@@ -16,6 +16,7 @@ from pipanalysis.errors import DisclosureError, Problem
 from pipanalysis.files import read_parquet
 from pipanalysis.intake.identifiers import identifier_columns, identifier_kind
 from pipanalysis.reproduce.readable import readable
+from pipanalysis.study.plan import FEWEST_IN_A_COURSE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ def refuse_disclosures(study: Study) -> str:
             problems += [*_in_text(name, path, [], places), *_in_tables(name, path, [], set())]
         else:
             problems += [*_in_text(name, path, units, places), *_in_tables(name, path, units, keys)]
-    problems += small_cells(study)
+    problems += [*small_cells(study), *small_courses(study)]
     if problems:
         raise DisclosureError(list(dict.fromkeys(problems)))
     return f"{files} files, none with an id of {len(units)} {study.config.study.unit}s"
@@ -131,15 +132,44 @@ def small_cells(study: Study) -> list[Problem]:
         & (results["stat"] < least)
         & ~results["analysis"].isin(study.displays.disclosure.except_analyses)
     ]
-    return [_small_cell(analysis, own, least) for analysis, own in small.groupby("analysis", sort=True)]
+    hint = "put categories together, leave the analysis out, or name it in disclosure.except_analyses (displays.yaml)"
+    return [
+        Problem(
+            f"analysis {analysis}",
+            f"{len(own)} counts from 1 to {least - 1} ({_named(own)})",
+            f"0, or {least} and more",
+            hint,
+        )
+        for analysis, own in small.groupby("analysis", sort=True)
+    ]
 
 
-def _small_cell(analysis: object, own: pd.DataFrame, least: int) -> Problem:
+def small_courses(study: Study) -> list[Problem]:
+    """Return a problem for each analysis with courses of fewer units than may be shown, or whose units are not counted.
+
+    No setting of a study allows fewer than FEWEST_IN_A_COURSE, nor does `except_analyses`: a course is no count.
+    """
+    least = max(study.displays.disclosure.min_cell, FEWEST_IN_A_COURSE)
+    results = read_parquet(study.layout.estimates)
+    courses = results[results["stat_name"].isin(["course_mean", "n_in_course"])]
+    place = ["analysis", "population", "outcome", "arm", "context"]
+    enough = courses.loc[(courses["stat_name"] == "n_in_course") & (courses["stat"] >= least), place]
+    small = courses[~courses.set_index(place).index.isin(enough.set_index(place).index)].drop_duplicates(place)
+    return [
+        Problem(
+            f"analysis {analysis}",
+            f"{len(own)} courses of fewer than {least} units, or of units not counted ({_named(own)})",
+            f"courses of {least} units and more",
+            "courses: (analysis.yaml) is how many a course has at least",
+        )
+        for analysis, own in small.groupby("analysis", sort=True)
+    ]
+
+
+def _named(rows: pd.DataFrame) -> str:
+    """Return where the first rows stand in words, and how many more there are."""
     shown = [
         ", ".join(str(row[name]) for name in ("outcome", "visit", "arm", "context", "stat_name") if row[name])
-        for _, row in own.head(SHOWN).iterrows()
+        for _, row in rows.head(SHOWN).iterrows()
     ]
-    more = f"; and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
-    hint = "put categories together, leave the analysis out, or name it in disclosure.except_analyses (displays.yaml)"
-    found = f"{len(own)} counts from 1 to {least - 1} ({'; '.join(shown)}{more})"
-    return Problem(f"analysis {analysis}", found, f"0, or {least} and more", hint)
+    return "; ".join(shown) + (f"; and {len(rows) - SHOWN} more" if len(rows) > SHOWN else "")

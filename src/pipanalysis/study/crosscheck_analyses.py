@@ -23,6 +23,7 @@ METHODS_OF_OPTION: dict[str, tuple[str, ...]] = {
     "standard_error": ("ancova",),
     "allocations": ("rerandomisation",),
     "bootstrap": ("logistic",),
+    "courses": ("descriptives",),
     "working_correlation": ("gee",),
     "reference_level": ("nominal",),
 }

@@ -18,6 +18,7 @@ def check_options(study: Study) -> Iterator[Finding]:
     yield from _rerandomised(study)
     yield from _clusters(study)
     yield from _checks(study)
+    yield from _courses(study)
     yield from _repeated(study)
 
 
@@ -70,6 +71,16 @@ def _checks(study: Study) -> Iterator[Finding]:
             if name in known - checked:
                 at: Location = ("tables", t, "analyses")
                 yield "displays.yaml", at, f"{name} in a table of checks", "analyses with checks", "display-unsuited"
+
+
+def _courses(study: Study) -> Iterator[Finding]:
+    """Find courses of fewer units than the study lets a count show."""
+    least = study.displays.disclosure.min_cell
+    for i, analysis in enumerate(study.plan.analyses):
+        if analysis.courses is not None and analysis.courses < least:
+            found = f"courses: {analysis.courses}, below disclosure.min_cell ({least}) of displays.yaml"
+            allowed = f"{least} or more, or no courses"
+            yield "analysis.yaml", ("analyses", i, "courses"), found, allowed, "option-unsuited"
 
 
 def _repeated(study: Study) -> Iterator[Finding]:

@@ -70,6 +70,9 @@ EVENT_FAMILIES = ("safety", "measurement", "treatment_received", "flow", "bayes"
 BLINDED_FAMILIES = ("measurement",)
 """families that describe all arms together, and never read the allocation"""
 
+FEWEST_IN_A_COURSE = 5
+"""units whose mean course may be shown, at least"""
+
 
 class HarmsSource(Model):
     """Where the events of an analysis of harms or use of services stand."""
@@ -279,6 +282,9 @@ class Analysis(Model):
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     bootstrap: Annotated[int, Field(ge=999, le=100_000)] | None = None
     """logistic: resamples of bootstrap intervals of the risk difference and risk ratio (default: none are made)"""
+    courses: Annotated[int, Field(ge=FEWEST_IN_A_COURSE, le=100)] | None = None
+    """descriptives: the mean courses over the visits of groups of at least so many similar units of an arm, those with
+    a value at every visit; drawn as lines behind the means (default: none)"""
     working_correlation: Literal["exchangeable", "independence"] = "exchangeable"
     """gee: working correlation of a unit's observations"""
     reference_level: str | None = None
