@@ -38,6 +38,20 @@ def test_order_of_rows(random: object, covariance: str) -> None:
     assert_same_inference(permuted.coefficients(), ORIGINAL[covariance].coefficients())
 
 
+@pytest.mark.parametrize("n", [127, 128, 129, 10_922, 10_923])
+def test_order_of_rows_where_codes_outgrow_their_integers(n: int) -> None:
+    """Subjects on both sides of 2^7, rows on both sides of 2^15; categories have integers of their own."""
+    data = trial(n, missing=0.0)
+    shuffled = data.sample(frac=1.0, random_state=1)
+    first = model(data)
+    for again in (shuffled, shuffled.astype(dict.fromkeys(("id", "visit", "arm"), "category"))):
+        fit = model(again)
+        assert fit.deviance == pytest.approx(first.deviance, rel=1e-9)
+        assert_same_inference(fit.coefficients(), first.coefficients())
+        assert_same_inference(fit.coefficients(df="between-within"), first.coefficients(df="between-within"))
+        assert np.sort(fit.residuals("pearson")) == pytest.approx(np.sort(first.residuals("pearson")), abs=1e-6)
+
+
 @FEW
 @given(st.permutations(["m00", "m06", "m12"]))
 def test_labels_of_visits_when_unstructured(labels: list[str]) -> None:
