@@ -211,7 +211,8 @@ rule tables:
         "pipanalysis tables"
 
 
-# In two lots: together they take longer than anything beside them, and one core would wait.
+# In two lots: together they take longer than anything beside them, and one core would wait. The first lot is shorter by
+# what the tables take, which follow it.
 for step, lot in study.displays.figure_lots().items():
 
     rule:
@@ -237,7 +238,7 @@ rule report:
         at.estimates,
         at.allocation_record,
         rules.tables.output,
-        rules.figures.output if study.displays.figures else [],
+        [getattr(rules, step).output for step in study.displays.figure_lots()],
     output:
         [at.report(ending) for ending in study.displays.report_formats],
     params:

@@ -123,6 +123,17 @@ def test_labels_of_visits_close_together_are_apart(kind: str, n: int) -> None:
     check_texts(model)
 
 
+@pytest.mark.parametrize("scale", [1e-7, 1e6])
+def test_values_far_from_one_are_written_in_full_clear_of_titles(scale: float) -> None:
+    study = made.study(["Cost", "Rate"], [made.figure("trajectories", *ANALYSES["trajectories"])])
+    rows = [row | {"stat": row["stat"] * scale} for row in ROWS["trajectories"](study)]
+    model = DRAWINGS["trajectories"](study, study.displays.figures[0], made.index(rows), made.OPEN)
+    check_texts(model)
+    written = [float(text) for text, _ in texts(model) if re.fullmatch(r"[\d.]+", text)]
+    assert written
+    assert all(9 * scale < value < 31 * scale for value in written)  # as all quartiles
+
+
 @pytest.mark.parametrize(("kind", "names"), [*NAMING, ("consort", "hard"), ("consort", "2"), ("recruitment", "2")])
 def test_nothing_is_cut_off_and_no_text_lies_on_another(kind: str, names: str) -> None:
     check_texts(model_of(kind, NAMES[names]))

@@ -15,6 +15,7 @@ from pipanalysis.display.wording import mark_line, numbered_title
 
 if TYPE_CHECKING:
     from docx.document import Document
+    from docx.text.paragraph import Paragraph
 
     from pipanalysis.display.table_model import TableModel
 
@@ -39,19 +40,19 @@ def docx_document(model: TableModel) -> bytes:
     document = Document()
     paper = on_paper(model)
     _set_up(document, model, paper)
-    document.add_paragraph(_clean(numbered_title(model)), style="Caption")
+    _paragraph(document, numbered_title(model), "Caption")
     for line in model.lead:
-        document.add_paragraph(_clean(line), style="Body Text")
+        _paragraph(document, line)
     if model.empty:
         for mark in model.marks:
-            document.add_paragraph(_clean(mark), style="Body Text").runs[0].bold = True
-        document.add_paragraph(EMPTY, style="Body Text")
+            _paragraph(document, mark).runs[0].bold = True
+        _paragraph(document, EMPTY)
     else:
         body = document.element.body
         table = parse_xml(_table(model, paper))
         body.insert(len(body) - 1, table)
     for note in notes(model):
-        document.add_paragraph(_clean(note), style="Body Text")
+        _paragraph(document, note)
     footer = document.sections[0].footer.paragraphs[0]
     footer.alignment = WD_ALIGN_PARAGRAPH.CENTER
     footer.add_run(_clean(mark_line(model.marks)))
@@ -62,6 +63,13 @@ def docx_document(model: TableModel) -> bytes:
         else:
             footer.add_run(text)
     return _same_bytes(document)
+
+
+def _paragraph(document: Document, text: str, style: str = "BodyText") -> Paragraph:
+    """Add a paragraph; by its style's id, for a style that is named is looked for among all of them each time."""
+    paragraph = document.add_paragraph(_clean(text))
+    paragraph._p.style = style
+    return paragraph
 
 
 def _set_up(document: Document, model: TableModel, paper: Paper) -> None:

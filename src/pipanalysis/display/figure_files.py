@@ -36,6 +36,11 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
     "axes.unicode_minus": True,
+    # No power of ten above an axis, which titles would have to make room for: where they stand is then known, and is
+    # not worked out again at each pass of the layout and for each format.
+    "axes.titley": 1.0,
+    "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-12, 15),
     "text.parse_math": False,
     "lines.linewidth": 1.2,
     "svg.hashsalt": "pipanalysis",
@@ -83,6 +88,7 @@ def rendered(model: FigureModel, formats: list[str]) -> dict[str, bytes]:
 
 def drawn(model: FigureModel) -> Figure:
     """Return a figure that is put together and laid out, in the style that is set."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
@@ -90,6 +96,7 @@ def drawn(model: FigureModel) -> Figure:
     said = [line for mark in model.marks for line in textwrap.wrap(mark, int(width * LETTERS_PER_INCH))]
     above = MARK_HEIGHT * len(said) + 0.08 if said else 0.0
     figure = Figure(figsize=(width, height + above), layout="constrained")
+    FigureCanvasAgg(figure)  # one renderer for all passes of the layout, which keeps the sizes of texts
     if said:
         parts: Any = figure.subfigures(2, 1, height_ratios=[above, height])
         top, body = parts
@@ -100,6 +107,10 @@ def drawn(model: FigureModel) -> Figure:
         body.text(0.5, 0.5, EMPTY_FIGURE, ha="center", va="center")
     else:
         model.draw(body)
+    for axes in figure.get_axes():
+        for axis in (axes.xaxis, axes.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0.5, 0.0)  # or a place beside the ticks is sought for a label that is not there
     # The layout is worked out once, not again for each format; labels that decide it settle at the second pass.
     layout = figure.get_layout_engine()
     assert layout is not None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.figures import Figure
     from pipanalysis.study.layout import Layout
 
-LIBRARIES = ("great-tables", "python-docx", "matplotlib", "polars")
+LIBRARIES = ("great-tables", "python-docx", "matplotlib", "polars", "fonttools", "pillow")
 """that render tables and figures"""
 
 

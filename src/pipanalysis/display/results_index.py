@@ -16,14 +16,18 @@ class ResultsIndex:
 
     def __init__(self, results: pd.DataFrame) -> None:
         columns = ["analysis", "outcome", "visit", "arm", "contrast", "context", "stat_name"]
-        names = list(results.columns)
-        cells = zip(*(results[name].tolist() for name in names), strict=True)
-        rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in cells]
-        keys = [tuple(row[column] for column in columns) for row in rows]
-        self._rows: dict[Key, dict[str, Any]] = dict(zip(keys, rows, strict=True))
+        self._names = list(results.columns)
+        self._stat = self._names.index("stat")
+        cells = {name: results[name].tolist() for name in self._names}
+        keys = zip(*(cells[name] for name in columns), strict=True)
+        # Rows are made when they are asked for: displays show few of the tens of thousands.
+        self._cells: dict[Key, tuple[Any, ...]] = dict(zip(keys, zip(*cells.values(), strict=True), strict=True))
         self._by_outcome: dict[tuple[str, str], list[Key]] = {}
-        for key in self._rows:
+        for key in self._cells:
             self._by_outcome.setdefault(key[:2], []).append(key)
+
+    def _row(self, key: Key) -> dict[str, Any]:
+        return dict(zip(self._names, self._cells[key], strict=True))
 
     def row(
         self,
@@ -37,12 +41,23 @@ class ResultsIndex:
         context: str = "",
     ) -> dict[str, Any] | None:
         """Return the row of a statistic, None where there is none."""
-        return self._rows.get((analysis, outcome, visit, arm, contrast, context, stat_name))
+        key = (analysis, outcome, visit, arm, contrast, context, stat_name)
+        return self._row(key) if key in self._cells else None
 
-    def stat(self, analysis: str, outcome: str, stat_name: str, **where: str) -> float:
+    def stat(
+        self,
+        analysis: str,
+        outcome: str,
+        stat_name: str,
+        *,
+        visit: str = "",
+        arm: str = "",
+        contrast: str = "",
+        context: str = "",
+    ) -> float:
         """Return a statistic, NaN where there is none."""
-        found = self.row(analysis, outcome, stat_name, **where)
-        return nan if found is None else float(found["stat"])
+        found = self._cells.get((analysis, outcome, visit, arm, contrast, context, stat_name))
+        return nan if found is None else float(found[self._stat])
 
     def stats(self, analysis: str, outcome: str, names: tuple[str, ...], **where: str) -> dict[str, float]:
         """Return several statistics of one place."""
@@ -50,7 +65,7 @@ class ResultsIndex:
 
     def rows(self, analysis: str, outcome: str, stat_name: str) -> list[dict[str, Any]]:
         """Return every row of a statistic, whatever its visit, arm or context."""
-        return [self._rows[key] for key in self._by_outcome.get((analysis, outcome), ()) if key[-1] == stat_name]
+        return [self._row(key) for key in self._by_outcome.get((analysis, outcome), ()) if key[-1] == stat_name]
 
     def has(self, analysis: str, outcome: str, stat_name: str, **where: str) -> bool:
         """Tell whether a statistic has a value."""

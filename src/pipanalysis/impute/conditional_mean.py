@@ -17,7 +17,6 @@ from pipanalysis.impute.strategies import Moments, Strategy, assumed_moments
 from pipanalysis.mmrm.arrays import BoolArray, FloatArray, IntArray
 from pipanalysis.mmrm.covariance import make_structure
 from pipanalysis.mmrm.design import find_aliased
-from pipanalysis.mmrm.engine import fit_arrays
 from pipanalysis.mmrm.errors import MMRMError, NonConvergence
 
 
@@ -112,6 +111,8 @@ def fit_imputation_model(
     Raises:
         MMRMError: the data are singular, or no optimiser converged.
     """
+    from pipanalysis.mmrm.engine import fit_arrays
+
     seen = trial.observed[units]
     row, visit = np.nonzero(seen)
     X = trial.X[units][seen]

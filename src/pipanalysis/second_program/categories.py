@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog, minimize
 
 from pipanalysis.second_program.design import FloatArray
 
@@ -65,6 +64,8 @@ def maximise(X: FloatArray, level: FloatArray, *, penalty: bool) -> Fit:
     def slope(theta: FloatArray) -> FloatArray:
         moved = np.eye(theta.size) * 1e-5
         return np.array([(loss(theta + m) - loss(theta - m)) / 2e-5 for m in moved])
+
+    from scipy.optimize import minimize
 
     with np.errstate(all="ignore"):
         theta = minimize(loss, np.zeros(k * p), jac=slope, method="BFGS", options={"gtol": 1e-7}).x
@@ -125,5 +126,7 @@ def separated(X: FloatArray, level: FloatArray) -> bool:
                 ahead[other] -= x
                 rows.append(ahead[1:].ravel())
     A = np.array(rows)
+    from scipy.optimize import linprog
+
     found = linprog(-A.sum(axis=0), A_ub=-A, b_ub=np.zeros(len(A)), bounds=(-1, 1))
     return bool(np.sum(A @ found.x) > 1e-8)

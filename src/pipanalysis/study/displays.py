@@ -126,6 +126,10 @@ class Disclosure(Model):
     """analyses whose counts are shown however small, by decision (a flow of participants)"""
 
 
+TABLES_PER_FIGURE = 10
+"""tables that are rendered in about the time of one figure, each in all of its formats"""
+
+
 class Displays(Model):
     """The whole of ``config/displays.yaml``."""
 
@@ -150,8 +154,18 @@ class Displays(Model):
         return [*(TABLE_ENDINGS[name] for name in self.formats), "csv"]
 
     def figure_lots(self) -> dict[str, list[Figure]]:
-        """Return the figures in two lots, every other one, by the step of the workflow that draws them."""
-        lots = {"figures": self.figures[::2], "more_figures": self.figures[1::2]}
+        """Return the figures in two lots by the step of the workflow that draws them.
+
+        The first lot is smaller, by what all tables take: they are rendered on the core that has drawn it. Its figures
+        are taken evenly from all of them, as neighbours are of one kind.
+        """
+        n = len(self.figures)
+        first = max(1, round((n - len(self.tables) / TABLES_PER_FIGURE) / 2))
+        chosen = [i * first % n < first for i in range(n)]
+        lots = {
+            "figures": [figure for figure, own in zip(self.figures, chosen, strict=True) if own],
+            "more_figures": [figure for figure, own in zip(self.figures, chosen, strict=True) if not own],
+        }
         return {step: lot for step, lot in lots.items() if lot}
 
     def figure_endings(self) -> list[str]:

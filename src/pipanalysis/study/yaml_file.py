@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 from pipanalysis.errors import ConfigError, Problem
 
@@ -118,7 +119,7 @@ class YamlFile:
             self._problems.append(Problem(where, "a key that is a list or mapping", "a plain name"))
             return str(node.start_mark.index)
         try:
-            return yaml.SafeLoader("").construct_object(node)
+            return SafeConstructor().construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
             where = f"{self.name}, line {node.start_mark.line + 1}, {key_path(location)}"
             self._problems.append(Problem(where, f"{node.value!r}: {error}", "a plain value"))
