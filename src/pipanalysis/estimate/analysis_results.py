@@ -6,7 +6,7 @@ In the spirit of CDISC Analysis Results Data. `docs/analysis-results.md` describ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -205,9 +205,6 @@ INTERVAL_LIMITS = frozenset(
 )
 FIT_STATUSES = ("ok", "boundary", "reduced", "failed")
 """named by `stat_label` where `stat_name` is fit_status; `stat` is the position in this list"""
-MOST_TOLD = 20
-"""problems of a dataset that are told at once"""
-HINT = "run the step that wrote it again"
 
 Row = dict[str, Any]
 
@@ -288,47 +285,47 @@ def checked(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     Raises:
         DataError: every column, value and repeated key that the schema does not allow.
     """
-    # Not by pandera: to import it takes longer than all else that is done before a display is rendered.
-    problems = _columns(frame, source) or [*_values(frame, source), *_rows(frame, source)]
-    if problems:
-        raise DataError(problems[:MOST_TOLD])
+    import pandas as pd
+    import pandera.pandas as pa
+    from pandera.errors import SchemaErrors
+
+    text = {
+        name: pa.Column("str", pa.Check.str_length(min_value=1) if name in FILLED else None, nullable=False)
+        for name in TEXT
+    }
+    text["stat_name"] = pa.Column("str", pa.Check.isin(list(STATISTICS)), nullable=False)
+    other = {
+        "stat": pa.Column("float64", nullable=True),
+        "conf_level": pa.Column(
+            "float64", pa.Check.in_range(0, 1, include_min=False, include_max=False), nullable=True
+        ),
+        "prespecified": pa.Column("bool", nullable=False),
+    }
+    status_named = pa.Check(
+        lambda rows: pd.Series(
+            [
+                name != "fit_status" or (stat in range(len(FIT_STATUSES)) and label == FIT_STATUSES[int(stat)])
+                for name, stat, label in zip(rows["stat_name"], rows["stat"], rows["stat_label"], strict=True)
+            ],
+            index=rows.index,
+        ),
+        name="fit_status is one of " + ", ".join(FIT_STATUSES),
+    )
+    columns = text | other
+    schema = pa.DataFrameSchema(
+        {name: columns[name] for name in COLUMNS},
+        checks=[status_named],
+        strict=True,
+        ordered=True,
+        unique=list(KEY),
+    )
+    try:
+        schema.validate(frame.reset_index(drop=True), lazy=True)
+    except SchemaErrors as error:
+        failures = error.failure_cases[["column", "check", "failure_case"]].drop_duplicates().head(20)
+        problems = [
+            Problem(f"{source}, {column}", str(found), f"{check}", "run the step that wrote it again")
+            for column, check, found in failures.itertuples(index=False)
+        ]
+        raise DataError(problems) from None
     return frame
-
-
-def _columns(frame: pd.DataFrame, source: str) -> list[Problem]:
-    """Return what is wrong with the columns: their names, order and types."""
-    if list(frame.columns) != list(COLUMNS):
-        missing = [name for name in COLUMNS if name not in frame]
-        found = ", ".join([*(f"no {name}" for name in missing), *(str(name) for name in frame if name not in COLUMNS)])
-        allowed = f"the columns {', '.join(COLUMNS)}"
-        return [Problem(f"{source}, columns", found or "another order", allowed, HINT)]
-    kinds = dict.fromkeys(TEXT, "str") | {"stat": "float64", "conf_level": "float64", "prespecified": "bool"}
-    return [
-        Problem(f"{source}, {name}", str(frame[name].dtype), f"a column of {kind}", HINT)
-        for name, kind in kinds.items()
-        if frame[name].dtype != kind
-    ]
-
-
-def _values(frame: pd.DataFrame, source: str) -> Iterator[Problem]:
-    """Find each value that its column does not allow, once."""
-    level = frame["conf_level"]
-    refused = {name: (frame[name].isna(), "a text") for name in TEXT}
-    refused |= {name: (frame[name].isna() | (frame[name] == ""), "a text that is not empty") for name in FILLED}
-    refused["stat_name"] = ~frame["stat_name"].isin(list(STATISTICS)), "a statistic of docs/analysis-results.md"
-    refused["conf_level"] = ~(level.isna() | ((level > 0) & (level < 1))), "between 0 and 1, or none"
-    for name, (wrong, allowed) in refused.items():
-        for value in frame.loc[wrong, name].unique().tolist():
-            yield Problem(f"{source}, {name}", repr(value), allowed, HINT)
-
-
-def _rows(frame: pd.DataFrame, source: str) -> Iterator[Problem]:
-    """Find each fit whose status is not what its label says, and each key that stands twice."""
-    fits = frame.loc[frame["stat_name"] == "fit_status", ["stat", "stat_label"]]
-    for stat, label in fits.drop_duplicates().itertuples(index=False):
-        if stat not in range(len(FIT_STATUSES)) or label != FIT_STATUSES[int(stat)]:
-            allowed = f"fit_status is one of {', '.join(FIT_STATUSES)}, counted from 0"
-            yield Problem(f"{source}, fit_status", f"{stat:g} with the label {label!r}", allowed, HINT)
-    keys = frame[list(KEY)]
-    for key in keys[keys.duplicated()].drop_duplicates().itertuples(index=False):
-        yield Problem(f"{source}, rows", f"several of {', '.join(filter(None, key))}", "each key once", HINT)
