@@ -180,7 +180,7 @@ def event_rows(study: Study, scope: Scope, participants: pd.DataFrame) -> Iterat
             for arm in study.arms:
                 where = {"visit": visit.name, "arm": arm, "context": f"event={event.name}"}
                 if event.name in unread:
-                    said = f"not read while the allocation is masked: the event {event.name} may reveal the arm"
+                    said = f"{event.label}: not read while the allocation is masked, since it may reveal the arm"
                     yield scope.row("n_affected", nan, **where, warning=said)
                 else:
                     count = int(((first <= i) & (participants["arm"] == arm)).sum())
