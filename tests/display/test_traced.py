@@ -248,7 +248,7 @@ def test_every_number_in_words_beside_a_display_is_of_the_results_or_of_the_conf
         told = {float(n) for column in ("warning", "error") for text in own[column] for n in re.findall(PLAIN, text)}
         for text in texts:
             written = tokens(re.sub(r"\b(19|20)\d\d(-\d\d)?\b", "", text))
-            size = {token: float(token.lstrip("<>−").partition(" ")[0]) for token in written}
+            size = {token: float(token.lstrip("<>−").split()[0]) for token in written}
             assert not [t for t in written if not (size[t] in planned | told or statistics.has(t))], (
                 display.name,
                 text,
