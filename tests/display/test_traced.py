@@ -268,3 +268,15 @@ def words(
     for figure in rendered.study.displays.figures:
         drawing = DRAWINGS[figure.kind](rendered.study, figure, results, allocation)
         yield figure, [drawing.title, drawing.alternative, *drawing.notes]
+
+
+def test_no_text_of_a_display_is_a_machine_name_and_no_note_stands_twice(rendered: Shown) -> None:
+    results, allocation = read_results(rendered.study)
+    for display, texts in words(rendered, results, allocation):
+        for text in texts:
+            plain = re.sub(r"\S+/\S+", "", text)  # paths of files
+            assert not re.search(r"[a-z]_[a-z]|\(s\)|\bunits?\b.*\bunits?\b", plain), (display.name, text)
+    for model in rendered.models.values():
+        cells = {cell for group in model.groups for row in group.rows for cell in row.cells}
+        assert not [cell for cell in cells if re.search(r"[a-z]_[a-z]|\b(reml|mmrm|ols)\b", cell)], model.name
+        assert len(set(model.notes)) == len(model.notes), model.name

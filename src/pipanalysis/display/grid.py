@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EMPTY = "No results: none of the planned analyses has a result for this table."
 NUMBER = re.compile(r"([<>]?[\u2212-]?\d[\d,]*)(.*)", re.DOTALL)
 """a cell that starts with a number: up to its decimal point, and the rest"""
-TOGETHER = re.compile(r"(?:\bn (?=\(%\)))?\([^()]{1,8}\)|\d+% Cr?I\b")
+TOGETHER = re.compile(r"(?:\bn (?=\(%\)))?\([^()]{1,7}\)|\d+% Cr?I\b")
 """parts of a heading that no line ends within: what stands in short brackets, n (%), the level of an interval"""
 
 
