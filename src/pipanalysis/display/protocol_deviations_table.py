@@ -90,7 +90,10 @@ def _everyone(study: Study, results: ResultsIndex, model: TableModel, name: str)
     for context in contexts:
         if context.startswith("rule="):
             rule = context.removeprefix("rule=")
-            label = f"{RULES[rule].meaning} ({rule})" if rule in RULES else rule
+            label = rule
+            if rule in RULES:
+                meaning = re.sub(r"\bunit\b", study.config.study.unit, RULES[rule].meaning)
+                label = f"{meaning} ({rule})"
             queries.rows += _one(results, model, name, context, "n_queries", label[0].upper() + label[1:])
     return [*groups, files, queries]
 
