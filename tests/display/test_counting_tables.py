@@ -11,6 +11,7 @@ from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.step import LAYOUTS
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.estimate.analysis_results import Row, as_results
+from pipanalysis.intake.rules import RULES
 from pipanalysis.study.displays import Table
 from pipanalysis.study.estimands import IntercurrentEvent
 from pipanalysis.study.load import Study
@@ -87,11 +88,12 @@ def test_deviations_and_exclusions() -> None:
     ]
     rows += [of.row("n_queries", 5, context="rule=bad-date")]
     model = laid_out(study, "protocol_deviations", ["deviations"], rows)
+    meant = RULES["bad-date"].meaning
     assert row_of(model, "month6", "Assessed out of the visit's window") == ("", "2", "3")
     assert row_of(model, "Left out of: All", "Not met: assessed at month6: Depression") == ("4", "", "")
     assert row_of(model, "Rows of the raw files", "a.csv: read") == ("9", "", "")
     assert row_of(model, "Rows of the raw files", "set aside, without an identifier") == ("2", "", "")
-    assert row_of(model, "Data queries by rule", "bad-date") == ("5", "", "")
+    assert row_of(model, "Data queries by rule", f"{meant[0].upper()}{meant[1:]} (bad-date)") == ("5", "", "")
 
 
 def test_intercurrent_events_before_a_visit_and_what_masking_hides() -> None:
@@ -124,6 +126,7 @@ def test_diagnostics_say_how_each_fit_ended() -> None:
     model = laid_out(study, "diagnostics", ["primary"], rows)
     group = "Mixed model, primary (All)"
     shown = row_of(model, group, "Depression [a]")
-    assert shown == ("Simpler than planned", "mmrm", "40", "77", "12.35", "0.46", "301.3")
-    assert row_of(model, group, "Stress [b]") == ("Failed", "mmrm", "–", "–", "", "", "")
+    assert shown == ("Simpler than planned", "MMRM", "40", "77", "12.35", "0.46", "301.3")
+    assert row_of(model, group, "Stress [b]") == ("Failed", "MMRM", "–", "–", "", "", "")
     assert list(model.footnotes.texts) == ["fell back", "no variation"]
+    assert model.notes[0].startswith("Fits: 1 simpler than planned, 1 failed.")

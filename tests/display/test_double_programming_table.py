@@ -30,10 +30,10 @@ def both(study: Study, difference: float, warning: str = "") -> list[Row]:
 
 def test_both_programs_stand_side_by_side(study: Study) -> None:
     page = shown(study, both(study, 2.86e-7), "double_programming")
-    assert page.row("12 months") == [f"{MINUS}4.4981", "3.5022", f"{MINUS}4.4980", "3.5022", "3 × 10⁻⁷"]
-    assert page.row("12 months, risk difference") == ["0.0007", "0.1268", "0.0007", "0.1268", "3 × 10⁻⁷"]
+    assert page.row("12 months") == [f"{MINUS}4.4981", "3.5022", f"{MINUS}4.4980", "3.5022", "3\u00a0×\u00a010⁻⁷"]
+    assert page.row("12 months, risk difference") == ["0.0007", "0.1268", "0.0007", "0.1268", "3\u00a0×\u00a010⁻⁷"]
     said = " ".join(page.text)
-    assert "The largest here is 3 × 10⁻⁷." in said
+    assert "The largest here is 3\u00a0×\u00a010⁻⁷." in said
     assert "SYNTHETIC DATA" in said
     record = pd.read_csv(study.layout.table("double_programming", "csv")).iloc[0]
     assert (record["first_estimate"], record["second_estimate"]) == (-4.49805, -4.498049)

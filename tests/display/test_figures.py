@@ -368,7 +368,7 @@ def test_the_size_of_residuals_is_drawn_by_bin_of_the_fitted_means() -> None:
     where = {"analysis": "primary", "outcome": "o0"}
     assert model.records[:2] == [where | {"bin": i} | own for i, own in bins.items()]
     assert "bins of 10 participants or more" in model.notes[0]
-    assert "2 outcome(s): Depression; Stress" in model.alternative
+    assert "2 outcomes: Depression; Stress" in model.alternative
     axes, _ = figure_axes(model)
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylim()[1] > 2.5  # the panels have one scale, on which every bar is whole

@@ -24,6 +24,15 @@ from pipanalysis.study.load import Study
             "left out for want of the infant_age: 3 unit(s), 5 observation(s)",
             "left out for want of the infant's age (months): 3 dyads, 5 observations",
         ),
+        (
+            "left out for want of Infant's age: 3 unit(s), 5 observation(s); left out for want of CES-D: 1 unit(s)",
+            "left out for want of infant's age: 3 dyads, 5 observations; left out for want of CES-D: 1 dyad",
+        ),
+        (
+            "sparse-cell: fewer than 5 units of an arm at a level (2 of control at Avoidant); separation: none",
+            "sparse cell: fewer than 5 dyads of an arm at a level (2 of Routine care at Avoidant); separation: none",
+        ),
+        ("fell back; weak-instrument: F 3.2", "fell back; weak instrument: F 3.2"),
         ("event_type is not known of 1 event(s)", "kind of event is not known of 1 event"),
         ("levels with fewer than 5 units merged: 1 to 2", "levels with fewer than 5 dyads merged: 1 to 2"),
         (

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from display.models import HARD, table
 from pipanalysis.display.docx_document import docx_document
 from pipanalysis.display.formats import DOCUMENTS
-from pipanalysis.display.grid import EMPTY, lines, spanners, split
+from pipanalysis.display.grid import EMPTY, lines, spanners, split, unbroken
 from pipanalysis.display.latex_document import latex_document, latex_text
 from pipanalysis.display.paper import (
     CM_PER_POINT,
@@ -67,7 +67,7 @@ def test_word_and_rtf_hold_the_cells_of_the_model(label: str) -> None:
     for rows in (word_rows(docx_document(model)), rtf_rows(rtf_document(model))):
         assert rows[0] == ["SYNTHETIC DATA"]
         assert rows[1] == ["", "Arm one", ""]
-        assert rows[2] == ["", *(f"Column {i} (95% CI)" for i in range(3))]
+        assert rows[2] == ["", *(f"Column {i} (95%\u00a0CI)" for i in range(3))]
         assert rows[3:] == expected_body(model)
 
 
@@ -302,3 +302,41 @@ def test_pdflatex_sets_the_document_within_its_page(tmp_path: Path) -> None:
         said = done.stdout.decode("latin-1")
         assert done.returncode == 0, said[-2000:]
         assert "Overfull" not in said
+
+
+@pytest.mark.parametrize(
+    ("heading", "parts"),
+    [
+        ("Difference (95% CI)", ["Difference", "(95% CI)"]),
+        ("Routine care (N = 38)", ["Routine", "care", "(N = 38)"]),
+        ("Improved, n (%)", ["Improved,", "n (%)"]),
+        ("n (missing)", ["n", "(missing)"]),
+        ("n (%; 95% CI)", ["n", "(%;", "95% CI)"]),
+        ("AIC (P against the planned one)", ["AIC", "(P", "against", "the", "planned", "one)"]),
+        ("Mean (SD) or n (%)", ["Mean", "(SD)", "or", "n (%)"]),
+    ],
+)
+def test_no_line_of_a_heading_ends_within_short_brackets(heading: str, parts: list[str]) -> None:
+    found = unbroken(heading)
+    assert [part.replace("\u00a0", " ") for part in found.split(" ")] == parts
+    model = TableModel("t", "1", "T", [], [], [Column(heading)], [RowGroup("", [TableRow("one", ("1",))])])
+    assert sheet(model, on_paper(model))[0].cells[1].text == found
+    assert latex_text(found) in latex_document(model)
+    assert found in DOCUMENTS["html"](model).decode()
+
+
+def test_a_row_whose_label_takes_several_lines_begins_at_its_top() -> None:
+    """In every format alike; headings end at the rule below them."""
+    model = table()
+    for row in re.findall(r"<w:tr>.*?</w:tr>", word_xml(docx_document(model))):
+        place = "bottom" if "w:tblHeader" in row else "top"
+        assert set(re.findall(r'w:vAlign w:val="(\w+)"', row)) == {place}
+    for definition in re.findall(r"\\trowd.*", rtf_document(model)):
+        place = "b" if "trhdr" in definition else "t"
+        assert set(re.findall(r"\\clvertal(\w)", definition)) == {place}
+
+
+def word_xml(content: bytes) -> str:
+    """Return the body of a Word document as XML."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read("word/document.xml").decode()

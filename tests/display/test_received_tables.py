@@ -67,7 +67,7 @@ def test_effects_of_treatment_received_stand_beside_those_of_treatment_offered(s
     assert page.row(f"{label}, per 10 sessions [a]") == ["33", "30", "18.4", *effect, "8.9"]
     assert page.row("12 months: Analysis of covariance at each visit") == ["33", "30", "", *effect, ""]
     said = "".join(page.text)
-    assert "weak-instrument: F 8.9" in said
+    assert "weak instrument: F 8.9" in said
     assert "principal stratum" in said
     assert "rest on assumptions that the data cannot show" in said
     assert len(numbers) == 3

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from display import results as made
 from display.models import HARD
 from pipanalysis.display.consort_checklist import ITEMS, PARTS
+from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.report_bayes import CAUTION
-from pipanalysis.display.report_model import Paragraph
+from pipanalysis.display.report_html import report_html
+from pipanalysis.display.report_model import Paragraph, Rendered, Report, Section
 from pipanalysis.display.report_pdf import typst_string
 from pipanalysis.display.report_results import results_in_words
 from pipanalysis.display.results_index import ResultsIndex
@@ -284,3 +286,12 @@ def test_a_changed_number_changes_the_report(written: Study) -> None:
 def test_the_checklist_points_to_kinds_of_display_that_there_are() -> None:
     answers = {answer for _, _, said in ITEMS for answer in said.split()}
     assert answers <= {*LAYOUTS, *DRAWINGS, *PARTS, "registration"}
+
+
+def test_pictures_stand_at_one_scale_so_that_letters_of_small_ones_are_not_larger() -> None:
+    sizes = {"small": (2.7, 3.7), "middle": (6.5, 3.2)}
+    figures = [FigureModel(name, "1", name, [], size=size, draw=lambda _: None) for name, size in sizes.items()]
+    section = Section("s", "S", list(figures))
+    page = report_html(Report("R", "", [], [section], Rendered(dict.fromkeys(sizes, b"<svg/>"))))
+    widest = [float(inches) for inches in re.findall(r"max-width: min\(\d+rem, ([\d.]+)in\)", page)]
+    assert widest[0] / 2.7 == pytest.approx(widest[1] / 6.5, rel=1e-2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from display.models import table
 from display.test_report import pages
 from pipanalysis.display.figure_model import FigureModel
@@ -60,3 +62,65 @@ def test_no_heading_of_a_table_stands_alone_at_the_foot_of_a_page(tmp_path: Path
         page = next(page for page in shown if f"Group G{i:03d}" in page)
         assert f"Heading H{i:03d}" in page
         assert f"Row R{i:03d} 0" in page
+
+
+@pytest.mark.parametrize("columns", [2, 9], ids=["upright", "turned"])
+def test_no_page_holds_only_notes(columns: int, tmp_path: Path) -> None:
+    """Tables of every length about that of a page, with notes below them: at least a row stands on the notes' page."""
+    blocks: list[Block] = []
+    for i in range(24):
+        model = table(rows=5 + i, columns=columns, label=f"T{i:02d}")
+        model.notes += ["A note that goes on, " * 12] * 3 + [f"end of T{i:02d}."]
+        blocks.append(model)
+    shown = found(blocks, {}, tmp_path)
+    for i in range(24):
+        page = next(page for page in shown if f"end of T{i:02d}." in page)
+        assert f"footnote T{i:02d}" in page, i
+        assert f"T{i:02d} B{4 + i}" in page, i
+        assert f"T{i:02d} B{2 + i}" in page, i
+
+
+def test_the_parts_of_a_row_stay_with_it_above_the_notes(tmp_path: Path) -> None:
+    blocks: list[Block] = []
+    for i in range(24):
+        model = table(rows=0, columns=2, label=f"T{i:02d}")
+        model.groups[0].rows = [TableRow(f"T{i:02d} row {j}", ("1", "2")) for j in range(35 + i)]
+        model.groups[0].rows += [TableRow(f"T{i:02d} whole", ("1", "2"))]
+        model.groups[0].rows += [TableRow(f"T{i:02d} part {j}", ("1", "2"), 1) for j in range(4)]
+        model.notes = [f"end of T{i:02d}."]
+        blocks.append(model)
+    shown = found(blocks, {}, tmp_path)
+    for i in range(24):
+        page = next(page for page in shown if f"end of T{i:02d}." in page)
+        assert f"T{i:02d} whole" in page, i
+
+
+def test_notes_longer_than_a_page_are_all_there(tmp_path: Path) -> None:
+    model = table(rows=3, columns=2)
+    model.notes = [f"Note N{i:03d}, " + "which goes on, " * 20 for i in range(60)]
+    shown = "".join(found([model], {}, tmp_path))
+    assert all(f"Note N{i:03d}" in shown for i in range(60))
+
+
+def test_rows_that_go_on_stand_below_their_headings_again(tmp_path: Path) -> None:
+    model = table(rows=0, columns=2)
+    for i in range(6):
+        rows = [TableRow(f"Row R{i}{j:02d}", ("1", "2"), 1) for j in range(40)]
+        model.groups.append(RowGroup(f"Group G{i}", [TableRow(f"Heading H{i}"), *rows]))
+    shown = found([model], {}, tmp_path)
+    assert len(shown) > 3
+    for page in shown:
+        for i in sorted(set(re.findall(r"Row R(\d)", page))):
+            assert f"Group G{i}" in page
+            assert f"Heading H{i}" in page
+
+
+def test_sections_of_words_follow_one_another_and_displays_begin_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    words = [Section(f"s{i}", f"Words {i}", [Paragraph(f"said {i}")]) for i in range(3)]
+    sections = [*words, Section("t", "Tables", [table()])]
+    path.write_bytes(report_pdf(Report("R", "", ["MARK"], sections, Rendered({}))))
+    contents, first, second = pages(path)
+    assert "Tables" in contents
+    assert all(f"said {i}" in first for i in range(3))
+    assert "Of Symptoms" in second

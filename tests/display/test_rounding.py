@@ -80,7 +80,13 @@ def test_a_share_of_draws_is_never_shown_as_certain(value: float, text: str) -> 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(3.2e-11, "3 × 10⁻¹¹"), (-2e-7, "−2 × 10⁻⁷"), (9.6e-9, "1 × 10⁻⁸"), (0.0, "0"), (float("nan"), "–")],
+    [
+        (3.2e-11, "3\u00a0×\u00a010⁻¹¹"),
+        (-2e-7, "−2\u00a0×\u00a010⁻⁷"),
+        (9.6e-9, "1\u00a0×\u00a010⁻⁸"),
+        (0.0, "0"),
+        (float("nan"), "–"),
+    ],
 )
 def test_small_numbers_are_powers_of_ten(value: float, text: str) -> None:
     assert rounding.power_of_ten(value) == text

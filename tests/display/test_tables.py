@@ -161,7 +161,7 @@ def test_outcomes_and_characteristics(study: Study) -> None:
     assert labels.index("Under 6 months") < labels.index("6 months or more")  # as configured, not by the alphabet
     assert page.row("Under 6 months") == ["26 (54%)", "23 (44%)", "49 (49%)", ""]
     assert page.row("Length of current episode, n (%)") == ["", "", "", "0.20"]
-    assert any("Treatment as usual (N = 48)" in cells for cells in page.rows)
+    assert any("Treatment as usual (N\u00a0=\u00a048)" in cells for cells in page.rows)
 
 
 def test_a_failed_fit_is_not_a_number(study: Study) -> None:

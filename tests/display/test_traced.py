@@ -248,7 +248,7 @@ def test_every_number_in_words_beside_a_display_is_of_the_results_or_of_the_conf
         told = {float(n) for column in ("warning", "error") for text in own[column] for n in re.findall(PLAIN, text)}
         for text in texts:
             written = tokens(re.sub(r"\b(19|20)\d\d(-\d\d)?\b", "", text))
-            size = {token: float(token.lstrip("<>−").partition(" ")[0]) for token in written}
+            size = {token: float(token.lstrip("<>−").split()[0]) for token in written}
             assert not [t for t in written if not (size[t] in planned | told or statistics.has(t))], (
                 display.name,
                 text,
@@ -268,3 +268,15 @@ def words(
     for figure in rendered.study.displays.figures:
         drawing = DRAWINGS[figure.kind](rendered.study, figure, results, allocation)
         yield figure, [drawing.title, drawing.alternative, *drawing.notes]
+
+
+def test_no_text_of_a_display_is_a_machine_name_and_no_note_stands_twice(rendered: Shown) -> None:
+    results, allocation = read_results(rendered.study)
+    for display, texts in words(rendered, results, allocation):
+        for text in texts:
+            plain = re.sub(r"\S+/\S+", "", text)  # paths of files
+            assert not re.search(r"[a-z]_[a-z]|\(s\)|\bone unit\b|\bunit's\b", plain), (display.name, text)
+    for model in rendered.models.values():
+        cells = {cell for group in model.groups for row in group.rows for cell in row.cells}
+        assert not [cell for cell in cells if re.search(r"[a-z]_[a-z]|\b(reml|mmrm|ols)\b", cell)], model.name
+        assert len(set(model.notes)) == len(model.notes), model.name

@@ -17,7 +17,7 @@ from pipanalysis.display.rounding import power_of_ten
 from pipanalysis.display.step import DRAWINGS, LAYOUTS
 from pipanalysis.study.load import Study
 
-TOKEN = re.compile(r"(?<![\w.])[<>]?[−-]?\d[\d,]*(?:\.\d+)?(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?")
+TOKEN = re.compile(r"(?<![\w.])[<>]?[−-]?\d[\d,]*(?:\.\d+)?(?:[ \u00a0]×[ \u00a0]10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?")
 NOT_STATISTICS = ("probability",)
 """columns of records that hold what a statistic belongs to"""
 

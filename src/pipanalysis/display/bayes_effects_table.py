@@ -156,7 +156,7 @@ def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str, model: 
     priors = [f"{each.label}: {_mixture(each)}" for each in plan.prior_sets]
     notes.append(
         f"Prior: {mid_sentence(default.label)}, except where another is named. Priors of an effect, standardised, "
-        f"positive where it is benefit: {'; '.join(priors)}."
+        f"positive where it is benefit, as normal(mean, standard deviation): {'; '.join(priors)}."
     )
     return notes
 

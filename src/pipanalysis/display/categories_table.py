@@ -31,7 +31,8 @@ def categories_table(study: Study, table: Table, results: ResultsIndex, allocati
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     level = f"{rounding.level(study.plan.conf_level)} CI"
     for arm in study.arms.values():
-        model.columns += [Column("Units/n (%)", arm.label), Column("Adjusted probability", arm.label)]
+        share = f"{study.config.study.unit.capitalize()}s/n (%)"
+        model.columns += [Column(share, arm.label), Column("Adjusted probability", arm.label)]
     ordinal = any(analysis(study, name).method == "ordinal" for name in table.analyses)
     heads = [f"Difference ({level})", f"Ratio ({level})", *([f"Better ({level})"] if ordinal else []), "P"]
     model.columns += [Column(head) for head in heads]
@@ -128,9 +129,9 @@ def _notes(study: Study, names: list[str]) -> list[str]:
     unit = study.config.study.unit
     methods = {analysis(study, name).method for name in names}
     said = [
-        f"Units/n: {unit}s in the model at the visit, and how many are at the level. Adjusted probability: the model's "
-        f"predictions for all of these {unit}s had they been in the arm, averaged. Difference: {others} minus "
-        f"{reference}, of adjusted probabilities."
+        f"{unit.capitalize()}s/n: {unit}s at the level, and {unit}s in the model at the visit. Adjusted probability: "
+        f"the model's predictions for all of these {unit}s had they been in the arm, averaged. Difference: {others} "
+        f"minus {reference}, of adjusted probabilities."
     ]
     if "ordinal" in methods:
         said.append(

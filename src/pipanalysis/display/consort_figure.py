@@ -170,7 +170,7 @@ def _analysed(
     analyses = [a for a in study.plan.analyses if a.name in figure.analyses[1:]]
     for chosen in dict.fromkeys(a.analysis_set for a in analyses) or [study.plan.analysis_sets[0].name]:
         lines += counts.line(f"in_set; set={chosen}", set_label(study, chosen), arm=arm)
-        lines += counts.line(f"not_in_set; set={chosen}", "Excluded from it", inset=1, arm=arm)
+        lines += counts.line(f"not_in_set; set={chosen}", "Excluded from the analysis", inset=1, arm=arm)
     for one in analyses:
         for outcome in study.plan.outcomes:
             if not (figure.outcomes == "all" or outcome.name in figure.outcomes):

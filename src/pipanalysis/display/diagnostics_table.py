@@ -6,6 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_labels import method_label
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis_label, marks, set_label
 
@@ -21,6 +22,13 @@ STATUSES = {
     "reduced": "Simpler than planned",
     "failed": "Failed",
 }
+COUNTED = {
+    "ok": "as planned",
+    "boundary": "with a variance at zero",
+    "reduced": "simpler than planned",
+    "failed": "failed",
+}
+"""how a fit ended → the same after a number of fits"""
 
 
 def diagnostics_table(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
@@ -49,7 +57,7 @@ def diagnostics_table(study: Study, table: Table, results: ResultsIndex, allocat
         if group.rows:
             model.groups.append(group)
     if ended:
-        said = ", ".join(f"{STATUSES[status].lower()} {ended[status]}" for status in STATUSES if status in ended)
+        said = ", ".join(f"{ended[status]} {COUNTED[status]}" for status in STATUSES if status in ended)
         model.notes.append(f"Fits: {said}. ICC: intraclass correlation. AIC: Akaike's information criterion.")
     model.notes += table.footnotes
     return model
@@ -81,4 +89,4 @@ def _row(
     own = {"analysis": name, "outcome": outcome, "label": label, "visit": at["visit"], "method": fit["method"]}
     ended = {"fit_status": fit["stat_label"], "warning": fit["warning"], "error": fit["error"]}
     model.records.append(own | s | ended)
-    return TableRow(text, (STATUSES[str(fit["stat_label"])], str(fit["method"]), *shown))
+    return TableRow(text, (STATUSES[str(fit["stat_label"])], method_label(str(fit["method"])), *shown))

@@ -113,20 +113,21 @@ def _table(model: TableModel, paper: Paper) -> str:
 
 def _row(row: Row) -> str:
     header = "<w:tblHeader/>" if row.header else ""
-    cells = "".join(_cell(cell, "<w:keepNext/>" if row.keep else "") for cell in row.cells)
+    place = "bottom" if row.header else "top"
+    cells = "".join(_cell(cell, "<w:keepNext/>" if row.keep else "", place) for cell in row.cells)
     return f"<w:tr><w:trPr><w:cantSplit/>{header}</w:trPr>{cells}</w:tr>"
 
 
-def _cell(cell: Cell, kept: str) -> str:
+def _cell(cell: Cell, kept: str, place: str) -> str:
     above = '<w:top w:val="single" w:sz="12" w:color="000000"/>' if cell.above else ""
     below = '<w:bottom w:val="single" w:sz="6" w:color="000000"/>' if cell.below else ""
     borders = f"<w:tcBorders>{above}{below}</w:tcBorders>" if above or below else ""
     span = f'<w:gridSpan w:val="{cell.span}"/>' if cell.span > 1 else ""
-    place = _twips(cell.point) if cell.point is not None else 0
-    tab = f'<w:tabs><w:tab w:val="decimal" w:pos="{place}"/></w:tabs>' if place else ""
+    point = _twips(cell.point) if cell.point is not None else 0
+    tab = f'<w:tabs><w:tab w:val="decimal" w:pos="{point}"/></w:tabs>' if point else ""
     indent = f'<w:ind w:left="{_twips(INDENT * cell.depth)}"/>' if cell.depth else ""
     return (
-        f'<w:tc><w:tcPr><w:tcW w:w="{_twips(cell.width)}" w:type="dxa"/>{span}{borders}<w:vAlign w:val="bottom"/>'
+        f'<w:tc><w:tcPr><w:tcW w:w="{_twips(cell.width)}" w:type="dxa"/>{span}{borders}<w:vAlign w:val="{place}"/>'
         f'</w:tcPr><w:p><w:pPr>{kept}{tab}<w:spacing w:before="20" w:after="20"/>{indent}'
         f'<w:jc w:val="{"center" if cell.centred else "left"}"/></w:pPr>'
         f"<w:r><w:rPr>{'<w:b/>' if cell.bold else ''}</w:rPr>"

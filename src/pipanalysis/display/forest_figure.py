@@ -9,7 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, counted, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis, counted, enumerated, marks, mid_sentence, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,17 +44,18 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
     labels = list(dict.fromkeys(analysis(study, str(record["analysis"])).label for record in model.records))
     level = rounding.level(study.plan.conf_level)
     arms = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    own_sd = "; Hedges' g: at the visit" if any(r["statistic"] == "hedges_g" for r in model.records) else ""
     credible = any(record["statistic"] == POSTERIOR[0] for record in model.records)
     model.notes = [
         f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level} interval: the difference in "
-        f"standard deviations at baseline. Shaded: the side of zero on which {arms} does better.",
+        f"standard deviations at baseline{own_sd}. Shaded: the side of zero on which {arms} does better.",
         *([_credible(study)] if credible else []),
         *figure.footnotes,
     ]
     model.alternative = (
         f"Forest plot of {counted(sum(bool(key) for _, key in rows), 'outcome')} by domain at "
-        f"{', '.join(visit.label for visit in visits)}: standardised differences with {level} intervals. The numbers "
-        "are in the file beside."
+        f"{enumerated([visit.label for visit in visits])}: standardised differences with {level} intervals. The "
+        "numbers are in the file beside."
     )
     heights = [_height(label, len(labels) if key else 1) for label, key in rows]
     across = min(ACROSS, len(visits))

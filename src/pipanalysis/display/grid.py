@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 EMPTY = "No results: none of the planned analyses has a result for this table."
 NUMBER = re.compile(r"([<>]?[\u2212-]?\d[\d,]*)(.*)", re.DOTALL)
 """a cell that starts with a number: up to its decimal point, and the rest"""
+TOGETHER = re.compile(r"(?:\bn (?=\(%\)))?\([^()]{1,7}\)|\d+% Cr?I\b")
+"""parts of a heading that no line ends within: what stands in short brackets, n (%), the level of an interval"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ def spanners(model: TableModel) -> list[tuple[str, int]]:
     return [(label, len(list(covered))) for label, covered in groupby(model.columns, lambda column: column.spanner)]
 
 
+def unbroken(heading: str) -> str:
+    """Return the heading of a column with no-break spaces where no line should end, as in (95% CI) and n (%)."""
+    return TOGETHER.sub(lambda part: part[0].replace(" ", "\u00a0"), heading)
+
+
 def split(cell: str) -> tuple[str, str] | None:
     """Return a cell's text before and after the place that is aligned: the decimal point of its first number.
 
@@ -53,4 +60,9 @@ def split(cell: str) -> tuple[str, str] | None:
 
 def notes(model: TableModel) -> list[str]:
     """Return the notes below a table, then its footnotes with their letters."""
-    return [*model.notes, *(f"[{model.footnotes.letter(text)}] {text}" for text in list(model.footnotes.texts))]
+    return [*model.notes, *footnotes(model)]
+
+
+def footnotes(model: TableModel) -> list[str]:
+    """Return the footnotes of a table with their letters."""
+    return [f"[{model.footnotes.letter(text)}] {text}" for text in list(model.footnotes.texts)]

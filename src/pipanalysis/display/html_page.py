@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import EMPTY, split
+from pipanalysis.display.grid import EMPTY, split, unbroken
 from pipanalysis.display.paper import text_width
 from pipanalysis.display.wording import numbered_title
 
@@ -27,7 +27,7 @@ h1 { font-size: 1.35rem; margin: 0.8rem 0; }
 .gt_table td { font-variant-numeric: tabular-nums; }
 .gt_group_heading { font-weight: 700 !important; background: #eef2f5 !important; text-align: left; }
 .gt_stub { white-space: normal; border-right: none !important; min-width: 11rem; }
-.gt_row { padding-top: 4px !important; padding-bottom: 4px !important; }
+.gt_row { padding-top: 4px !important; padding-bottom: 4px !important; vertical-align: top !important; }
 td.gt_row { white-space: nowrap; }
 td.gt_row.gt_left:not(.gt_stub) { white-space: normal; min-width: 15em; }
 .in { display: inline-block; }
@@ -89,7 +89,7 @@ def great_table(model: TableModel) -> str:
         groupname_col="group" if grouped else None,
         id=f"table-{model.name}",
     )
-    table = table.cols_label(cases={n: c.label for n, c in zip(names, model.columns, strict=True)})
+    table = table.cols_label(cases={n: unbroken(c.label) for n, c in zip(names, model.columns, strict=True)})
     for spanner in dict.fromkeys(column.spanner for column in model.columns if column.spanner):
         chosen = [n for n, c in zip(names, model.columns, strict=True) if c.spanner == spanner]
         table = table.tab_spanner(spanner, columns=chosen)

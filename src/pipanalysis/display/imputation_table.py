@@ -51,7 +51,7 @@ def _notes(study: Study, names: list[str]) -> list[str]:
         + (" unless the last mean is carried forward." if "lmcf" in used else "."),
         "Standard errors say how far an estimate would vary in repeated trials; multiple imputation by Rubin's rules "
         "gives larger ones where a reference is copied.",
-        *(method_sentence(study, name) for name in names),
+        *dict.fromkeys(method_sentence(study, name) for name in names),
     ]
 
 

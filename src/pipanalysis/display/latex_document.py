@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split
+from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split, unbroken
 from pipanalysis.display.paper import INDENT, SIDE, Paper, Placed, on_paper
 from pipanalysis.display.wording import mark_line, numbered_title
 
@@ -118,8 +118,10 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
     cells = [""]
     for column, placed in zip(model.columns, paper.columns, strict=True):
         place = "\\centering" if column.numbers else "\\raggedright"
-        inside = f"{place}\\arraybackslash\\bfseries {latex_text(column.label)}"
-        cells.append(f"\\multicolumn{{2}}{{b{{{placed.width:.2f}cm}}}}{{{inside}}}")
+        inside = f"{place}\\arraybackslash\\bfseries {latex_text(unbroken(column.label))}"
+        side = f"@{{\\hspace{{{SIDE if column.numbers else 0:.2f}cm}}}}"
+        width = placed.width - 2 * SIDE if column.numbers else placed.width
+        cells.append(f"\\multicolumn{{2}}{{{side}b{{{width:.2f}cm}}{side}}}{{{inside}}}")
     head += [" & ".join(cells) + "\\\\", "\\midrule"]
     stub = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{{paper.stub - SIDE:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
     return [

@@ -46,8 +46,8 @@ def missingness_figure(study: Study, figure: Figure, results: ResultsIndex, allo
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
     model.notes.insert(
         0,
-        f"Filled square: a value at the visit. Bars: {study.config.study.unit}s with the pattern, in percent of the "
-        "arm.",
+        "Filled square: a value at the visit; empty square: none. Bars: "
+        f"{study.config.study.unit}s with the pattern, in percent of the arm.",
     )
     model.alternative = (
         f"Patterns of visits with a value, by arm, of {counted(len(panels), 'outcome')}: "

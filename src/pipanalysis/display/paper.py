@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import Line, lines, spanners, split
+from pipanalysis.display.grid import Line, lines, spanners, split, unbroken
 from pipanalysis.display.wording import mark_line
 
 if TYPE_CHECKING:
@@ -94,14 +94,14 @@ def _place(column: Column, position: int, body: list[Line], em: float, widest: f
     whole = max((text_width(cell) for cell in cells), default=0.0) * em
     if not column.numbers:
         whole = min(whole, max([widest, *(_longest_word(cell) * em for cell in cells)]))
-    words = _longest_word(column.label) * em * BOLD
+    words = _longest_word(unbroken(column.label)) * em * BOLD
     heading = text_width(column.label) * em * BOLD / 3
     width = max(head + tail, whole, words, heading, 1.0) + PADDING
     return Placed(width, (width - head - tail) / 2 + head if parts else None)
 
 
 def _longest_word(text: str) -> float:
-    return max(text_width(word) for word in re.split(r"\s", text))
+    return max(text_width(word) for word in re.split(r"[ \n]", text))
 
 
 def _under_spanners(model: TableModel, columns: list[Placed], em: float) -> tuple[Placed, ...]:
@@ -173,7 +173,7 @@ def sheet(model: TableModel, paper: Paper) -> list[Row]:
         rows.append(Row(tuple(cells), header=True, keep=True))
     headings = [Cell("", widths[0], above=not over, below=True)]
     headings += [
-        Cell(column.label, width, bold=True, centred=column.numbers, above=not over, below=True)
+        Cell(unbroken(column.label), width, bold=True, centred=column.numbers, above=not over, below=True)
         for column, width in zip(model.columns, widths[1:], strict=True)
     ]
     rows.append(Row(tuple(headings), header=True, keep=True))
@@ -202,7 +202,7 @@ def text_width(text: str) -> float:
 
 
 def _character(character: str) -> float:
-    if character in " .,;:|!'()[]/-ijlt":
+    if character in "\u00a0 .,;:|!'()[]/-ijlt":
         return 0.33 if character in "()[]-" else 0.28
     if character.isdigit():
         return 0.5

@@ -81,14 +81,15 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
         f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome (pooled effects: standard "
         f"deviations at baseline, positive where it is benefit). {said}; prior: {mid_sentence(default.label)}. Each "
         f"dot is {each}% of the posterior. "
-        + ("MCID: smallest benefit that matters; the dotted line is a harm as large. " if with_mcid else "")
+        + ("MCID: smallest benefit that matters; dotted line: a harm as large. " if with_mcid else "")
         + "Grey: practical equivalence. Numbers: posterior probabilities.",
         *figure.footnotes,
     ]
     model.alternative = (
         "Dot plots of the posterior distributions of the difference between arms for "
-        f"{counted(len(rows), 'effect')}, with the region of practical equivalence and the smallest benefit that "
-        "matters: " + " ".join(_in_words(label, one) for label, row in rows.items() for one in row)
+        f"{counted(len(rows), 'effect')}, with the region of practical equivalence"
+        + (" and the smallest benefit that matters (MCID): " if with_mcid else ": ")
+        + " ".join(_in_words(label, one) for label, row in rows.items() for one in row)
     )
     across = len(heads)
     inches = WIDTH / across - 0.35
@@ -116,7 +117,11 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
             first.set_title(titles[label], loc="left")
         handles: list[Any] = []
         if with_mcid:
-            for label, style in (("Benefit beyond the MCID", GAIN), ("In between", LITTLE), ("Harm as large", HARM)):
+            for label, style in (
+                ("Benefit beyond the MCID", GAIN),
+                ("In between", LITTLE),
+                ("Harm beyond the MCID", HARM),
+            ):
                 handles.append(Line2D([], [], linestyle="", markersize=5, label=label, **style))
             handles.append(Line2D([], [], color="#202020", linestyle="--", linewidth=0.9, label="MCID"))
         handles.append(Patch(color=ROPE_COLOUR, label="Practical equivalence"))

@@ -9,6 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import marks, method_sentence, mid_sentence, set_label
 from pipanalysis.estimate.flow import EVERYONE
+from pipanalysis.intake.rules import RULES
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -58,8 +59,8 @@ def protocol_deviations_table(
         model.groups += _everyone(study, results, model, name)
     model.groups = [group for group in model.groups if group.rows]
     model.notes += [
-        f"Deviations and units left out: numbers of {study.config.study.unit}s. Each step of an analysis set counts "
-        "those that all steps before it kept. Rows set aside: of the files that everyone may read.",
+        f"Deviations and what is left out of sets: numbers of {study.config.study.unit}s. Each step of an analysis set "
+        "counts those that all steps before it kept. Rows set aside: of the files that everyone may read.",
         *(["After an intercurrent event: whether or not assessed."] if events else []),
         *table.footnotes,
     ]
@@ -92,7 +93,12 @@ def _everyone(study: Study, results: ResultsIndex, model: TableModel, name: str)
     queries = RowGroup("Data queries by rule")
     for context in contexts:
         if context.startswith("rule="):
-            queries.rows += _one(results, model, name, context, "n_queries", context.removeprefix("rule="))
+            rule = context.removeprefix("rule=")
+            label = rule
+            if rule in RULES:
+                meaning = re.sub(r"\bunit\b", study.config.study.unit, RULES[rule].meaning)
+                label = f"{meaning} ({rule})"
+            queries.rows += _one(results, model, name, context, "n_queries", label[0].upper() + label[1:])
     return [*groups, files, queries]
 
 

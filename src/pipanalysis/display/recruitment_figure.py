@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def recruitment_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
     """Draw the number randomised by month as steps, the target as a broken line."""
-    model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation), notes=[*figure.footnotes])
+    model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
     name = figure.analyses[0]
     months = sorted(context for context in results.contexts(name, EVERYONE) if context.startswith("month="))
     for context in months:
@@ -30,6 +30,10 @@ def recruitment_figure(study: Study, figure: Figure, results: ResultsIndex, allo
     if not known:
         return model
     unit = study.config.study.unit
+    model.notes = [
+        f"{unit.capitalize()}s randomised by the end of each month, of those with a known date of randomisation.",
+        *figure.footnotes,
+    ]
     begun, ended = (f"{known[i]['month']} ({rounding.count(known[i]['n_cumulative'])})" for i in (0, -1))
     model.alternative = f"Line chart of {unit}s randomised by the end of each month, from {begun} to {ended}."
     planned = [record for record in model.records if record["n_target"] == record["n_target"]]

@@ -53,7 +53,7 @@ def report(
     checklist = consort_checklist(study, [*tables, *figures])
     about_list = Paragraph(
         "Where this report answers the items of CONSORT 2025 (Hopewell and others, doi:10.1371/journal.pmed.1004587), "
-        "each in short here. What an analysis cannot answer is for the authors."
+        "which are shortened here. What an analysis cannot answer is left to the authors."
     )
     sections.append(Section("consort", "CONSORT 2025 checklist", [about_list, checklist]))
     subtitle = f"Registration: {about.registration}" if about.registration else ""

@@ -24,6 +24,8 @@ from pipanalysis.display.report_model import (
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.wording import mark_line
 
+SCALES = ((30, 0.9), (60, 1.4))
+"""narrowest and widest picture: at most so many rem, and at most so many times its size"""
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -48,7 +50,7 @@ p { max-width: 46rem; margin: 0.5rem 0; }
 .lead, .notes { font-size: 0.85rem; }
 .scroll { overflow-x: auto; margin: 0.6rem 0; }
 .scroll > div { overflow: visible !important; }
-.scroll img { width: 100%; max-width: 60rem; min-width: 30rem; height: auto; display: block; }
+.scroll img { width: 100%; height: auto; display: block; }
 table.plain { border-collapse: collapse; font-size: 0.85rem; }
 table.plain th, table.plain td { border-bottom: 1px solid #ccc !important; padding: 0.25rem 0.8rem 0.25rem 0;
   text-align: left; vertical-align: top; }
@@ -57,7 +59,7 @@ details { font-size: 0.85rem; margin: 0.4rem 0; }
 .gt_table td { font-variant-numeric: tabular-nums; }
 .gt_group_heading { font-weight: 700 !important; background: #eef2f5 !important; text-align: left; }
 .gt_stub { white-space: normal; border-right: none !important; min-width: 9rem; }
-.gt_row { padding-top: 4px !important; padding-bottom: 4px !important; }
+.gt_row { padding-top: 4px !important; padding-bottom: 4px !important; vertical-align: top !important; }
 td.gt_row { white-space: nowrap; }
 .in { display: inline-block; }
 .gt_row:has(> .over) { overflow: visible !important; }
@@ -75,7 +77,7 @@ td.gt_row { white-space: nowrap; }
   .page { display: block; }
   .mark { position: static; }
   .scroll { overflow: visible; }
-  .scroll img { min-width: 0; max-height: 23cm; object-fit: contain; object-position: left; }
+  .scroll img { min-width: 0 !important; max-height: 23cm; object-fit: contain; object-position: left; }
   html { font-size: 9pt; }
   .gt_table, table.plain { font-size: 7pt !important; }
   .gt_row { padding-top: 1px !important; padding-bottom: 1px !important; }
@@ -193,7 +195,12 @@ def _(block: FigureModel, rendered: Rendered) -> str:
     if block.empty:
         return f"{title}\n<p>{EMPTY_FIGURE}</p>"
     picture = base64.b64encode(rendered.pictures[block.name]).decode()
-    image = f'<img src="data:image/svg+xml;base64,{picture}" alt="{escape(block.alternative)}">'
+    # All figures at one scale, so that the letters of a small one are not larger.
+    least, most = (f"min({rem}rem, {scale * block.size[0]:.2f}in)" for rem, scale in SCALES)
+    image = (
+        f'<img src="data:image/svg+xml;base64,{picture}" alt="{escape(block.alternative)}" '
+        f'style="min-width: {least}; max-width: {most}">'
+    )
     notes = "".join(f'<p class="notes">{escape(line)}</p>' for line in block.notes)
     numbers = figure_frame(block).drop(columns="mark", errors="ignore")
     table = numbers.to_html(index=False, border=0, classes="plain", na_rep="", float_format=repr)

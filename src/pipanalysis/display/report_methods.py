@@ -46,7 +46,7 @@ def methods(study: Study) -> list[Block]:
     blocks.append(Subheading("Analyses"))
     level = rounding.level(study.plan.conf_level)
     blocks.append(
-        Paragraph(f"Intervals are {level} confidence intervals, P values two-sided, except where it is said.")
+        Paragraph(f"Intervals are {level} confidence intervals, P values two-sided, except where another is named.")
     )
     for role, title in ROLES.items():
         chosen = [analysis for analysis in study.plan.analyses if analysis.role == role]

@@ -5,11 +5,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from functools import singledispatch
+from itertools import takewhile
 from pathlib import Path
 
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
-from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split
-from pipanalysis.display.paper import INDENT, Paper, on_paper
+from pipanalysis.display.grid import EMPTY, Line, footnotes, lines, spanners, split, unbroken
+from pipanalysis.display.paper import (
+    CM_PER_POINT,
+    INDENT,
+    LANDSCAPE,
+    PADDING,
+    PORTRAIT,
+    SIDE,
+    Paper,
+    on_paper,
+    text_width,
+)
 from pipanalysis.display.report_model import Grid, Link, Paragraph, Report, Subheading, anchor, heading
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.wording import mark_line
@@ -18,6 +29,16 @@ TALLEST = 20
 """height of a figure on a page at most, in centimetres; its title and notes stand on the same page"""
 LEAST = 7
 """room for the beginning of a table on a page, in centimetres: with less, it begins on the next page"""
+KEPT = 3
+"""last rows of a table that stay with its notes on one page, at most, if they are whole"""
+MOST_KEPT = 10
+"""the same if they are the parts of one row"""
+SMALL = 8.5
+"""size of the notes' letters in points"""
+TOGETHER = (20.0, 12.5)
+"""height of notes in centimetres, on a page upright and turned, up to which rows stay with them"""
+GAP = "\u2003"
+"""between footnotes"""
 PREAMBLE = """
 #set document(date: none)
 #set text(font: "Libertinus Serif", size: 10pt, lang: "en", region: "GB", hyphenate: false)
@@ -27,6 +48,8 @@ PREAMBLE = """
 #show heading.where(level: 2): set text(11pt)
 #show heading: set block(above: 1.4em, below: 0.7em)
 #show link: set text(fill: rgb("#004b87"))
+#show outline: set text(9pt)
+#show outline: set par(leading: 0.5em, spacing: 0.5em)
 """.strip()
 
 
@@ -58,8 +81,11 @@ def typst_source(report: Report) -> str:
         f"\n{typst_text(report.subtitle)}\n" if report.subtitle else "",
         "#outline(depth: 2)",
     ]
-    for section in report.sections:
-        parts.append(f"#pagebreak(weak: true)\n#heading(level: 1)[{typst_text(section.title)}] <{section.name}>")
+    for i, section in enumerate(report.sections):
+        # Displays begin on a page of their own; sections of words follow one another.
+        if not i or any(isinstance(block, TableModel | FigureModel) for block in section.blocks):
+            parts.append("#pagebreak(weak: true)")
+        parts.append(f"#heading(level: 1)[{typst_text(section.title)}] <{section.name}>")
         parts += [as_typst(block) for block in section.blocks]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -103,7 +129,8 @@ def _(block: Grid) -> str:
     rows = "\n".join(", ".join(f"[{_words(cell)}]" for cell in row) + "," for row in block.rows)
     columns = ", ".join(["auto"] * len(block.header))
     return (
-        f"#text(9pt)[#table(columns: ({columns}), column-gutter: 12pt, table.hline(), table.header({header}), "
+        f"#text(9pt)[#table(columns: ({columns}), column-gutter: 12pt, inset: (x: 0pt, y: 1.8pt), "
+        f"table.hline(), table.header({header}), "
         f"table.hline(stroke: 0.5pt),\n{rows}\ntable.hline())]"
     )
 
@@ -127,10 +154,10 @@ def _(block: FigureModel) -> str:
     return f"#block(breakable: false)[{content}]"
 
 
-def _small(texts: Sequence[str]) -> str:
-    """Return the lines beside a table or figure, in small letters close together."""
-    content = "\n\n".join(typst_text(text) for text in texts)
-    return f"#[#set text(8.5pt)\n#set par(spacing: 0.7em)\n{content}]"
+def _small(texts: Sequence[str], last: str = "") -> str:
+    """Return the lines beside a table or figure, in small letters close together; `last` is in Typst's language."""
+    content = "\n\n".join([*(typst_text(text) for text in texts), last])
+    return f"#[#set text({SMALL:g}pt)\n#set par(spacing: 0.7em)\n{content}]"
 
 
 def _titled(block: TableModel | FigureModel) -> str:
@@ -142,19 +169,32 @@ def _(block: TableModel) -> str:
     paper = on_paper(block)
     parts = [_titled(block), _small(block.lead)]
     if block.empty:
-        parts.append(EMPTY)
+        parts += [EMPTY, _below(block)]
     else:
-        parts.append(f"#text({paper.size:g}pt)[{_table(block, paper)}]")
-    content = "\n\n".join([*parts, _small(notes(block))])
+        rows = _kept(block, paper)
+        parts.append(f"#text({paper.size:g}pt)[{_table(block, paper, rows)}]")
+        parts += [] if rows else [_below(block)]
+    content = "\n\n".join(parts)
     if paper.landscape:
         return f"#page(flipped: true)[\n{content}\n]"
     room = f"#block(height: {LEAST}cm, breakable: false, above: 0pt, below: 0pt)[]\n#v(-{LEAST}cm)"
     return f"{room}\n{content}"
 
 
-def _table(model: TableModel, paper: Paper) -> str:
-    # Each column of ours is two of Typst, which meet at the decimal point.
-    widths = [f"{paper.stub:.2f}cm"]
+def _below(block: TableModel) -> str:
+    """Return the notes below a table; its footnotes follow one another, since a line to each would take whole pages."""
+    marked = [note.partition(" ") for note in footnotes(block)]
+    run_in = GAP.join(f"*{typst_text(letter)}*\u00a0{typst_text(text)}" for letter, _, text in marked)
+    return _small(block.notes, run_in)
+
+
+def _table(model: TableModel, paper: Paper, kept: int) -> str:
+    """Return a table; where rows are kept with the notes, the notes are its last row.
+
+    Each column of ours is two columns of Typst, which meet at the decimal point. A column of no width stands first: a
+    cell of it goes over the rows that are kept and the notes, and it does not break.
+    """
+    widths = ["0cm", f"{paper.stub:.2f}cm"]
     for placed in paper.columns:
         point = placed.width / 2 if placed.point is None else placed.point
         widths += [f"{point:.2f}cm", f"{placed.width - point:.2f}cm"]
@@ -162,21 +202,51 @@ def _table(model: TableModel, paper: Paper) -> str:
     head = ["table.hline()"]
     over = spanners(model)
     if over:
-        cells = ["[]"]
-        start = 1
+        cells = ["[], []"]
+        start = 2
         for label, covered in over:
             stroke = ", stroke: (bottom: 0.5pt)" if label else ""
             inside = f"*{typst_text(label)}*" if label else ""
             cells.append(f"table.cell(colspan: {2 * covered}, align: center + bottom{stroke})[{inside}]")
             start += 2 * covered
         head.append(", ".join(cells))
-    cells = ["[]"]
+    cells = ["[], []"]
     for column in model.columns:
-        place = "center" if column.numbers else "left"
-        cells.append(f"table.cell(colspan: 2, align: {place} + bottom)[*{typst_text(column.label)}*]")
+        place, side = ("center", SIDE) if column.numbers else ("left", 0.0)
+        inside = f"*{typst_text(unbroken(column.label))}*"
+        cells.append(f"table.cell(colspan: 2, align: {place} + bottom, inset: (x: {side:g}cm))[{inside}]")
     head += [", ".join(cells), "table.hline(stroke: 0.5pt)"]
-    body = "\n".join(_line(line, model, paper, every) for line in lines(model))
-    return f"#table(columns: ({', '.join(widths)}), table.header({', '.join(head)}),\n{body}\ntable.hline())"
+    found = lines(model)
+    first = len(found) - kept
+    body = []
+    for i, line in enumerate(found):
+        bound = f"table.cell(rowspan: {kept + 1}, breakable: false)[], " if i == first else "[], "
+        # Headings go over all columns; below the first row that is kept, its bound stands in the first column.
+        body.append(("" if line.kind != "row" or i > first else bound) + _line(line, model, paper, every))
+    body.append("table.hline(),")
+    if kept:
+        inside = f"#block(width: {_wide(paper)}cm)[{_below(model)}]"
+        body.append(f"table.cell(colspan: {every - 1}, align: left, inset: (top: 9pt))[{inside}]")
+    return f"#table(columns: ({', '.join(widths)}), table.header({', '.join(head)}),\n" + "\n".join(body) + ")"
+
+
+def _wide(paper: Paper) -> float:
+    return LANDSCAPE if paper.landscape else PORTRAIT
+
+
+def _kept(model: TableModel, paper: Paper) -> int:
+    """Return how many of the last rows stay on a page with the notes: none where there are none, or a page of them.
+
+    They stand below one heading, and the first of them is not the part of a row before it.
+    """
+    em = SMALL * CM_PER_POINT
+    said = [*model.notes, GAP.join(footnotes(model))]
+    height = sum(-(-text_width(text) * em // _wide(paper)) for text in said) * 1.4 * em
+    depths = [line.depth for line in takewhile(lambda line: line.kind == "row", reversed(lines(model)))]
+    if not height or height > TOGETHER[paper.landscape] or not depths:
+        return 0
+    whole = [i + 1 for i, depth in enumerate(depths) if depth == min(depths)]
+    return max((rows for rows in whole if rows <= KEPT), default=min(whole[0], MOST_KEPT))
 
 
 def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
@@ -184,10 +254,11 @@ def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
     if line.depth:
         label = f"#pad(left: {INDENT * line.depth:.1f}cm)[{label}]"
     if line.kind != "row":
-        # A header, so that no heading stands alone at the foot of a page; a deeper one ends where a higher one begins.
+        # A header, so that no heading stands alone at the foot of a page, and that it stands again where its rows go on
+        # on the next one; a deeper one ends where a higher one begins.
         level, label = (2, f"*{label}*") if line.kind == "group" else (3 + line.depth, label)
-        return f"table.header(level: {level}, repeat: false, table.cell(colspan: {every}, align: left)[{label}]),"
-    cells = [f"table.cell(align: left)[{label}]"]
+        return f"table.header(level: {level}, table.cell(colspan: {every}, align: left)[{label}]),"
+    cells = [f"table.cell(align: left, inset: (right: {PADDING / 2:g}cm))[{label}]"]
     for text, column, placed in zip(line.cells, model.columns, paper.columns, strict=True):
         parts = split(text) if placed.point is not None else None
         if parts:

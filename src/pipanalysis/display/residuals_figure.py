@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
         return model
     said = ", ".join(dict.fromkeys(analysis_label(study, name) for name in figure.analyses))
     model.notes = [
-        f"Normalised residuals of: {said}. On the line they are distributed as normal.",
+        f"Normalised residuals of: {said}. Points: quantiles; on the line, those of a normal distribution.",
         *figure.footnotes,
     ]
     model.alternative = (
@@ -65,17 +66,23 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
 
 def panels_size(n_panels: int) -> tuple[float, float]:
     """Return width and height in inches of square panels."""
-    across = min(ACROSS, n_panels)
-    return 2.3 * across + 0.4, 2.3 * -(-n_panels // across) + 0.3
+    across = _across(n_panels)
+    side = 2.3 if across <= ACROSS else 2.0
+    return side * across + 0.4, side * -(-n_panels // across) + 0.3
+
+
+def _across(n_panels: int) -> int:
+    """Return how many panels stand side by side: more where there are many, so that all fit a page upright."""
+    return min(n_panels, max(ACROSS, round(sqrt(0.75 * n_panels))))
 
 
 def panel_axes(body: SubFigure, labels: list[str], *, sharex: bool) -> list[Axes]:
-    """Return an axes for each label, ACROSS beside each other, all of one vertical scale."""
-    across = min(ACROSS, len(labels))
+    """Return an axes for each label, side by side and below one another, all of one vertical scale."""
+    across = _across(len(labels))
     grid = body.subplots(-(-len(labels) // across), across, squeeze=False, sharex=sharex, sharey=True)
     used, unused = list(grid.flat)[: len(labels)], list(grid.flat)[len(labels) :]
     for axes, label in zip(used, labels, strict=True):
-        axes.set_title(wrapped(label, 34), loc="left")
+        axes.set_title(wrapped(label, 34 if across <= ACROSS else 28), loc="left")
         axes.locator_params(nbins=5)
     for axes in unused:
         axes.set_visible(False)

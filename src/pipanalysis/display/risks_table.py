@@ -101,7 +101,7 @@ def _notes(study: Study, names: list[str]) -> list[str]:
     others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
     unit = study.config.study.unit
     return [
-        f"Events/n: {unit}s in the model at the visit, and how many have the outcome. Adjusted risk: the model's "
+        f"Events/n: {unit}s that have the outcome, and {unit}s in the model at the visit. Adjusted risk: the model's "
         f"predictions for all of these {unit}s had they been in the arm, averaged. Risk difference: {others} minus "
         f"{reference}; ratios: {others} over {reference}. Risk difference and risk ratio compare adjusted risks; the "
         "odds ratio is the model's, given what it adjusts for. P: of the odds ratio.",

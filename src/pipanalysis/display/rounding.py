@@ -51,11 +51,11 @@ def posterior_probability(value: float, digits: int) -> str:
 
 
 def power_of_ten(value: float) -> str:
-    """Return a small number with one digit and a power of ten, as 3 × 10⁻¹¹."""
+    """Return a small number with one digit and a power of ten, as 3 × 10⁻¹¹, which no line ends within."""
     if not isfinite(value):
         return ABSENT
     digit, _, exponent = f"{value:.0e}".replace("-", MINUS, value < 0).partition("e")
-    return f"{digit} × 10{str(int(exponent)).translate(SUPERSCRIPT)}" if value else "0"
+    return f"{digit}\u00a0×\u00a010{str(int(exponent)).translate(SUPERSCRIPT)}" if value else "0"
 
 
 def level(probability: float) -> str:

@@ -44,18 +44,19 @@ def rtf_document(model: TableModel) -> str:
 
 
 def _paragraph(text: str) -> str:
-    return f"\\pard\\sb60\\sa60 {rtf_text(text)}\\par"
+    return f"\\pard\\widctlpar\\sb0\\sa60 {rtf_text(text)}\\par"
 
 
 def _row(row: Row, paper: Paper) -> str:
     flags = "\\trhdr" if row.header else ""
+    place = "\\clvertalb" if row.header else "\\clvertalt"
     definition, content, right = [f"\\trowd\\trgaph{_twips(SIDE)}\\trleft0\\trkeep{flags}"], [], 0.0
     for cell in row.cells:
         right += cell.width
         rules = ("\\clbrdrt\\brdrs\\brdrw30" if cell.above else "") + (
             "\\clbrdrb\\brdrs\\brdrw15" if cell.below else ""
         )
-        definition.append(f"{rules}\\clvertalb\\cellx{_twips(right)}")
+        definition.append(f"{rules}{place}\\cellx{_twips(right)}")
         content.append(_cell(cell, paper, keep=row.keep))
     return "".join(definition) + "\n" + "\n".join(content) + "\\row"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.residuals_figure import panel_axes, panels_size
-from pipanalysis.display.wording import analysis_label, marks
+from pipanalysis.display.wording import analysis_label, counted, marks
 from pipanalysis.estimate.checks import MOST_BINS, UNITS_OF_BIN, bin_context
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def scale_location_figure(
     ]
     model.alternative = (
         f"Scale-location plots: the root of the size of the normalised residuals against the fitted means, in bins, of "
-        f"{len(panels)} outcome(s): {'; '.join(panels)}. The numbers are in the file beside."
+        f"{counted(len(panels), 'outcome')}: {'; '.join(panels)}. The numbers are in the file beside."
     )
     model.size = panels_size(len(panels))
 

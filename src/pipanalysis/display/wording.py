@@ -62,7 +62,8 @@ def marks(study: Study, allocation: dict[str, Any]) -> list[str]:
         if waiting:
             said.append(f"Masked too: the condition on sessions of the analysis set '{', '.join(waiting)}'.")
     if study.config.study.data == "real" and (reason := allocation.get("without_lock")):
-        said.append(f"NO PLAN LOCK: the allocation was read although the plan was not locked. Reason: {reason}")
+        why = reason.rstrip(".")
+        said.append(f"NO PLAN LOCK: the allocation was read although the plan was not locked. Reason: {why}.")
     return said
 
 
@@ -235,7 +236,7 @@ def method_sentence(study: Study, name: str) -> str:
         "adherence": "sessions on record; Clopper-Pearson limits of a proportion",
         "flow": f"numbers of {study.config.study.unit}s",
         "protocol_deviations": f"numbers of {study.config.study.unit}s, of rows of the raw files, and of data queries",
-        "completeness": "values there and missing",
+        "completeness": "values present and missing",
         "recruitment": "dates of randomisation",
         "reliable_change": "change from baseline beyond measurement error (Jacobson and Truax 1991), observed values",
         "measurement": "all arms together, forms as observed",
@@ -253,7 +254,10 @@ def method_sentence(study: Study, name: str) -> str:
         "post_hoc": " Not prespecified." if study.lock is None else " Post hoc: not in the locked plan.",
         "changed": f" Changed after the plan was locked: {listed(found.differences)}.",
     }.get(found.status, "")
-    return f"{chosen.label}: {sentences[chosen.method]}. {set_label(study, chosen.analysis_set)}.{planned}"
+    said, named = sentences[chosen.method], mid_sentence(chosen.label)
+    # A sentence that begins with the analysis's label does not say it twice.
+    said = chosen.label + said.removeprefix(named) if said.startswith(named) else f"{chosen.label}: {said}"
+    return f"{said}. {set_label(study, chosen.analysis_set)}.{planned}"
 
 
 def _standard_errors(study: Study, chosen: Analysis) -> str:
@@ -287,6 +291,11 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
 def counted(number: int, one: str) -> str:
     """Return a number and what is counted, as 1 row, 2 rows."""
     return f"{number:,} {one}" + ("" if number == 1 else "s")
+
+
+def enumerated(parts: list[str]) -> str:
+    """Return what belongs together in a sentence, as a, b and c."""
+    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
 
 
 def numbered_title(model: TableModel) -> str:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 # Not within a word or date; a sign may be a minus or a hyphen.
 _NUMBER = re.compile(r"(?<![\w.])(?<!\d-)([<>]?)([−-]?\d+(?:\.\d+)?(?:e[−-]?\d+)?)(?!\w|\.\d|-\d)")
-_POWER = re.compile(r" × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
-_PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+# A digit and a power of ten, as 3 × 10⁻¹¹.
+_POWER = re.compile(r"(\d)[ \u00a0]×[ \u00a0]10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
 class _Cells(HTMLParser):
@@ -71,7 +73,7 @@ def shown_numbers(page: Path, table: pd.DataFrame, results: pd.DataFrame) -> Ite
     cells.feed(page.read_text(encoding="utf-8"))
     for i, row in enumerate(cells.rows, start=1):
         for j, text in enumerate(row[1:], start=2):
-            plain = _POWER.sub(lambda power: f"e{power[1].translate(_PLAIN)}", text)
+            plain = _POWER.sub(lambda power: f"{power[1]}e{power[2].translate(_LOWERED)}", text)
             for bound, shown in _NUMBER.findall(plain):
                 yield f"row {i}, column {j}", f"{bound}{shown}", _among(known, bound, shown.replace("−", "-"))
 

@@ -1,0 +1,29 @@
+"""Sentences of the displays made from the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipanalysis.display.wording import enumerated, marks, method_sentence
+from pipanalysis.study.load import Study
+
+
+def test_no_sentence_of_a_method_says_its_label_twice(study: Study) -> None:
+    said = {one.name: method_sentence(study, one.name) for one in study.plan.analyses}
+    for one in study.plan.analyses:
+        assert said[one.name].startswith(one.label)
+        assert not said[one.name].lower().startswith(f"{one.label}: {one.label}".lower())
+    assert said["binary"].startswith("Logistic regression at each visit, adjusted for site;")
+    assert said["primary"].startswith("Mixed model for repeated measures: arm by visit, adjusted")
+
+
+def test_parts_of_a_sentence_are_enumerated() -> None:
+    assert [enumerated(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_the_reason_for_no_lock_ends_with_one_stop(study: Study) -> None:
+    real = study.config.study.model_copy(update={"data": "real"})
+    own = replace(study, config=study.config.model_copy(update={"study": real}))
+    for reason in ("it was published", "it was published."):
+        said = marks(own, {"allocation": "real", "without_lock": reason})
+        assert said[-1].endswith("Reason: it was published.")
