@@ -33,7 +33,7 @@ from pipanalysis.study.load import Study
             "sparse cell: fewer than 5 dyads of an arm at a level (2 of Routine care at Avoidant); separation: none",
         ),
         ("fell back; weak-instrument: F 3.2", "fell back; weak instrument: F 3.2"),
-        ("event_type is not known of 1 event(s)", "kind of event is not known of 1 event"),
+        ("event_type is not known in 1 row(s)", "kind of event is not known in 1 row"),
         ("levels with fewer than 5 units merged: 1 to 2", "levels with fewer than 5 dyads merged: 1 to 2"),
         (
             "complete cases: left out 8 in control, 10 in pip",

@@ -165,7 +165,7 @@ def test_events_counted_by_hand(tmp_path: Path) -> None:
     assert stat(results, "conf_low", contrast=CONTRAST, context="") == newcombe_interval(2, 4, 1, 4, 0.95)[0]
     warning = row(results, "n_set", arm="control", context="")["warning"]
     assert "not counted, dated before randomisation: 1 event(s)" in warning
-    assert "kind is not known of 1 event(s)" in warning
+    assert "kind is not known in 1 row(s)" in warning
     assert not set(results["stat_name"]) & {"p_value", "statistic"}
 
 

@@ -22,7 +22,7 @@ NEGATIVE = re.compile(r"(?<![\w.)-])-(?=\d)")
 RULE = re.compile(rf"(?:^|(?<=; ))(?:{'|'.join(sorted(WARNED))}): ")
 """the id of a rule before what it says"""
 COVARIATE = re.compile(r"(?<=left out for want of )[^:;]+(?=:)")
-VARIABLE = re.compile(r"(?<=left out for want of the )[\w.]+(?=:)|\b\w+(?= is not known of )")
+VARIABLE = re.compile(r"(?<=left out for want of the )[\w.]+(?=:)|\b\w+(?= is not known in )")
 
 
 def in_words(study: Study, said: str) -> str:

@@ -242,7 +242,7 @@ def is_one(values: pd.Series) -> NDArray[np.bool_]:
 
 def _unknown(values: pd.Series, name: str) -> list[str]:
     missing = int(values.isna().sum())
-    return [f"{name} is not known of {missing} event(s)"] if missing else []
+    return [f"{name} is not known in {missing} row(s)"] if missing else []
 
 
 def _levels(trial: TrialData, table: str, name: str) -> dict[str, list[str]]:
