@@ -14,7 +14,7 @@ from scipy import optimize, stats
 from estimate import trials
 from estimate.trials import row, stat
 from pipanalysis.estimate.growth import SLOPE, random_slope
-from pipanalysis.estimate.growth_likelihood import highest, least_squares_given, unit_sums
+from pipanalysis.estimate.growth_likelihood import gradient, highest, least_squares_given, lower, unit_sums
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import TrialData
 
@@ -100,6 +100,13 @@ def test_likelihood_and_coefficients_are_those_of_the_dense_matrices() -> None:
     assert profiled[0] == pytest.approx(beta, rel=1e-9)
     assert profiled[2] == pytest.approx((r @ W @ r) * residual / (n - 3), rel=1e-9)
     assert profiled[3] == pytest.approx(least_squares_given(sums, factor, profiled[2])[3], rel=1e-12)
+    theta, step = np.array([factor[0, 0], factor[1, 0], factor[1, 1]]), 1e-5
+
+    def along(move: np.ndarray) -> float:  # Richardson: error of order step^4
+        ends = [least_squares_given(sums, lower(theta + k * move))[3] for k in (1, -1, 2, -2)]
+        return (8 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / (12 * step)
+
+    assert gradient(sums, theta) == pytest.approx([along(move) for move in step * np.eye(3)], rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -117,6 +124,8 @@ def test_no_global_search_finds_a_higher_likelihood(seed: int, slope_sd: float) 
 
     found = highest(sums)
     assert found is not None
+    slope = np.abs(gradient(sums, np.array([found[0, 0], found[1, 0], found[1, 1]]))).max()
+    assert slope < (1e-9 if slope_sd else 1e-3)  # to rounding, but for where the likelihood is flat
     best = optimize.differential_evolution(deviance, [(0, 6), (-6, 6), (0, 6)], rng=seed, maxiter=60, popsize=8)
     assert least_squares_given(sums, found)[3] <= best.fun + 1e-6
 

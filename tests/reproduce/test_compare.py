@@ -1,15 +1,17 @@
 """Results against a repetition: what was altered is caught and named, and rounding and simulation are let pass."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from pipanalysis.reproduce.compare import compare
+from pipanalysis.reproduce.compare import OF_RANKS, compare
 from reproduce.rows import EFFECT, MEAN, row_of, simulated
 
 
 def test_a_change_of_a_millionth_in_any_number_is_caught_and_named(results: pd.DataFrame) -> None:
     valued = results[results["stat"].notna()]
-    every = results.assign(stat=results["stat"] + 1e-6)
+    of_ranks = results["stat_name"].isin(OF_RANKS)  # these step by themselves: by a thousandth
+    every = results.assign(stat=results["stat"] + np.where(of_ranks, 1e-3 * results["stat"], 1e-6))
     some = [results.assign(stat=results["stat"].where(results.index != i, every["stat"])) for i in valued.index[::200]]
     assert len(some) >= 10
     for altered in (every, *some):
@@ -123,3 +125,24 @@ def test_differences_of_two_programs_are_rounding_themselves() -> None:
     one, other = (simulated(0.5, 0.0, difference_estimate=d) for d in (1e-9, 3e-9))
     assert not compare(one, other).findings
     assert len(compare(one, simulated(0.5, 0.0, difference_estimate=1e-6)).findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "published", "apart", "good"),
+    [
+        ("estimate", 1e-6, 1e-11, True),
+        ("conf_low", 1e-6, 1e-10, False),
+        ("statistic", 1e-6, 1e-11, False),
+    ],
+)
+def test_an_estimate_near_zero_has_the_error_of_its_standard_error(
+    name: str, published: float, apart: float, good: bool
+) -> None:
+    one, other = (simulated(0.5, 0.0, "ancova", std_error=0.5, **{name: v}) for v in (published, published + apart))
+    assert bool(compare(one, other).findings) is not good
+
+
+@pytest.mark.parametrize(("apart", "good"), [(5e-5, True), (5e-4, False)])
+def test_statistics_of_ranks_may_step_where_rounding_changes_an_order(apart: float, good: bool) -> None:
+    one, other = (simulated(0.5, 0.0, "bayes", r_hat=value) for value in (1.0, 1.0 + apart))
+    assert bool(compare(one, other).findings) is not good

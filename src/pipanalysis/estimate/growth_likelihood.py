@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipanalysis.estimate.newton import settled
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,6 +25,10 @@ STARTS = (1.0, 0.2)
 """standard deviations of the random effects, in residual ones, to start from"""
 FLAT = 1e-3
 """slope of minus twice the log-likelihood by the relative factor that counts as none"""
+FREE = ((0, 0), (1, 0), (1, 1))
+"""elements of the factor"""
+NEAR = 1e-4
+"""relative distance of the gradients whose difference is the Hessian"""
 
 
 @dataclass(frozen=True)
@@ -84,22 +90,69 @@ def least_squares_given(
     return beta, residual * inverse, residual, float(deviance)
 
 
+def gradient(sums: UnitSums, theta: FloatArray) -> FloatArray:
+    """Return the derivatives of the profiled minus twice log-likelihood by the elements of the factor, shape (3,).
+
+    With A = I + F'Z'ZF and M = F'Z'[X y] of a unit, C = [X y]'[X y] - sum M'A⁻¹M and v = (-beta, 1), they are
+    sum tr(A⁻¹ dA) + tr((X'V⁻¹X)⁻¹ dC_xx) + (n - p) v'dC v / rss.
+
+    Args:
+        sums: of the data.
+        theta: f11, f21 and f22 of the lower triangular F.
+
+    Raises:
+        numpy.linalg.LinAlgError: the coefficients are not determined.
+    """
+    factor, p = lower(theta), sums.p
+    inner = np.eye(2) + factor.T @ sums.random @ factor
+    mixed = factor.T @ sums.mixed
+    solved = np.linalg.solve(inner, mixed)
+    cross = sums.fixed - np.tensordot(mixed, solved, axes=((0, 1), (0, 1)))
+    inverse = np.linalg.inv(cross[:p, :p])
+    v = np.append(-inverse @ cross[:p, p], 1.0)
+    rss = float(v @ cross @ v)
+    found = np.empty(3)
+    for a, (row, column) in enumerate(FREE):
+        unit = np.zeros((2, 2))
+        unit[row, column] = 1.0
+        half = unit.T @ sums.random @ factor
+        d_inner = half + np.swapaxes(half, 1, 2)
+        d_mixed = unit.T @ sums.mixed
+        part = np.tensordot(d_mixed, solved, axes=((0, 1), (0, 1)))
+        d_cross = np.tensordot(solved, d_inner @ solved, axes=((0, 1), (0, 1))) - part - part.T
+        found[a] = np.trace(np.linalg.solve(inner, d_inner), axis1=1, axis2=2).sum()
+        found[a] += (inverse * d_cross[:p, :p]).sum() + (sums.n - p) * float(v @ d_cross @ v) / rss
+    return found
+
+
+def lower(theta: FloatArray) -> FloatArray:
+    """Return the lower triangular factor (2, 2) of its elements f11, f21 and f22."""
+    return np.array([[theta[0], 0.0], [theta[1], theta[2]]])
+
+
 def highest(sums: UnitSums) -> FloatArray | None:
     """Return the factor (2, 2), lower triangular, at which the restricted likelihood is highest; None if not found."""
     from scipy.optimize import minimize
 
-    def lower(theta: FloatArray) -> FloatArray:
-        return np.array([[theta[0], 0.0], [theta[1], theta[2]]])
-
-    def deviance(theta: FloatArray) -> float:
+    def deviance(theta: FloatArray) -> tuple[float, FloatArray]:
         try:
-            return least_squares_given(sums, lower(theta))[3]
+            return least_squares_given(sums, lower(theta))[3], gradient(sums, theta)
         except np.linalg.LinAlgError:
-            return np.inf
+            return np.inf, np.zeros(3)
 
     with np.errstate(all="ignore"):
-        ends = [
-            minimize(deviance, [sd, 0.0, sd], jac="3-point", method="BFGS", options={"gtol": 1e-6}) for sd in STARTS
-        ]
+        ends = [minimize(deviance, [sd, 0.0, sd], jac=True, method="BFGS", options={"gtol": 1e-6}) for sd in STARTS]
     flat = [end for end in ends if np.abs(np.asarray(end.jac, dtype=np.float64)).max() < FLAT]
-    return lower(min(flat, key=lambda end: end.fun).x) if flat else None
+    if not flat:
+        return None
+
+    def slope(theta: FloatArray) -> FloatArray:
+        return gradient(sums, theta)
+
+    def curvature(theta: FloatArray) -> FloatArray:
+        steps = np.diag(NEAR * np.maximum(np.abs(theta), NEAR))
+        apart = np.array([slope(theta + step) - slope(theta - step) for step in steps])
+        hessian = apart / (2 * np.diagonal(steps)[:, None])
+        return (hessian + hessian.T) / 2
+
+    return lower(settled(slope, curvature, min(flat, key=lambda end: end.fun).x))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.model_result import NotFittedError, python_warnings
+from pipanalysis.estimate.newton import settled
 from pipanalysis.estimate.separation import unbounded
 
 if TYPE_CHECKING:
@@ -127,7 +128,12 @@ def penalised(X: FloatArray, y: NDArray[np.intp], absent: int | None = None) -> 
 
     with np.errstate(all="ignore"):
         found = minimize(objective, np.zeros(int(free.sum())), jac=True, method="BFGS", options={"gtol": 1e-8})
-    beta = full(np.asarray(found.x, dtype=np.float64))
+
+    def information(theta: FloatArray) -> FloatArray:
+        return np.asarray(_information(X, probabilities(X, full(theta)))[np.ix_(free.ravel(), free.ravel())])
+
+    with np.errstate(all="ignore"):
+        beta = full(settled(lambda theta: objective(theta)[1], information, np.asarray(found.x, dtype=np.float64)))
     loglik, gradient = _penalised_likelihood(X, y, beta)
     if not (np.isfinite(loglik) and float(np.abs(gradient[free]).max()) < LEVEL_SLOPE):
         raise NotFittedError("multinomial penalised likelihood did not converge")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipanalysis.estimate.newton import settled
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -120,9 +122,17 @@ def one_factor(correlation: FloatArray) -> FloatArray | None:
     values, vectors = np.linalg.eigh(correlation)
     start = np.clip(vectors[:, -1] * np.sqrt(values[-1]), -0.95, 0.95)
     limits = [(-1.0, 1.0)] * len(start)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"ftol": 1e-15, "gtol": 1e-10})
-    loadings = np.asarray(found.x, dtype=np.float64)
-    if not found.success or (np.abs(loadings) > 1 - 1e-6).any():
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"ftol": 1e-12, "gtol": 1e-8})
+    if (np.abs(found.x) > 1 - 1e-6).any():
+        return None
+
+    def curvature(loadings: FloatArray) -> FloatArray:
+        hessian = -4 * (correlation - 2 * np.outer(loadings, loadings))
+        np.fill_diagonal(hessian, 4 * (loadings @ loadings - loadings**2))
+        return hessian
+
+    loadings = settled(lambda at: loss(at)[1], curvature, np.asarray(found.x, dtype=np.float64))
+    if np.abs(loss(loadings)[1]).max() > 1e-9 or (np.abs(loadings) > 1 - 1e-6).any():
         return None
     return loadings if loadings.sum() >= 0 else -loadings
 

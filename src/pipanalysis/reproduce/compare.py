@@ -18,6 +18,11 @@ ROUNDING = 1e-10
 NOISE = 1e-7
 """absolute difference allowed in statistics that are themselves differences of two programs, down to rounding"""
 OF_TWO_PROGRAMS = ("difference_estimate", "difference_std_error", "max_relative_difference")
+OF_OUTCOME = ("estimate", "conf_low", "conf_high")
+"""statistics that have the error of the standard error beside them, however near zero they are"""
+OF_RANKS = ("r_hat", "ess_bulk", "ess_tail", "sensitivity_prior", "sensitivity_likelihood")
+RANKS = 1e-4
+"""relative difference allowed in statistics of the ranks of draws: rounding may change the order of two"""
 MCSE = "_mcse"
 """ending of the statistic that is the Monte Carlo standard error of another"""
 MONTE_CARLO_ERRORS = 4.0
@@ -76,7 +81,8 @@ _TOLD = ("analysis", "outcome", "visit", "arm", "contrast", "context", "stat_nam
 def compare(published: pd.DataFrame, here: pd.DataFrame, *, rounding: float = ROUNDING) -> Comparison:
     """Compare two analysis results datasets.
 
-    Numbers must be the same to ``rounding`` (relative). A number with a Monte Carlo standard error (the statistic of
+    Numbers must be the same to ``rounding``, relative to themselves (an estimate or its limits: to the standard error
+    where that is larger). A number with a Monte Carlo standard error (the statistic of
     its name and ``_mcse``) may differ by MONTE_CARLO_ERRORS standard errors of the difference; a number of a method
     that draws samples and states none by SHARE_OF_STD_ERROR of its standard error.
 
@@ -124,19 +130,27 @@ def _agreement(key: Key, first: dict[Key, Any], second: dict[Key, Any], rounding
         return "identical"
     if math.isnan(a) or math.isnan(b):
         return "differs"
-    name, apart = key[-1], abs(a - b)
-    if apart <= (NOISE if name in OF_TWO_PROGRAMS else rounding * max(abs(a), abs(b))):
+    name, apart, method = key[-1], abs(a - b), key[KEY.index("method")]
+    if apart <= _rounding(name, rounding, max(abs(a), abs(b)), _sibling(first, key, "std_error")):
         return "rounding"
     if name.endswith(MCSE):
         return "monte_carlo" if apart <= MCSE_SHARE * max(abs(a), abs(b)) else "differs"
     errors = [_sibling(rows, key, name + MCSE) for rows in (first, second)]
     if not any(math.isnan(error) for error in errors):
         return "monte_carlo" if apart <= MONTE_CARLO_ERRORS * math.hypot(*errors) else "differs"
-    method = key[KEY.index("method")]
     if any(word in method for word in DRAWN):
         error = max(_sibling(rows, key, "std_error") for rows in (first, second))
         return "monte_carlo" if apart <= SHARE_OF_STD_ERROR * error else "differs"
     return "differs"
+
+
+def _rounding(name: str, rounding: float, size: float, std_error: float) -> float:
+    """Return how far two numbers of this size may be apart by rounding; one near zero has the error of its fit."""
+    if name in OF_TWO_PROGRAMS:
+        return NOISE
+    if name in OF_RANKS:
+        return RANKS * size
+    return rounding * (std_error if name in OF_OUTCOME and std_error > size else size)
 
 
 def _sibling(rows: dict[Key, Any], key: Key, name: str) -> float:

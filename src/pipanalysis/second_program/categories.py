@@ -13,7 +13,10 @@ import numpy as np
 
 from pipanalysis.second_program.design import FloatArray
 
-STEP = 1e-6
+STEP = 1e-3
+"""of differences of fourth order, in units in which what is differentiated turns slowly"""
+SCORING_STEPS = 50
+"""from where the general maximiser ends"""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ def shares(X: FloatArray, beta: FloatArray) -> FloatArray:
 
 def information(X: FloatArray, beta: FloatArray) -> FloatArray:
     """Return the information of beta, row after row: a sum over units of covariance of levels times x x'."""
-    total = np.zeros((beta.size, beta.size))
-    for x, p in zip(X, shares(X, beta)[:, 1:], strict=True):
-        total += np.kron(np.diag(p) - np.outer(p, p), np.outer(x, x))
-    return total
+    p = shares(X, beta)[:, 1:]
+    covariance = p[:, :, None] * np.eye(p.shape[1]) - p[:, :, None] * p[:, None, :]
+    found = np.einsum("nab,ni,nj->aibj", covariance, X, X, optimize=True)
+    return np.asarray(found.reshape(beta.size, beta.size))
 
 
 def maximise(X: FloatArray, level: FloatArray, *, penalty: bool) -> Fit:
@@ -62,18 +65,35 @@ def maximise(X: FloatArray, level: FloatArray, *, penalty: bool) -> Fit:
         return -value
 
     def slope(theta: FloatArray) -> FloatArray:
+        return derivatives(loss, theta, np.full(theta.size, STEP))
+
+    def rough(theta: FloatArray) -> FloatArray:
         moved = np.eye(theta.size) * 1e-5
         return np.array([(loss(theta + m) - loss(theta - m)) / 2e-5 for m in moved])
 
     from scipy.optimize import minimize
 
     with np.errstate(all="ignore"):
-        theta = minimize(loss, np.zeros(k * p), jac=slope, method="BFGS", options={"gtol": 1e-7}).x
+        theta = minimize(loss, np.zeros(k * p), jac=rough, method="BFGS", options={"gtol": 1e-5}).x
     if not np.isfinite(loss(theta)) or np.abs(slope(theta)).max() > 1e-4:
         raise ValueError("no maximum of the likelihood was found")
+    for _ in range(SCORING_STEPS):
+        step = np.linalg.solve(information(Z, theta.reshape(k, p)), slope(theta))
+        theta = theta - step
+        if np.abs(step).max() < 1e-11:
+            break
     unscale = np.tile(1 / scale, k)
     vcov = np.linalg.inv(information(Z, theta.reshape(k, p))) * np.outer(unscale, unscale)
     return Fit(theta.reshape(k, p) / scale, vcov)
+
+
+def derivatives(quantity: Callable[[FloatArray], float], at: FloatArray, steps: FloatArray) -> FloatArray:
+    """Return the derivatives of a function of numbers (k,) by each of them, by differences of fourth order."""
+    found = []
+    for move in np.diag(steps):
+        near, far = (quantity(at + m * move) - quantity(at - m * move) for m in (1, 2))
+        found.append((8 * near - far) / (12 * move.sum()))
+    return np.array(found)
 
 
 def standardised(X: FloatArray, arms: dict[str, int], beta: FloatArray) -> dict[str, FloatArray]:
@@ -100,8 +120,9 @@ def with_error(fit: Fit, quantity: Callable[[FloatArray], float]) -> tuple[float
         fit: the coefficients and their covariance.
         quantity: takes coefficients of shape (K - 1, p), gives a number.
     """
-    moved = np.eye(fit.beta.size).reshape(-1, *fit.beta.shape) * STEP
-    slope = np.array([(quantity(fit.beta + m) - quantity(fit.beta - m)) / (2 * STEP) for m in moved])
+    shape = fit.beta.shape
+    steps = STEP * np.sqrt(fit.vcov.diagonal())
+    slope = derivatives(lambda beta: quantity(beta.reshape(shape)), fit.beta.ravel(), steps)
     return float(quantity(fit.beta)), float(np.sqrt(slope @ fit.vcov @ slope))
 
 

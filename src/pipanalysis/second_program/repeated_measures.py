@@ -132,14 +132,15 @@ def gradient(patterns: list[_Pattern], basis: FloatArray, theta: FloatArray) -> 
 
 
 def _hessian(patterns: list[_Pattern], basis: FloatArray, theta: FloatArray) -> FloatArray:
-    """Return the second derivatives by central differences of the gradient."""
-    scale = np.sqrt(np.abs(np.tensordot(theta, basis, axes=1).diagonal()).mean())
-    step = 1e-5 * scale**2
+    """Return the second derivatives by central differences of the gradient, of fourth order in the step."""
+    step = 5e-4 * np.abs(np.tensordot(theta, basis, axes=1).diagonal()).mean()
     columns: list[FloatArray] = []
     for a in range(len(theta)):
         moved = np.eye(len(theta))[a] * step
-        ahead, behind = gradient(patterns, basis, theta + moved), gradient(patterns, basis, theta - moved)
-        columns.append((ahead - behind) / (2 * step))
+        near, far = (
+            gradient(patterns, basis, theta + k * moved) - gradient(patterns, basis, theta - k * moved) for k in (1, 2)
+        )
+        columns.append((8 * near - far) / (12 * step))
     found = np.stack(columns)
     return np.asarray((found + found.T) / 2)
 
