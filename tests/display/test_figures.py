@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -12,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
@@ -391,6 +394,14 @@ def test_fonts_are_embedded() -> None:
     assert b"/FontFile2" in files["pdf"]
     assert b"/Type3" not in files["pdf"]
     assert b"<text" not in files["svg"]  # letters are shapes
+    programs = [
+        zlib.decompress(part) for part in re.findall(rb"stream\r?\n(x\x9c.+?)\r?\nendstream", files["pdf"], re.DOTALL)
+    ]
+    fonts = [TTFont(io.BytesIO(program)) for program in programs if program[:4] == b"\0\1\0\0"]
+    assert fonts
+    for font in fonts:
+        assert {"glyf", "head", "hhea", "hmtx", "loca", "maxp"} <= set(font.keys())
+        assert not {"GSUB", "GPOS", "GDEF"} & set(font.keys())
 
 
 @pytest.fixture(scope="module")
