@@ -262,7 +262,7 @@ def test_the_synthetic_pip_trial_has_a_twin_with_its_spss_file(
     prepare(made)
     arms = pd.read_parquet(made.layout.analysis_participants)["arm"]
     assert arms.value_counts().to_dict() == {"control": 38, "pip": 38}
-    assert "fits: 38 ok" in estimate(made, "mmrm")
+    assert "fits: 41 ok" in estimate(made, "mmrm")
 
 
 @pytest.mark.parametrize("ending", ["sav", "dta", "parquet"])

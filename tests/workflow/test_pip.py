@@ -309,7 +309,7 @@ def test_no_model_of_the_study_is_fitted_twice(finished: Path, monkeypatch: pyte
 
         monkeypatch.setattr(owner, name, fit)
 
-    counted(MMRM, "_fit_structure", lambda _, structure, frame, X: (f"mmrm {structure}", frame.response, X))
+    counted(MMRM, "_fit_structure", lambda _, structure, frame, X: (f"mmrm {structure}", frame.response, X.values))
     counted(MixedLM, "fit", lambda self, *_: (f"MixedLM {self.k_re}", self.endog, self.exog))
     for model in (OLS, GEE, OrderedModel, MNLogit, NegativeBinomial):
         counted(model, "fit", lambda self, *_, name=model.__name__: (name, self.endog, self.exog))
