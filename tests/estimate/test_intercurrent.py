@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimate import trials
-from pipanalysis.estimate.intercurrent import DONE, Affected, governing, said, sources, taken
+from pipanalysis.estimate.intercurrent import DONE, Affected, governing, handled_values, handling_notes, value_sources
 from pipanalysis.estimate.step import family_results
 from pipanalysis.second_program.design import Wanted, after_events
 
@@ -20,7 +20,7 @@ VALUES = np.array([[1.0, 2, 3, 4], [5, NAN, 7, 8], [9, NAN, NAN, NAN]])
 
 
 def handled(values: np.ndarray, *affected: Affected, worst: float = 0.0) -> np.ndarray:
-    return taken(values, sources(np.isfinite(values), affected), NAN, worst)
+    return handled_values(values, value_sources(np.isfinite(values), affected), NAN, worst)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_the_first_event_of_a_unit_counts_and_of_two_at_once_the_one_that_stands
 
 def test_levels_of_a_category_are_left_out_or_carried() -> None:
     levels = np.array([["A", "B", None, "C"]], dtype=object)
-    source = sources(pd.notna(levels), [Affected("Stopping", "while_on_treatment", np.array([2]))])
-    assert taken(levels, source, None, None).tolist() == [["A", "B", "B", "B"]]
+    source = value_sources(pd.notna(levels), [Affected("Stopping", "while_on_treatment", np.array([2]))])
+    assert handled_values(levels, source, None, None).tolist() == [["A", "B", "B", "B"]]
 
 
 def test_counts_are_of_observed_values_that_are_compared_and_of_all_that_a_composite_sets() -> None:
@@ -56,16 +56,16 @@ def test_counts_are_of_observed_values_that_are_compared_and_of_all_that_a_compo
     compared[0, 3] = False
     seen = np.isfinite(VALUES)
     event = Affected("Stopping", "hypothetical", np.array([2, 1, 1]))
-    assert said([event], seen, compared, arm, arms) == [
+    assert handling_notes([event], seen, compared, arm, arms) == [
         "Stopping: 3 values after it left out (1 of control, 2 of treated)"
     ]
     composite = Affected("Death", "composite", event.first)
-    assert said([composite], seen, compared, arm, arms) == [
+    assert handling_notes([composite], seen, compared, arm, arms) == [
         "Death: 7 values after it set to the worst value of the score (1 of control, 6 of treated)"
     ]
     unread = Affected("Stopping", "hypothetical", np.array([T, T, T]), read=False)
-    assert "not read while the allocation is masked" in said([unread], seen, compared, arm, arms)[0]
-    assert said([], seen, compared, arm, arms) == []
+    assert "not read while the allocation is masked" in handling_notes([unread], seen, compared, arm, arms)[0]
+    assert handling_notes([], seen, compared, arm, arms) == []
 
 
 @st.composite

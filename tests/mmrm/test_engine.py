@@ -160,9 +160,14 @@ def test_a_fit_and_its_inference_need_the_design_matrix_once(name: str, n: int) 
         return data.X
 
     held = fit_arrays(
-        DesignMatrix(data.X, make), data.y, data.subject, data.visit, n_visits=data.t,
-        structure=given.structure, times=data.times if name == "sp_exp" else None,
-    )  # fmt: skip
+        DesignMatrix(data.X, make),
+        data.y,
+        data.subject,
+        data.visit,
+        n_visits=data.t,
+        structure=given.structure,
+        times=data.times if name == "sp_exp" else None,
+    )
     L = np.eye(held.beta.size)
     np.testing.assert_array_equal(held.beta, given.beta)
     np.testing.assert_array_equal(held.inference("kenward-roger").dfs(L), given.inference("kenward-roger").dfs(L))

@@ -29,34 +29,14 @@ class ResultsIndex:
     def _row(self, key: Key) -> dict[str, Any]:
         return dict(zip(self._names, self._cells[key], strict=True))
 
-    def row(
-        self,
-        analysis: str,
-        outcome: str,
-        stat_name: str,
-        *,
-        visit: str = "",
-        arm: str = "",
-        contrast: str = "",
-        context: str = "",
-    ) -> dict[str, Any] | None:
-        """Return the row of a statistic, None where there is none."""
-        key = (analysis, outcome, visit, arm, contrast, context, stat_name)
+    def row(self, analysis: str, outcome: str, stat_name: str, **where: str) -> dict[str, Any] | None:
+        """Return the row of a statistic at a visit, arm, contrast and context, None where there is none."""
+        key = _key(analysis, outcome, stat_name, **where)
         return self._row(key) if key in self._cells else None
 
-    def stat(
-        self,
-        analysis: str,
-        outcome: str,
-        stat_name: str,
-        *,
-        visit: str = "",
-        arm: str = "",
-        contrast: str = "",
-        context: str = "",
-    ) -> float:
+    def stat(self, analysis: str, outcome: str, stat_name: str, **where: str) -> float:
         """Return a statistic, NaN where there is none."""
-        found = self._cells.get((analysis, outcome, visit, arm, contrast, context, stat_name))
+        found = self._cells.get(_key(analysis, outcome, stat_name, **where))
         return nan if found is None else float(found[self._stat])
 
     def stats(self, analysis: str, outcome: str, names: tuple[str, ...], **where: str) -> dict[str, float]:
@@ -83,3 +63,16 @@ class ResultsIndex:
         """Return a statistic of the fit that covers a visit: of all visits together, or of that visit alone."""
         together = self.row(analysis, outcome, stat_name)
         return together if together is not None else self.row(analysis, outcome, stat_name, visit=visit)
+
+
+def _key(
+    analysis: str,
+    outcome: str,
+    stat_name: str,
+    *,
+    visit: str = "",
+    arm: str = "",
+    contrast: str = "",
+    context: str = "",
+) -> Key:
+    return (analysis, outcome, visit, arm, contrast, context, stat_name)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipanalysis.estimate.describe import nominal_levels
-from pipanalysis.estimate.intercurrent import said
+from pipanalysis.estimate.intercurrent import handling_notes
 from pipanalysis.estimate.planning import compared_visits, given_at_baseline
 from pipanalysis.study.study import Variable
 
@@ -175,7 +175,7 @@ def handled_notes(trial: TrialData, analysis: Analysis, outcome: Outcome, visits
     """Return what the estimand's strategies did to the values that an analysis uses, with counts by arm."""
     compared = trial.members(analysis.analysis_set)[:, None] & np.isin(list(trial.study.visits), visits)
     arm = trial.participants["arm"].to_numpy(dtype=object)
-    return said(trial.affected, trial.observed(outcome.score), compared, arm, list(trial.study.arms))
+    return handling_notes(trial.affected, trial.observed(outcome.score), compared, arm, list(trial.study.arms))
 
 
 def said_of(study: Study, name: str) -> str:

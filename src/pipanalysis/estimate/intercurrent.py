@@ -57,7 +57,7 @@ def governing(affected: Sequence[Affected], n_visits: int) -> IntArray:
     return np.where(after, first.argmin(axis=0)[:, None], -1)
 
 
-def sources(observed: BoolArray, affected: Sequence[Affected]) -> IntArray:
+def value_sources(observed: BoolArray, affected: Sequence[Affected]) -> IntArray:
     """Return where each value comes from: position of a visit, LEFT_OUT or WORST; shape (units, visits).
 
     Args:
@@ -77,12 +77,12 @@ def sources(observed: BoolArray, affected: Sequence[Affected]) -> IntArray:
     return own
 
 
-def taken(values: NDArray[Any], source: IntArray, missing: object, worst: object) -> NDArray[Any]:
-    """Return the values that `sources` says, shape (units, visits).
+def handled_values(values: NDArray[Any], source: IntArray, missing: object, worst: object) -> NDArray[Any]:
+    """Return the values that `value_sources` says, shape (units, visits).
 
     Args:
         values: as observed, shape (units, visits).
-        source: from `sources`.
+        source: from `value_sources`.
         missing: what stands for a missing value.
         worst: the worst value of the score.
     """
@@ -92,7 +92,7 @@ def taken(values: NDArray[Any], source: IntArray, missing: object, worst: object
     return found
 
 
-def said(
+def handling_notes(
     affected: Sequence[Affected], observed: BoolArray, compared: BoolArray, arm: NDArray[Any], arms: Sequence[str]
 ) -> list[str]:
     """Return what was done about each event, with counts of the values concerned by arm.

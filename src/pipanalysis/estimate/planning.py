@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.study.hypotheses import hypotheses
-from pipanalysis.study.plan import FAMILIES
+from pipanalysis.study.plan import FAMILIES, WITHOUT_OUTCOMES
 from pipanalysis.study.rules import RuleId
 
 if TYPE_CHECKING:
@@ -52,19 +52,6 @@ MODELS = tuple(dict.fromkeys((*MEANS, *TYPE_OF_METHOD, "dyadic", *BAYESIAN)))
 CATEGORICAL = ("binary", "nominal")
 UNSUITED: RuleId = "method-unsuited"
 NO_MEMBERS: RuleId = "family-without-members"
-WITHOUT_OUTCOMES = (
-    "baseline",
-    "adherence",
-    "harms",
-    "service_use",
-    "measurement",
-    "dyadic",
-    "flow",
-    "protocol_deviations",
-    "recruitment",
-    "double_programming",
-)
-"""methods that describe something other than the plan's outcomes"""
 
 
 def compared_visits(study: Study, analysis: Analysis, outcome: Outcome) -> list[str]:

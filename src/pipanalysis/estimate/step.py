@@ -12,14 +12,13 @@ from pipanalysis.errors import DataError, PlanError, Problem
 from pipanalysis.estimate.analysis_results import FIT_STATUSES, Row, Scope, as_results, checked, in_order
 from pipanalysis.estimate.planning import (
     TYPE_OF_METHOD,
-    WITHOUT_OUTCOMES,
     check_families,
     check_plan,
     suitable_outcomes,
 )
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
-from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES
+from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES, WITHOUT_OUTCOMES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipanalysis.derive.intercurrent import after_column, events_not_read
 from pipanalysis.errors import DataError, Problem
-from pipanalysis.estimate.intercurrent import Affected, sources, taken
+from pipanalysis.estimate.intercurrent import Affected, handled_values, value_sources
 from pipanalysis.files import read_parquet
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class TrialData:
         matrix[rows["unit_code"], rows["visit_code"]] = rows["value"].to_numpy(dtype=np.float64)
         if not self.affected:
             return matrix
-        source = sources(np.isfinite(matrix), self.affected)
-        return taken(matrix, source, np.nan, self.study.scores[score].worst)
+        source = value_sources(np.isfinite(matrix), self.affected)
+        return handled_values(matrix, source, np.nan, self.study.scores[score].worst)
 
     def levels(self, score: str) -> NDArray[np.object_]:
         """Return the text levels of a nominal score as a matrix, shape (units, visits), None where missing."""
@@ -82,7 +82,7 @@ class TrialData:
         matrix[rows["unit_code"], rows["visit_code"]] = level.where(level.notna(), None).to_numpy()
         if not self.affected:
             return matrix
-        return taken(matrix, sources(pd.notna(matrix), self.affected), None, None)
+        return handled_values(matrix, value_sources(pd.notna(matrix), self.affected), None, None)
 
     def observed(self, score: str) -> NDArray[np.bool_]:
         """Return which values of a score were observed, whatever the estimand, shape (units, visits in time order)."""

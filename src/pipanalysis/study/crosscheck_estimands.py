@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.study.event_tables import event_file, table_variables
 from pipanalysis.study.finding import Finding, one_of
+from pipanalysis.study.plan import WITHOUT_OUTCOMES
 from pipanalysis.study.yaml_file import Location
 
 if TYPE_CHECKING:
@@ -17,18 +18,7 @@ if TYPE_CHECKING:
 
 FILE = "analysis.yaml"
 WITH_ESTIMAND = ("primary", "secondary", "sensitivity")
-WITHOUT_VALUES = (
-    "baseline",
-    "adherence",
-    "harms",
-    "service_use",
-    "measurement",
-    "flow",
-    "protocol_deviations",
-    "completeness",
-    "recruitment",
-    "double_programming",
-)
+WITHOUT_VALUES = (*(method for method in WITHOUT_OUTCOMES if method != "dyadic"), "completeness")
 """methods whose numbers no strategy alters"""
 
 
@@ -119,7 +109,8 @@ def _suited(study: Study, analysis: Analysis, at: Location) -> Iterator[Finding]
         return
     if not any(handled.strategy == "composite" for handled in estimand.altering):
         return
-    for outcome in study.analysis_outcomes(analysis):
+    of_roles = [study.outcomes[role.outcome] for role in analysis.dyad if role.outcome in study.outcomes]
+    for outcome in of_roles if analysis.method == "dyadic" else study.analysis_outcomes(analysis):
         score = study.scores[outcome.score]
         if score.worst is None and (score.type != "nominal" or analysis.method == "nominal"):
             found = f"{estimand.name!r}, with a composite strategy, of {outcome.name!r}, whose score has no worst value"

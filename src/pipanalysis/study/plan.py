@@ -65,6 +65,19 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "bayes": ("bayes_mmrm", "bayes_joint", "bayes_logistic", "bayes_therapist"),
 }
 """Methods by family: one step of the workflow carries out all analyses of a family."""
+WITHOUT_OUTCOMES = (
+    "baseline",
+    "adherence",
+    "harms",
+    "service_use",
+    "measurement",
+    "dyadic",
+    "flow",
+    "protocol_deviations",
+    "recruitment",
+    "double_programming",
+)
+"""methods that describe something other than the plan's outcomes"""
 EVENT_FAMILIES = ("safety", "measurement", "treatment_received", "flow", "bayes")
 """families that read event tables beside participants and scores"""
 BLINDED_FAMILIES = ("measurement",)
