@@ -118,6 +118,21 @@ def courses(made: Study, n: dict[str, int]) -> list[Row]:
     return rows
 
 
+def single_courses(made: Study, arm: str, n: int) -> list[Row]:
+    """Courses of n single units of an arm, of 38; the first has no value at the second visit."""
+    rows = []
+    for i, outcome in enumerate(made.plan.outcomes):
+        of = scope(made, "descriptives", outcome.name)
+        counts = {"n_two_visits": n, "n_set": 38}
+        rows += [of.row(name, value, arm=arm, context=CONTEXT) for name, value in counts.items()]
+        for number in range(1, n + 1):
+            for v, visit in enumerate(made.visits):
+                if (number, v) != (1, 1):
+                    where = {"arm": arm, "context": course_context(number)}
+                    rows.append(of.row("course_value", 10.25 + i + number - v, visit=visit, **where))
+    return rows
+
+
 def flow(made: Study) -> list[Row]:
     """A flow whose counts add up: 100 screened, 40 randomised, 20 an arm."""
     of = scope(made, "flow", "participants")

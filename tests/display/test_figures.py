@@ -230,6 +230,36 @@ def test_an_arm_with_too_few_complete_units_keeps_its_band_and_the_note_names_it
     assert "courses" not in none.alternative
 
 
+def test_lines_of_single_made_up_units_are_all_drawn_and_the_note_says_that_nobody_is_behind_them() -> None:
+    study = made.study(["Depression"], [made.figure("trajectories", "descriptives")])
+    rows = made.single_courses(study, "control", 31), made.courses(study, {"treated": 24})
+    model = DRAWINGS["trajectories"](study, study.displays.figures[0], made.index(made.means(study), *rows), made.OPEN)
+    (axes,) = figure_axes(model)
+    (mean,) = [line for line in axes.lines if line.get_label() == "Control"]
+    thin = [line for line in axes.lines if line.get_color() == mean.get_color() and line.get_alpha() is not None]
+    assert [list(line.get_ydata()) for line in thin] == [
+        [10.25 + number - v for v in range(3) if (number, v) != (1, 1)] for number in range(1, 32)
+    ]
+    ends = list(mean.get_xdata())
+    assert list(thin[0].get_xdata()) == [ends[0], ends[2]]  # over the visit without a value
+    assert list(thin[1].get_xdata()) == ends
+    assert all(line.get_linewidth() < mean.get_linewidth() / 3 for line in thin)
+    assert not axes.collections  # no band
+    single, groups = model.notes[1].split(". ", 1)
+    assert single == (
+        "Thin lines: single participants, all made up, with a value at two visits or more (Control 31 of 38)"
+    )
+    assert groups.startswith("Thin lines: rounded mean courses of groups of 12 similar participants")
+    assert groups.endswith("(Treated 24 of 38). Single participants differ more.")
+    assert (
+        "behind them, the courses of single participants and mean courses of groups of similar participants, of"
+        in model.alternative
+    )
+    frame = figure_frame(model)
+    assert frame["course_value"].notna().sum() == 31 * 3 - 1
+    assert frame.loc[frame["n_two_visits"].notna(), "n_two_visits"].tolist() == [31]
+
+
 def test_courses_of_the_figures_visits_and_in_every_panel() -> None:
     model = with_courses({"control": 26, "treated": 24}, NAMES["30 hard"], visits=["baseline", "month12"])
     assert {record["visit"] for record in model.records} == {"", "baseline", "month12"}

@@ -1,4 +1,7 @@
-"""Courses: means of groups of similar units, rounded; and what the other results would tell of those left out."""
+"""Courses: means of groups of similar units, rounded; and what the other results would tell of those left out.
+
+Those of single units of a synthetic trial: every value, of units with two or more.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from hypothesis import strategies as st
 from estimate import trials
 from estimate.trials import stat
 from pipanalysis.estimate.analysis_results import Scope
-from pipanalysis.estimate.courses import MOST, STEP, course_context, course_rows, rounded
+from pipanalysis.estimate.courses import MOST, MOST_SINGLE, STEP, course_context, course_rows, rounded
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import FloatArray
 
 VISITS = {"baseline": 0.0, "month6": 6.0, "month12": 12.0}
 
 
-def described(values: dict[str, FloatArray], least: int | None = 5, **options: object) -> pd.DataFrame:
+def described(values: dict[str, FloatArray], least: int | str | None = 5, **options: object) -> pd.DataFrame:
     """The results of descriptives with courses; values: arm → (units, visits), NaN where missing."""
     people = pd.DataFrame([(f"{arm}{i}", arm) for arm, own in values.items() for i in range(len(own))])
     long = [
@@ -130,3 +133,32 @@ def test_the_value_of_one_unit_left_out_does_not_follow_from_the_courses() -> No
         told = values[:, 0].sum() - np.dot(n, means)
         errors.append((told - values[0, 0]) / values[:, 0].std(ddof=1))
     assert np.sqrt(np.mean(np.square(errors))) > 0.42  # at least 0.5, less three standard errors of 200 draws
+
+
+def test_courses_of_single_units_are_their_values_where_there_are_two() -> None:
+    nan = np.nan
+    control = np.array([[3, 2, nan], [1, nan, 5.25], [nan, 7, 8], [3, 1, 0], [4, nan, nan], [nan, nan, nan]])
+    results = described({"control": control, "treated": control[:2]}, "single")
+    assert [stat(results, "n_set", arm=arm, context="courses") for arm in ("control", "treated")] == [6, 2]
+    assert [stat(results, "n_two_visits", arm=arm, context="courses") for arm in ("control", "treated")] == [4, 2]
+    own = results[results["stat_name"] == "course_value"]
+    values = {key: dict(zip(of["visit"], of["stat"], strict=True)) for key, of in own.groupby(["arm", "context"])}
+    assert values == {
+        ("control", "course=01"): {"baseline": 1, "month12": 5.25},
+        ("control", "course=02"): {"baseline": 3, "month6": 1, "month12": 0},
+        ("control", "course=03"): {"baseline": 3, "month6": 2},
+        ("control", "course=04"): {"month6": 7, "month12": 8},
+        ("treated", "course=01"): {"baseline": 1, "month12": 5.25},
+        ("treated", "course=02"): {"baseline": 3, "month6": 2},
+    }
+    assert not results["stat_name"].isin(["n_all_visits", "n_in_course", "course_mean"]).any()
+
+
+def test_a_large_arm_of_a_synthetic_trial_has_courses_of_groups() -> None:
+    values = np.random.default_rng(5).normal(50, 10, (MOST_SINGLE + 1, 3))
+    results = described({"control": values, "treated": values[:-1]}, "single")
+    lines = results[results["context"].str.startswith("course=") & (results["stat_name"] != "n_in_course")]
+    shown = lines.groupby("arm")["stat_name"].agg(["first", "nunique", "size"])
+    assert shown.loc["treated"].tolist() == ["course_value", 1, 3 * MOST_SINGLE]
+    assert shown.loc["control"].tolist() == ["course_mean", 1, 3 * (len(values) // 10)]
+    assert results.loc[results["stat_name"] == "n_in_course", "stat"].min() == 10

@@ -1,5 +1,6 @@
 """What would give a participant away is found in any file of the results, and the manifest is not written over it."""
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,9 @@ import pandas as pd
 import pytest
 
 from pipanalysis.errors import ConfigError, DisclosureError
-from pipanalysis.reproduce.disclosure import distinctive, refuse_disclosures
+from pipanalysis.reproduce.disclosure import distinctive, refuse_disclosures, single_courses
 from pipanalysis.reproduce.manifest import manifest
+from pipanalysis.simulate.step import simulate
 from pipanalysis.study.load import load_study
 
 CATEGORIES = ("characteristics", "completeness", "flow", "protocol_deviations")
@@ -171,6 +173,33 @@ def test_lines_of_few_units_are_refused_whatever_the_study_says(study: Path, lea
     assert problem.where == "analysis descriptives"
     assert problem.found.startswith(f"2 courses of fewer than {max(least, 5)} units, or of units not counted (bdi, ")
     assert problem.allowed == f"courses of {max(least, 5)} units and more"
+
+
+def test_values_of_single_units_are_refused_unless_the_raw_files_are_simulated(
+    study: Path, study_folder: Callable[..., Path]
+) -> None:
+    """Whatever the study says of its data: only files that `simulate` wrote, and as it wrote them, are of nobody."""
+    path = study / "results" / "estimates.parquet"
+    results = pd.read_parquet(path)
+    own = (results["stat_name"] == "course_mean") & (results["context"] == "course=01")
+    results.loc[own, "stat_name"] = "course_value"
+    results.to_parquet(path, index=False)
+    assert own.sum() > 5
+    (problem,) = single_courses(load_study(study))
+    assert problem.where == "analysis descriptives"
+    assert problem.found.startswith(f"{own.sum()} values of single units (bdi, ")
+    assert problem.allowed == "courses of 5 units and more"
+    with pytest.raises(DisclosureError):
+        refuse_disclosures(load_study(study))
+    synthetic = load_study(study_folder(name="synthetic"))
+    synthetic.layout.estimates.parent.mkdir(exist_ok=True)
+    shutil.copyfile(path, synthetic.layout.estimates)
+    assert len(single_courses(synthetic)) == 1  # no raw files yet
+    simulate(synthetic)
+    assert single_courses(synthetic) == []
+    with (synthetic.layout.raw / "participants.csv").open("a") as file:
+        file.write("\n")
+    assert len(single_courses(synthetic)) == 1
 
 
 def test_no_manifest_is_made_of_results_that_give_a_unit_away(study: Path) -> None:

@@ -12,6 +12,7 @@ from pipanalysis.derive.step import derive
 from pipanalysis.errors import ConfigError
 from pipanalysis.files import sha256
 from pipanalysis.intake.step import intake
+from pipanalysis.simulate.guard import is_simulated
 from pipanalysis.simulate.step import simulate
 from pipanalysis.simulate.traits import exact_moments, possible_values
 from pipanalysis.study.load import load_study
@@ -131,3 +132,22 @@ def test_files_of_another_hand_stay(study_folder: Make) -> None:
         simulate(study)
     assert real.read_text() == "dyad_id\nX1\n"
     assert [path.name for path in study.layout.raw.iterdir()] == ["participants.csv"]
+
+
+def test_data_are_simulated_only_where_every_raw_file_is_as_it_was_written(study_folder: Make, root: Path) -> None:
+    study = load_study(study_folder())
+    assert not is_simulated(study)  # nothing is there
+    simulate(study)
+    assert is_simulated(study)
+    path = study.layout.raw / "visit_baseline.csv"
+    text = path.read_bytes()
+    for other in (text.replace(b"1", b"2", 1), b""):
+        path.write_bytes(other)
+        assert not is_simulated(study)
+    path.unlink()
+    assert not is_simulated(study)
+    path.write_bytes(text)
+    assert is_simulated(study)
+    study.layout.truth.unlink()
+    assert not is_simulated(study)
+    assert not is_simulated(load_study(root / "examples" / "beat-the-blues"))

@@ -260,6 +260,13 @@ def test_the_synthetic_pip_trial_has_a_twin_with_its_spss_file(
     twin(load_study(folder), tmp_path / "twin")
     made = load_study(tmp_path / "twin")
     assert made.simulation is None
+    # Courses of single units are for the synthetic study itself; nothing else of the plan changes.
+    plans = [load_study(where).plan.model_dump() for where in (folder, tmp_path / "twin")]
+    for plan, courses in zip(plans, ("single", 10), strict=True):
+        assert [analysis.pop("courses") for analysis in plan["analyses"] if analysis["courses"]] == [courses]
+    for plan in plans:
+        plan["analyses"] = [{k: v for k, v in analysis.items() if k != "courses"} for analysis in plan["analyses"]]
+    assert plans[0] == plans[1]
     prepare(made)
     arms = pd.read_parquet(made.layout.analysis_participants)["arm"]
     assert arms.value_counts().to_dict() == {"control": 38, "pip": 38}

@@ -1,4 +1,4 @@
-"""Thin lines behind means: mean courses of groups of similar units, and of how many units they are."""
+"""Thin lines behind means: courses of groups of similar units or of single made-up ones, and of how many they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.wording import analysis
-from pipanalysis.estimate.courses import CONTEXT, MOST, course_context
+from pipanalysis.estimate.courses import CONTEXT, MOST, MOST_SINGLE, course_context
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,19 +25,20 @@ def course_records(study: Study, results: ResultsIndex, name: str, outcome: str,
     """
     records: Records = []
     for arm in study.arms if analysis(study, name).courses is not None else ():
-        counts = results.stats(name, outcome, ("n_all_visits", "n_set"), arm=arm, context=CONTEXT)
+        counts = results.stats(name, outcome, ("n_all_visits", "n_two_visits", "n_set"), arm=arm, context=CONTEXT)
         if not isfinite(counts["n_set"]):
             continue
         own = {"analysis": name, "outcome": outcome, "arm": arm}
-        records.append(own | {"visit": ""} | counts)
-        for number in range(1, MOST + 1):
+        single = isfinite(counts["n_two_visits"])
+        records.append(own | {"visit": ""} | {key: count for key, count in counts.items() if isfinite(count)})
+        for number in range(1, (MOST_SINGLE if single else MOST) + 1):
             at = {"arm": arm, "context": course_context(number)}
-            n = results.stat(name, outcome, "n_in_course", **at)
+            n = {} if single else {"n_in_course": results.stat(name, outcome, "n_in_course", **at)}
             for visit in visits:
-                mean = results.stat(name, outcome, "course_mean", visit=visit, **at)
-                if isfinite(mean):
-                    line = {"visit": visit, "course": f"{number:02d}", "course_mean": mean, "n_in_course": n}
-                    records.append(own | line)
+                shown = "course_value" if single else "course_mean"
+                value = results.stat(name, outcome, shown, visit=visit, **at)
+                if isfinite(value):
+                    records.append(own | {"visit": visit, "course": f"{number:02d}", shown: value} | n)
     return records
 
 
@@ -49,23 +50,31 @@ def courses_note(study: Study, records: Records, labels: dict[str, str]) -> str:
         records: those of all outcomes.
         labels: of the outcomes, by name.
     """
-    counts = [record for record in records if "n_all_visits" in record]
-    if not counts:
+    return " ".join(filter(None, (_single_note(study, records), _groups_note(study, records, labels))))
+
+
+def _single_note(study: Study, records: Records) -> str:
+    """Return of how many units of each arm the lines of single ones are, "" where there are none."""
+    counted = _counted(study, records, "n_two_visits")
+    if not counted:
         return ""
     unit = study.config.study.unit
-    of_arms = []
-    for arm in study.arms.values():
-        own = [record for record in counts if record["arm"] == arm.name]
-        if own:
-            n, of = (_range([record[key] for record in own]) for key in ("n_all_visits", "n_set"))
-            of_arms.append(f"{arm.label} {n} of {of}")
+    return f"Thin lines: single {unit}s, all made up, with a value at two visits or more ({counted})."
+
+
+def _groups_note(study: Study, records: Records, labels: dict[str, str]) -> str:
+    """Return of how many units the lines of groups are, and which arms have none; "" where no arm has groups."""
+    counted = _counted(study, records, "n_all_visits")
+    if not counted:
+        return ""
+    unit = study.config.study.unit
     of = f"{unit}s with a value at every visit"
-    sizes = [record["n_in_course"] for record in records if "course" in record]
+    sizes = [record["n_in_course"] for record in records if "n_in_course" in record]
     if not sizes:
-        return f"Too few {of} for lines of groups: {'; '.join(of_arms)}."
+        return f"Too few {of} for lines of groups: {counted}."
     said = (
         f"Thin lines: rounded mean courses of groups of {_range(sizes)} similar {unit}s of an arm (microaggregation), "
-        f"among {of} ({'; '.join(of_arms)}). Single {unit}s differ more."
+        f"among {of} ({counted}). Single {unit}s differ more."
     )
     few: dict[str, list[str]] = {}
     for outcome, label in labels.items():
@@ -76,6 +85,28 @@ def courses_note(study: Study, records: Records, labels: dict[str, str]) -> str:
     if few:
         said += f" Too few for a line: {'; '.join(f'{arm}, {", ".join(names)}' for arm, names in few.items())}."
     return said
+
+
+def _counted(study: Study, records: Records, stat: str) -> str:
+    """Return a count's range over the outcomes for each arm that has it, and of how many units it is of."""
+    counts = [record for record in records if stat in record]
+    of_arms = []
+    for arm in study.arms.values():
+        own = [record for record in counts if record["arm"] == arm.name]
+        if own:
+            n, of = (_range([record[key] for record in own]) for key in (stat, "n_set"))
+            of_arms.append(f"{arm.label} {n} of {of}")
+    return "; ".join(of_arms)
+
+
+def lines_in_words(study: Study, records: Records) -> str:
+    """Return what lies behind the means, for the alternative text; "" where nothing does."""
+    unit = study.config.study.unit
+    kinds = {
+        "course_value": f"the courses of single {unit}s",
+        "course_mean": f"mean courses of groups of similar {unit}s",
+    }
+    return " and ".join(said for stat, said in kinds.items() if any(stat in record for record in records))
 
 
 def with_courses(records: Records) -> set[str]:
@@ -97,5 +128,7 @@ def draw_courses(axes: Axes, records: Records, place: dict[str, float], colour: 
             courses.setdefault(record["course"], []).append(record)
     for points in courses.values():
         at = [place[point["visit"]] for point in points]
-        means = [point["course_mean"] for point in points]
-        axes.plot(at, means, color=colour, linewidth=0.6, linestyle=line, alpha=0.6, zorder=0.5)
+        single = "course_value" in points[0]
+        values = [point["course_value" if single else "course_mean"] for point in points]
+        width, alpha = (0.35, 0.4) if single else (0.6, 0.6)
+        axes.plot(at, values, color=colour, linewidth=width, linestyle=line, alpha=alpha, zorder=0.5)

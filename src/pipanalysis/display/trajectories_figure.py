@@ -1,7 +1,8 @@
 """Means by arm over the visits with their limits, a panel an outcome.
 
-Lines of single participants are not drawn: the results hold nothing at the level of participants. Behind observed means
-lie mean courses of groups of similar units where the plan asks for them, else the middle half of the values.
+Behind observed means lie courses where the plan asks for them, else the middle half of the values: mean courses of
+groups of similar units or, of a synthetic trial, those of single ones. Lines of single participants are not drawn:
+results hold nothing at the level of participants.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.courses import course_records, courses_note, draw_courses, with_courses
+from pipanalysis.display.courses import course_records, courses_note, draw_courses, lines_in_words, with_courses
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import analysis, counted, marks, wrapped
@@ -61,11 +62,12 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     bands = any(isfinite(point["q1"]) for point in points)
     behind = " Shaded: from the first to the third quartile of the values." if bands else ""
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
-    lines = courses_note(study, [record for own in courses.values() for record in own], labels)
+    every = [record for own in courses.values() for record in own]
+    lines = courses_note(study, every, labels)
     model.notes = [f"Means with {level} confidence intervals. {said}.{behind}", *([lines] if lines else [])]
     model.notes += figure.footnotes
-    drawn = any(with_courses(own) for own in courses.values())
-    thin = f" and, behind them, mean courses of groups of similar {study.config.study.unit}s" if drawn else ""
+    drawn = lines_in_words(study, every)
+    thin = f" and, behind them, {drawn}" if drawn else ""
     model.alternative = (
         f"Line charts of the means by arm over the visits, with {level} confidence intervals{thin}, of "
         f"{counted(len(panels), 'outcome')}: {'; '.join(labels[name] for name in panels)}. The numbers are in the "

@@ -53,6 +53,8 @@ STATISTICS: dict[str, str] = {
     "n_all_visits": "Units with a value at every visit",
     "n_in_course": "Units in a group of similar courses",
     "course_mean": "Mean of a group of similar courses, rounded",
+    "n_two_visits": "Units with a value at two visits or more",
+    "course_value": "Value of a single unit of a synthetic trial",
     "std_difference": "Standardised difference between arms",
     "n_units": "Units in the model",
     "n_observations": "Observations in the model",

@@ -16,6 +16,7 @@ from pipanalysis.errors import DisclosureError, Problem
 from pipanalysis.files import read_parquet
 from pipanalysis.intake.identifiers import identifier_columns, identifier_kind
 from pipanalysis.reproduce.readable import readable
+from pipanalysis.simulate.guard import is_simulated
 from pipanalysis.study.plan import FEWEST_IN_A_COURSE
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def refuse_disclosures(study: Study) -> str:
             problems += [*_in_text(name, path, [], places), *_in_tables(name, path, [], set())]
         else:
             problems += [*_in_text(name, path, units, places), *_in_tables(name, path, units, keys)]
-    problems += [*small_cells(study), *small_courses(study)]
+    problems += [*small_cells(study), *small_courses(study), *single_courses(study)]
     if problems:
         raise DisclosureError(list(dict.fromkeys(problems)))
     return f"{files} files, none with an id of {len(units)} {study.config.study.unit}s"
@@ -163,6 +164,26 @@ def small_courses(study: Study) -> list[Problem]:
             "courses: (analysis.yaml) is how many a course has at least",
         )
         for analysis, own in small.groupby("analysis", sort=True)
+    ]
+
+
+def single_courses(study: Study) -> list[Problem]:
+    """Return a problem for each analysis with courses of single units, unless `simulate` wrote every raw file.
+
+    What the study says of its data is not enough, nor does a setting allow them for people's.
+    """
+    results = read_parquet(study.layout.estimates)
+    single = results[results["stat_name"] == "course_value"]
+    if single.empty or is_simulated(study):
+        return []
+    return [
+        Problem(
+            f"analysis {analysis}",
+            f"{len(own)} values of single units ({_named(own)}), and raw files that `simulate` did not write",
+            f"courses of {max(study.displays.disclosure.min_cell, FEWEST_IN_A_COURSE)} units and more",
+            "courses: single (analysis.yaml) is for synthetic data alone",
+        )
+        for analysis, own in single.groupby("analysis", sort=True)
     ]
 
 

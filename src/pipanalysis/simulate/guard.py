@@ -1,4 +1,4 @@
-"""Keeps a simulation away from raw files that it did not write."""
+"""Tells raw files that `simulate` wrote from all others, and keeps it away from those."""
 
 from __future__ import annotations
 
@@ -23,11 +23,7 @@ def refuse_foreign_raw_files(study: Study) -> None:
     """
     if study.config.study.data != "synthetic":
         return
-    layout = study.layout
-    declared = [*(file.path for file in study.config.files), study.allocation.path]
-    present = [path for path in declared if (layout.raw / path).exists()]
-    written = json.loads(layout.truth.read_text(encoding="utf-8"))["files"] if layout.truth.is_file() else {}
-    foreign = [path for path in present if written.get(path) != sha256(layout.raw / path)]
+    foreign = [path for path in _declared(study) if (study.layout.raw / path).exists() and not _simulated(study, path)]
     if foreign:
         allowed = (
             "files as `simulate` wrote them; for real data set study.data to real, for synthetic ones remove the file"
@@ -35,3 +31,22 @@ def refuse_foreign_raw_files(study: Study) -> None:
         raise ConfigError(
             [Problem(f"data/raw/{path}", "a file that `simulate` did not write", allowed) for path in foreign]
         )
+
+
+def is_simulated(study: Study) -> bool:
+    """Return whether a study's data are of nobody: it is synthetic, and `simulate` wrote each raw file as it is now."""
+    return study.config.study.data == "synthetic" and all(_simulated(study, path) for path in _declared(study))
+
+
+def _declared(study: Study) -> list[str]:
+    """Return the study's raw files, by their paths in data/raw."""
+    return [*(file.path for file in study.config.files), study.allocation.path]
+
+
+def _simulated(study: Study, path: str) -> bool:
+    """Return whether `simulate` wrote a raw file, and as it is now."""
+    truth, file = study.layout.truth, study.layout.raw / path
+    if not (truth.is_file() and file.is_file()):
+        return False
+    written: dict[str, str] = json.loads(truth.read_text(encoding="utf-8"))["files"]
+    return written.get(path) == sha256(file)

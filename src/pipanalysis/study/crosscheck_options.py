@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipanalysis.study.finding import Finding, one_of, repeated
+from pipanalysis.study.plan import FEWEST_IN_A_COURSE
 from pipanalysis.study.yaml_file import Location
 
 if TYPE_CHECKING:
@@ -74,13 +75,19 @@ def _checks(study: Study) -> Iterator[Finding]:
 
 
 def _courses(study: Study) -> Iterator[Finding]:
-    """Find courses of fewer units than the study lets a count show."""
+    """Find courses of fewer units than the study lets a count show, and those of single units that may be people."""
     least = study.displays.disclosure.min_cell
+    data = study.config.study.data
+    allowed = f"{max(least, FEWEST_IN_A_COURSE)} or more, or no courses"
     for i, analysis in enumerate(study.plan.analyses):
-        if analysis.courses is not None and analysis.courses < least:
+        at: Location = ("analyses", i, "courses")
+        if analysis.courses == "single":
+            if data != "synthetic":
+                found = f"courses: single, where study.data is {data}"
+                yield "analysis.yaml", at, found, f"{allowed}; single only where it is synthetic", "option-unsuited"
+        elif analysis.courses is not None and analysis.courses < least:
             found = f"courses: {analysis.courses}, below disclosure.min_cell ({least}) of displays.yaml"
-            allowed = f"{least} or more, or no courses"
-            yield "analysis.yaml", ("analyses", i, "courses"), found, allowed, "option-unsuited"
+            yield "analysis.yaml", at, found, allowed, "option-unsuited"
 
 
 def _repeated(study: Study) -> Iterator[Finding]:

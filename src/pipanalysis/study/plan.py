@@ -85,6 +85,8 @@ BLINDED_FAMILIES = ("measurement",)
 
 FEWEST_IN_A_COURSE = 5
 """units whose mean course may be shown, at least"""
+USUAL_IN_A_COURSE = 10
+"""units of a course at least where single ones were asked for and cannot be shown: the usual UK threshold"""
 
 
 class HarmsSource(Model):
@@ -295,9 +297,10 @@ class Analysis(Model):
     """rerandomisation: allocations drawn; where there are no more than that in all, each is taken once"""
     bootstrap: Annotated[int, Field(ge=999, le=100_000)] | None = None
     """logistic: resamples of bootstrap intervals of the risk difference and risk ratio (default: none are made)"""
-    courses: Annotated[int, Field(ge=FEWEST_IN_A_COURSE, le=100)] | None = None
+    courses: Annotated[int, Field(ge=FEWEST_IN_A_COURSE, le=100)] | Literal["single"] | None = None
     """descriptives: the mean courses over the visits of groups of at least so many similar units of an arm, those with
-    a value at every visit; drawn as lines behind the means (default: none)"""
+    a value at every visit; `single`, where `simulate` made the data, those of single units with a value at two visits
+    or more; drawn as lines behind the means (default: none)"""
     working_correlation: Literal["exchangeable", "independence"] = "exchangeable"
     """gee: working correlation of a unit's observations"""
     reference_level: str | None = None

@@ -37,13 +37,17 @@ ALLOWED = {
     "date_from_datetime_parsing": "a date, as 2007-06-18",
 }
 """what is allowed, by the type of pydantic's error; of others, pydantic's own words"""
+NAMED_LAST = ("extra_forbidden", "missing")
+"""types of errors that are about the last key of their location itself, which need not be in the file"""
 
 
 def validation_problems(error: ValidationError, model: type[BaseModel], file: YamlFile) -> list[Problem]:
     """Turn pydantic's errors into problems that name the file, line, key, what was found and what is allowed."""
     problems: dict[tuple[str, str], Problem] = {}
     for detail in error.errors():
-        location = tuple(part for part in detail["loc"] if _in_file(part, detail["loc"], file))
+        named = detail["loc"][-1:] if detail["type"] in NAMED_LAST else ()
+        keys = detail["loc"][: len(detail["loc"]) - len(named)]
+        location = (*(part for part in keys if _in_file(part, file)), *named)
         problem = _problem(detail, location, model, file)
         before = problems.get((problem.where, problem.found))
         if before and problem.allowed not in before.allowed.split(" or "):  # what a union allows, each of its kinds
@@ -54,11 +58,9 @@ def validation_problems(error: ValidationError, model: type[BaseModel], file: Ya
     return list(problems.values())
 
 
-def _in_file(part: str | int, location: Location, file: YamlFile) -> bool:
+def _in_file(part: str | int, file: YamlFile) -> bool:
     """Tell a key of the file from the tags that pydantic adds for the branches of a union."""
-    if isinstance(part, int):
-        return True
-    return "[" not in part and (part == location[-1] or any(part in known for known in file.lines))
+    return isinstance(part, int) or ("[" not in part and any(part in known for known in file.lines))
 
 
 def _problem(detail: ErrorDetails, location: Location, model: type[BaseModel], file: YamlFile) -> Problem:

@@ -13,6 +13,7 @@ import yaml
 from pipanalysis.errors import ConfigError, DataError, DisclosureError, Problem
 from pipanalysis.files import folder_aside, write_csv, write_json, write_text
 from pipanalysis.simulate.write import WRITTEN, write_sheet
+from pipanalysis.study.plan import USUAL_IN_A_COURSE
 from pipanalysis.twin.copies import nearest_distances, without_copies
 from pipanalysis.twin.events import draw_events
 from pipanalysis.twin.fidelity import fidelity
@@ -23,6 +24,7 @@ from pipanalysis.twin.source import Source, read_source
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
+    from pipanalysis.study.yaml_file import Location
 
 RECORD = "twin.json"
 MIN_CELL = 5
@@ -172,17 +174,19 @@ def _withdraw_after_last_visit(study: Study, source: Source, values: np.ndarray)
 
 
 def _copy_config(study: Study, aside: Path) -> None:
-    """Copy the configuration, with `data: twin`; a lock is of the real study, and a simulation not of this one."""
+    """Copy the configuration, with `data: twin`; a lock is of the real study, and a simulation not of this one.
+
+    Courses of single units, which only a synthetic study may have, become ones of groups.
+    """
     for path in sorted(study.layout.config.rglob("*")):
         name = path.relative_to(study.layout.config)
         if path.suffix in (".yaml", ".json") and name.as_posix() not in _NOT_COPIED:
             (aside / "config" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, aside / "config" / name)
-    path = aside / "config" / "study.yaml"
-    text = path.read_text(encoding="utf-8")
-    place = _scalar(yaml.compose(text, Loader=yaml.SafeLoader), ("study", "data"))
-    text = text[: place.start_mark.index] + "twin" + text[place.end_mark.index :]
-    write_text(path, text)
+    _replace(aside / "config" / "study.yaml", ("study", "data"), "twin")
+    for i, analysis in enumerate(study.plan.analyses):
+        if analysis.courses == "single":
+            _replace(aside / "config" / "analysis.yaml", ("analyses", i, "courses"), str(USUAL_IN_A_COURSE))
     for file in study.config.files:
         if file.redcap_dictionary:
             to = aside / "data" / "raw" / file.redcap_dictionary
@@ -190,10 +194,13 @@ def _copy_config(study: Study, aside: Path) -> None:
             shutil.copyfile(study.layout.raw / file.redcap_dictionary, to)
 
 
-def _scalar(node: Any, location: tuple[str, ...]) -> Any:
+def _replace(path: Path, location: Location, value: str) -> None:
+    """Replace a scalar of a YAML file, and nothing else of its text."""
+    text = path.read_text(encoding="utf-8")
+    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     for key in location:
-        node = next(value for name, value in node.value if name.value == key)
-    return node
+        node = node.value[key] if isinstance(key, int) else next(v for name, v in node.value if name.value == key)
+    write_text(path, text[: node.start_mark.index] + value + text[node.end_mark.index :])
 
 
 def _write_allocation(study: Study, path: Path, frame: pd.DataFrame) -> None:
