@@ -30,3 +30,19 @@ def test_each_strategy_stands_under_the_mixed_model(study: Study) -> None:
     assert "last mean carried forward" not in said.lower()
     assert numbers["strategy"].fillna("").tolist() == ["", "mar", "j2r", "cir", "cr"]
     assert numbers.loc[1, ["n_pip", "n_imputed_pip", "adjusted_mean_pip"]].tolist() == [30, 8, 22.25]
+
+
+def test_multiple_imputation_says_how_its_errors_differ_and_writes_the_monte_carlo_ones(study: Study) -> None:
+    ours = scope(study, "dropout_multiple", "cesd_total")
+    rows = [*counts(ours, "month6"), ours.row("fit_status", 0)]
+    own = EFFECT | {"estimate_mcse": 0.0625, "missing_information": 0.1875}
+    rows += rows_of(ours, own, visit="month6", context="strategy=j2r", warning="", **CONTRAST)
+    page, numbers = shown(study, "dropout", rows)
+    said = "".join(page.text)
+    assert "those of multiple imputation hold the information lost with missing values alike" in said
+    assert "those of conditional means say" not in said
+    assert "missing values drawn 300 times" in said
+    assert "pooled by Rubin's rules" in said
+    assert numbers[["strategy", "estimate_mcse", "missing_information"]].to_numpy().tolist() == [
+        ["j2r", 0.0625, 0.1875]
+    ]

@@ -31,6 +31,10 @@ MACHINE = re.compile(r"_|\b(us|toeph?|ar1h?|csh?|adh?|reml|ml|ols|iv2sls|cace|ge
             "Conditional means, unstructured, REML, jackknife, t",
         ),
         (
+            "multiple imputation us posterior rubin t",
+            "Multiple imputation, unstructured, drawn from the posterior, Rubin's rules, t",
+        ),
+        (
             "logistic firth profile delta",
             "Logistic regression, Firth's penalised likelihood, profile likelihood intervals, delta method",
         ),

@@ -33,6 +33,8 @@ KINDS = {
     "`clda`, unstructured, Kenward-Roger": (COVERAGE, LEVEL),
     "`reference_based`, missing at random": (TYPE_ONE, 1 - LEVEL),
     "`reference_based`, jump to reference": (TYPE_ONE, 1 - LEVEL),
+    "`reference_based`, missing at random, multiple imputation": (TYPE_ONE, 1 - LEVEL),
+    "`reference_based`, jump to reference, multiple imputation": (TYPE_ONE, 1 - LEVEL),
     "`mixed_model`, random intercept": (COVERAGE, LEVEL),
     "`growth`, slope": (COVERAGE, LEVEL),
     "`ancova`": (COVERAGE, LEVEL),
@@ -48,6 +50,13 @@ MODELS: list[dict[str, Any]] = [
     {"name": "by_sex", "method": "mmrm", "subgroup": "sex"},
     {"method": "clda"},
     {"method": "reference_based", "outcomes": ["null"], "strategies": ["mar", "j2r"]},
+    {
+        "name": "multiple",
+        "method": "reference_based",
+        "outcomes": ["null"],
+        "strategies": ["mar", "j2r"],
+        "imputations": 50,
+    },
     {"method": "mixed_model"},
     {"method": "growth"},
     {"method": "ancova"},
@@ -102,15 +111,24 @@ def _one(rng: np.random.Generator, *, mixed: bool) -> dict[str, bool]:
         "`mixed_model`, random intercept": lambda: s.holds("mixed_model", truth, *AT),
         "`growth`, slope": lambda: s.holds("growth", truth, "", AT[1], "slope=per year"),
     }
-    return {name: held() for name, held in by_mixedlm.items() if mixed} | {
-        "`mmrm`, unstructured, Kenward-Roger": s.holds("mmrm", truth, *AT),
-        "`mmrm`, margin of non-inferiority": bool(s.get("mmrm", "shows_noninferiority", *AT, "margin=non_inferiority")),
-        "`mmrm`, interaction with a subgroup": s.get("by_sex", "p_value_interaction", "month12", "") < 1 - LEVEL,
-        "`clda`, unstructured, Kenward-Roger": s.holds("clda", truth, *AT),
-        "`reference_based`, missing at random": s.get("reference_based", "p_value", *AT, "strategy=mar") < 1 - LEVEL,
-        "`reference_based`, jump to reference": s.get("reference_based", "p_value", *AT, "strategy=j2r") < 1 - LEVEL,
-        "`ancova`": s.holds("ancova", truth, *AT),
-        "`ancova`, HC3": s.holds("hc3", truth, *AT),
-        "`rerandomisation`": s.get("rerandomisation", "p_value", *AT) <= 1 - LEVEL,
-        "`effect_size`, Hedges' g": s.holds("effect_size", truth / SD[2], *AT),
+    imputed = {
+        f"`reference_based`, {label}{kind}": s.get(name, "p_value", *AT, f"strategy={strategy}") < 1 - LEVEL
+        for name, kind in (("reference_based", ""), ("multiple", ", multiple imputation"))
+        for strategy, label in (("mar", "missing at random"), ("j2r", "jump to reference"))
     }
+    return (
+        {name: held() for name, held in by_mixedlm.items() if mixed}
+        | imputed
+        | {
+            "`mmrm`, unstructured, Kenward-Roger": s.holds("mmrm", truth, *AT),
+            "`mmrm`, margin of non-inferiority": bool(
+                s.get("mmrm", "shows_noninferiority", *AT, "margin=non_inferiority")
+            ),
+            "`mmrm`, interaction with a subgroup": s.get("by_sex", "p_value_interaction", "month12", "") < 1 - LEVEL,
+            "`clda`, unstructured, Kenward-Roger": s.holds("clda", truth, *AT),
+            "`ancova`": s.holds("ancova", truth, *AT),
+            "`ancova`, HC3": s.holds("hc3", truth, *AT),
+            "`rerandomisation`": s.get("rerandomisation", "p_value", *AT) <= 1 - LEVEL,
+            "`effect_size`, Hedges' g": s.holds("effect_size", truth / SD[2], *AT),
+        }
+    )

@@ -9,9 +9,13 @@ import pytest
 
 from estimate import trials
 from estimate.trials import row, stat
+from pipanalysis.estimate.random_stream import random_stream
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import TrialData
-from pipanalysis.impute.conditional_mean import IncompleteTrial, conditional_mean_imputation
+from pipanalysis.impute.conditional_mean import conditional_mean_imputation
+from pipanalysis.impute.incomplete import IncompleteTrial
+from pipanalysis.impute.multiple import multiple_imputation
+from pipanalysis.impute.rubin import Pooled
 
 METHOD = {"method": "reference_based"}
 CONTRAST = "treated - control"
@@ -55,10 +59,14 @@ def test_rows_are_those_of_the_engine(made: tuple[np.ndarray, np.ndarray, np.nda
     )["j2r"]
     for j, visit in enumerate(("month6", "month12")):
         at = {"visit": visit, "context": "strategy=j2r"}
-        assert stat(results, "estimate", contrast=CONTRAST, **at) == pytest.approx(expected.effects[0, j], rel=1e-6)
-        assert stat(results, "std_error", contrast=CONTRAST, **at) == pytest.approx(expected.effects_se[0, j], rel=1e-4)
+        assert stat(results, "estimate", contrast=CONTRAST, **at) == pytest.approx(
+            expected.effects.value[0, j], rel=1e-6
+        )
+        assert stat(results, "std_error", contrast=CONTRAST, **at) == pytest.approx(
+            expected.effects.std_error[0, j], rel=1e-4
+        )
         for k, name in enumerate(trials.ARMS):
-            assert stat(results, "estimate", arm=name, **at) == pytest.approx(expected.means[k, j], rel=1e-6)
+            assert stat(results, "estimate", arm=name, **at) == pytest.approx(expected.means.value[k, j], rel=1e-6)
         assert stat(results, "df", contrast=CONTRAST, **at) == n - 3
 
 
@@ -86,6 +94,45 @@ def test_jumping_to_reference_shrinks_the_effect(made: tuple[np.ndarray, np.ndar
     at = {"visit": "month12", "contrast": CONTRAST}
     mar, j2r = (stat(results, "estimate", context=f"strategy={s}", **at) for s in ("mar", "j2r"))
     assert 0 < j2r < mar
+
+
+def test_multiple_imputations_are_pooled_and_say_their_monte_carlo_error(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """The engine's numbers, from the stream of the analysis and outcome; means have Monte Carlo errors of their own."""
+    values, baseline, arm = made
+    both = trial_from(*made, imputations=60, strategies=["mar", "j2r"])
+    results = family_results(both, "mmrm")
+    pd.testing.assert_frame_equal(results, family_results(both, "mmrm"))
+    assert set(results["method"]) == {"multiple imputation us posterior rubin t"}
+    known = np.isfinite(baseline)
+    y, base, arm = values[known], baseline[known], arm[known]
+    X = np.zeros((len(y), 2, 6))
+    for v in range(2):
+        X[:, v, v], X[:, v, 2 + v], X[:, v, 4 + v] = 1, base, arm
+    trial = IncompleteTrial(
+        y, arm, X, X * np.array([1, 1, 1, 1, 0, 0]), np.column_stack([np.ones(len(y)), base, arm]), (2,)
+    )
+    name = both.study.plan.analyses[0].name
+    rng = random_stream(both.study.config.study.seed, name, both.study.plan.outcomes[0].name)
+    expected = multiple_imputation(trial, ["mar", "j2r"], imputations=60, rng=rng)
+    for strategy, found in expected.items():
+        effects, means = found.effects, found.means
+        assert isinstance(effects, Pooled)
+        assert isinstance(means, Pooled)
+        for j, visit in enumerate(("month6", "month12")):
+            at = {"visit": visit, "context": f"strategy={strategy}"}
+            for stat_name, of in (
+                ("estimate", effects.value),
+                ("std_error", effects.std_error),
+                ("df", effects.df),
+                ("estimate_mcse", effects.mcse),
+                ("missing_information", effects.missing_information),
+            ):
+                assert stat(results, stat_name, contrast=CONTRAST, **at) == pytest.approx(of[0, j], rel=1e-6), stat_name
+            for k, name in enumerate(trials.ARMS):
+                assert stat(results, "estimate", arm=name, **at) == pytest.approx(means.value[k, j], rel=1e-6)
+                assert stat(results, "estimate_mcse", arm=name, **at) == pytest.approx(means.mcse[k, j], rel=1e-6)
 
 
 def test_what_cannot_be_imputed_says_why(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:

@@ -12,13 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impute.trials import incomplete_trial, simulated
-from pipanalysis.impute.conditional_mean import (
-    IncompleteTrial,
-    completed,
-    conditional_mean_imputation,
-    dropout,
-    fit_imputation_model,
-)
+from pipanalysis.impute.conditional_mean import conditional_mean_imputation
+from pipanalysis.impute.incomplete import IncompleteTrial, completed, dropout, fit_imputation_model
 from pipanalysis.impute.strategies import STRATEGIES, Strategy
 from pipanalysis.mmrm.errors import MMRMError
 
@@ -55,9 +50,9 @@ def test_asthma_is_that_of_rbmi(shared: Path, model: str) -> None:
         ours = found[strategy]
         for j, week in enumerate(wide.columns):
             for parameter, estimate, se in (
-                (f"trt_{week}", ours.effects[0, j], ours.effects_se[0, j]),
-                (f"lsm_ref_{week}", ours.means[0, j], ours.means_se[0, j]),
-                (f"lsm_alt_{week}", ours.means[1, j], ours.means_se[1, j]),
+                (f"trt_{week}", ours.effects.value[0, j], ours.effects.std_error[0, j]),
+                (f"lsm_ref_{week}", ours.means.value[0, j], ours.means.std_error[0, j]),
+                (f"lsm_alt_{week}", ours.means.value[1, j], ours.means.std_error[1, j]),
             ):
                 assert estimate == pytest.approx(theirs[parameter]["est"], abs=1e-3 * se), (strategy, parameter)
                 assert se == pytest.approx(theirs[parameter]["se"], rel=2e-4), (strategy, parameter)
@@ -87,9 +82,9 @@ def test_complete_data_by_algebra() -> None:
     trial = IncompleteTrial(y, arm, X, X_reference, np.column_stack([np.ones(30), arm]), (1,))
     found = conditional_mean_imputation(trial, ["j2r"])["j2r"]
     squares = sum(y[arm == a].var(axis=0, ddof=1) / ((arm == a).sum() - 1) for a in (0, 1))
-    np.testing.assert_allclose(found.effects[0], y[arm == 1].mean(axis=0) - y[arm == 0].mean(axis=0))
-    np.testing.assert_allclose(found.effects_se[0], np.sqrt(29 / 30 * squares))
-    np.testing.assert_allclose(found.means, [y[arm == a].mean(axis=0) for a in (0, 1)])
+    np.testing.assert_allclose(found.effects.value[0], y[arm == 1].mean(axis=0) - y[arm == 0].mean(axis=0))
+    np.testing.assert_allclose(found.effects.std_error[0], np.sqrt(29 / 30 * squares))
+    np.testing.assert_allclose(found.means.value, [y[arm == a].mean(axis=0) for a in (0, 1)])
 
 
 def test_a_gap_is_filled_by_regression_on_what_is_observed() -> None:
@@ -141,9 +136,9 @@ def test_units_in_another_order_and_another_scale(seed: int, shift: float, facto
     one = conditional_mean_imputation(incomplete_trial(y, arm, baseline), ["j2r"])["j2r"]
     changed = incomplete_trial((shift + factor * y)[order], arm[order], baseline[order])
     other = conditional_mean_imputation(changed, ["j2r"])["j2r"]
-    np.testing.assert_allclose(other.effects, factor * one.effects, rtol=1e-4, atol=1e-5 * factor)
-    np.testing.assert_allclose(other.means, shift + factor * one.means, rtol=1e-4, atol=1e-5 * factor)
-    np.testing.assert_allclose(other.effects_se, factor * one.effects_se, rtol=1e-3)
+    np.testing.assert_allclose(other.effects.value, factor * one.effects.value, rtol=1e-4, atol=1e-5 * factor)
+    np.testing.assert_allclose(other.means.value, shift + factor * one.means.value, rtol=1e-4, atol=1e-5 * factor)
+    np.testing.assert_allclose(other.effects.std_error, factor * one.effects.std_error, rtol=1e-3)
 
 
 def test_three_arms_are_each_held_against_the_reference() -> None:
@@ -153,8 +148,8 @@ def test_three_arms_are_each_held_against_the_reference() -> None:
     whole = conditional_mean_imputation(incomplete_trial(y, arm, baseline), ["j2r"], by_arm=True)["j2r"]
     two = arm < 2
     part = conditional_mean_imputation(incomplete_trial(y[two], arm[two], baseline[two]), ["j2r"], by_arm=True)["j2r"]
-    assert whole.effects.shape == (2, 2)
-    np.testing.assert_allclose(whole.effects[0], part.effects[0], atol=1e-5)
+    assert whole.effects.value.shape == (2, 2)
+    np.testing.assert_allclose(whole.effects.value[0], part.effects.value[0], atol=1e-5)
 
 
 def test_dropout_is_the_first_of_the_visits_missed_to_the_end() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipanalysis.impute.conditional_mean import IncompleteTrial
+from pipanalysis.impute.incomplete import IncompleteTrial
 from pipanalysis.mmrm.arrays import FloatArray, IntArray
 
 

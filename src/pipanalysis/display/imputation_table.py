@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
 
-EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
+EFFECT = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value", "estimate_mcse", "missing_information")
 STRATEGIES = {
     "mar": ("Missing at random", "as those of their arm who stayed"),
     "j2r": ("Jump to reference", "from then on at the mean of {reference}"),
@@ -49,10 +49,23 @@ def _notes(study: Study, names: list[str]) -> list[str]:
         f"What is assumed of those who miss a visit and all later ones. {' '.join(assumed)} Values missing before a "
         f"later one that is there are taken as missing at random, and so are those of {reference}"
         + (" unless the last mean is carried forward." if "lmcf" in used else "."),
-        "Standard errors say how far an estimate would vary in repeated trials; multiple imputation by Rubin's rules "
-        "gives larger ones where a reference is copied.",
+        *_errors(study, names),
         *dict.fromkeys(method_sentence(study, name) for name in names),
     ]
+
+
+def _errors(study: Study, names: list[str]) -> list[str]:
+    """Return what the standard errors of each kind of imputation say."""
+    chosen = [analysis(study, name) for name in names if analysis(study, name).method == "reference_based"]
+    said = []
+    if not all(one.imputations for one in chosen):
+        said.append("those of conditional means say how far an estimate would vary in repeated trials")
+    if any(one.imputations for one in chosen):
+        said.append(
+            "those of multiple imputation hold the information lost with missing values alike under every assumption, "
+            "so they are larger where a reference is copied (Monte Carlo standard errors are in the CSV file)"
+        )
+    return [f"Standard errors behind the intervals: {'; '.join(said)}."] if said else []
 
 
 def _strategies(study: Study, name: str) -> list[str]:

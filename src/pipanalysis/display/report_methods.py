@@ -105,7 +105,8 @@ def _missing(study: Study) -> str:
         if analysis.method == "reference_based":
             said.append(
                 f"{analysis.label}: the arms are compared too with the missing values of those who dropped out imputed "
-                "by what each of its strategies assumes of them."
+                "by what each of its strategies assumes of them"
+                + (f", {analysis.imputations:,} times at random." if analysis.imputations else ", by their means.")
             )
         for adjustment in analysis.delta_adjustments:
             low, high = rounding.fixed(adjustment.deltas[0], 1), rounding.fixed(adjustment.deltas[-1], 1)

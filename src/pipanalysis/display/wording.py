@@ -136,6 +136,24 @@ def level_labels(study: Study, name: str) -> list[str]:
     return list(variable.levels.values()) if variable is not None else []
 
 
+def _imputation(study: Study, chosen: Analysis, adjusted: str) -> str:
+    """Return what an analysis by reference-based imputation does."""
+    unit = study.config.study.unit
+    if chosen.imputations:
+        return (
+            f"missing values drawn {chosen.imputations:,} times from their distribution given the {unit}'s observed "
+            f"ones, as a mixed model for repeated measures (arm by visit{adjusted}; unstructured covariance) and the "
+            "strategy have it, parameters drawn from their posterior distribution (flat prior for means, Jeffreys' for "
+            "the covariance); then least squares at each visit with the same adjustment, pooled by Rubin's rules, t "
+            "with Barnard and Rubin's degrees of freedom"
+        )
+    return (
+        f"missing values imputed by their mean given the {unit}'s observed ones, as a mixed model for repeated "
+        f"measures (arm by visit{adjusted}; unstructured covariance, REML) and the strategy have it; then least "
+        f"squares at each visit with the same adjustment; standard errors by the jackknife over {unit}s, t distribution"
+    )
+
+
 def method_sentence(study: Study, name: str) -> str:
     """Return what an analysis of the plan does, as a sentence."""
     chosen = analysis(study, name)
@@ -157,12 +175,7 @@ def method_sentence(study: Study, name: str) -> str:
             f"with one mean in all arms, then arm by time{adjusted}; REML, t with between-{study.config.study.unit} "
             "degrees of freedom"
         ),
-        "reference_based": (
-            f"missing values imputed by their mean given the {study.config.study.unit}'s observed ones, as a mixed "
-            f"model for repeated measures (arm by visit{adjusted}; unstructured covariance, REML) and the strategy "
-            "have it; then least squares at each visit with the same adjustment; standard errors by the jackknife over "
-            f"{study.config.study.unit}s, t distribution"
-        ),
+        "reference_based": _imputation(study, chosen, adjusted),
         "ancova": (f"least squares at each visit{adjusted}; " + _standard_errors(study, chosen)),
         "rerandomisation": (
             f"t statistic of the analysis of covariance{adjusted}, among those of {chosen.allocations:,} allocations "

@@ -60,6 +60,8 @@ STATISTICS: dict[str, str] = {
     "n_observations": "Observations in the model",
     "n_clusters": "Clusters",
     "estimate": "Estimate",
+    "estimate_mcse": "Monte Carlo standard error of the estimate",
+    "missing_information": "Fraction of missing information",
     "std_error": "Standard error",
     "df": "Degrees of freedom",
     "statistic": "t statistic",

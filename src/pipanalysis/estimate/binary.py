@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log, nan, sqrt
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import numpy as np
 
@@ -35,6 +34,7 @@ from pipanalysis.estimate.measures import (
     Wald,
 )
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
+from pipanalysis.estimate.random_stream import random_stream
 from pipanalysis.estimate.separation import Separation, separation
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Bootstrap:
 
     def generator(self, visit: str) -> np.random.Generator:
         """Return what draws the resamples at a visit, the same whatever else is analysed."""
-        return np.random.default_rng([self.seed, crc32(f"{self.stream}/{visit}".encode())])
+        return random_stream(self.seed, self.stream, visit)
 
 
 def logistic(frame: AnalysisFrame, conf_level: float, bootstrap: Bootstrap | None = None) -> list[MeasuredResult]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import isfinite, nan
 
@@ -42,6 +42,7 @@ class Effect:
         df: degrees of freedom of its t distribution.
         error: why there is no estimate.
         context: what else it belongs to, as the level of a subgroup.
+        further: other statistics of it, by their names.
     """
 
     visit: str
@@ -52,6 +53,7 @@ class Effect:
     df: float = nan
     error: str = ""
     context: str = ""
+    further: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def effect_statistics(
     estimate, se, df = effect.estimate, effect.std_error, effect.df
     half = float(t.ppf(0.5 + conf_level / 2, df)) * se
     low, high = estimate - half, estimate + half
-    found = {"estimate": estimate, "std_error": se, "df": df, "conf_low": low, "conf_high": high}
+    found = {"estimate": estimate, "std_error": se, "df": df, "conf_low": low, "conf_high": high, **effect.further}
     if not effect.reference:
         return found
     ratio = estimate / se if se > 0 else nan

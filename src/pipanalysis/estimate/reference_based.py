@@ -11,15 +11,21 @@ from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, planned_effects
 from pipanalysis.estimate.linear_design import check_residual, checked_design, linear_design
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status
-from pipanalysis.impute.conditional_mean import Imputed, IncompleteTrial, conditional_mean_imputation
+from pipanalysis.impute.comparison import Estimates, Imputed
+from pipanalysis.impute.conditional_mean import conditional_mean_imputation
+from pipanalysis.impute.incomplete import IncompleteTrial
+from pipanalysis.impute.multiple import multiple_imputation
+from pipanalysis.impute.rubin import Pooled
 from pipanalysis.mmrm.errors import MMRMError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from pipanalysis.impute.strategies import Strategy
     from pipanalysis.study.plan import Analysis
 
-METHOD = "conditional mean us reml jackknife t"
+CONDITIONAL = "conditional mean us reml jackknife t"
+MULTIPLE = "multiple imputation us posterior rubin t"
 
 
 def strategy_context(strategy: str) -> str:
@@ -27,12 +33,19 @@ def strategy_context(strategy: str) -> str:
     return f"strategy={strategy}"
 
 
-def reference_based(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
+def reference_based(frame: AnalysisFrame, analysis: Analysis, rng: np.random.Generator) -> ModelResult:
     """Impute every missing outcome under each strategy of an analysis, and compare the arms at each visit.
 
     Units without the outcome at any visit count among those who dropped out; those without the baseline value or a
-    covariate are left out, with a note. Inference by t with the residual degrees of freedom of the comparison.
+    covariate are left out, with a note. Inference by t: with conditional means on the residual degrees of freedom of
+    the comparison, with multiple imputation on those of Barnard and Rubin.
+
+    Args:
+        frame: the outcome.
+        analysis: its strategies, and how many imputations are drawn; none where missing values take their means.
+        rng: what draws the imputations.
     """
+    method = MULTIPLE if analysis.imputations else CONDITIONAL
     known = _known_units(frame)
     observed = complete_rows(known)
     notes = list(observed.notes)
@@ -47,17 +60,20 @@ def reference_based(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
         check_residual(design)
         everyone = _at_compared_visits(known, observed)
         trial = _incomplete_trial(everyone, baseline_by_visit=analysis.baseline_by_visit)
-        df = float(len(trial.Z) - trial.Z.shape[1])
-        found = conditional_mean_imputation(trial, analysis.strategies)
+        found: Mapping[Strategy, Imputed]
+        if analysis.imputations:
+            found = multiple_imputation(trial, analysis.strategies, imputations=analysis.imputations, rng=rng)
+        else:
+            found = conditional_mean_imputation(trial, analysis.strategies)
     except (NotFittedError, MMRMError) as error:
         said = frame.in_study_terms(str(error))
-        return ModelResult(METHOD, Status.failed, planned, _counts(observed), notes, error=said)
+        return ModelResult(method, Status.failed, planned, _counts(observed), notes, error=said)
     effects = [
         effect
         for strategy in analysis.strategies
-        for effect in _effects(everyone, observed, found[strategy], strategy_context(strategy), df)
+        for effect in _effects(everyone, observed, found[strategy], strategy_context(strategy))
     ]
-    return ModelResult(METHOD, status, effects, _counts(everyone), notes)
+    return ModelResult(method, status, effects, _counts(everyone), notes)
 
 
 def _known_units(frame: AnalysisFrame) -> AnalysisFrame:
@@ -93,9 +109,7 @@ def _incomplete_trial(frame: AnalysisFrame, *, baseline_by_visit: bool) -> Incom
     return IncompleteTrial(y, arm, X, X_reference, compared.X, effects)
 
 
-def _effects(
-    frame: AnalysisFrame, observed: AnalysisFrame, found: Imputed, context: str, df: float
-) -> Sequence[Effect]:
+def _effects(frame: AnalysisFrame, observed: AnalysisFrame, found: Imputed, context: str) -> Sequence[Effect]:
     effects = []
     for visit in observed.visits:
         if visit not in frame.visits:
@@ -103,11 +117,19 @@ def _effects(
             continue
         j = frame.visits.index(visit)
         for k, arm in enumerate(frame.arms):
-            effects.append(Effect(visit, arm, "", found.means[k, j], found.means_se[k, j], df, context=context))
+            effects.append(_effect(found.means, (k, j), visit, arm, "", context))
         for k, arm in enumerate(frame.arms[1:]):
-            value, se = found.effects[k, j], found.effects_se[k, j]
-            effects.append(Effect(visit, arm, frame.reference, value, se, df, context=context))
+            effects.append(_effect(found.effects, (k, j), visit, arm, frame.reference, context))
     return effects
+
+
+def _effect(found: Estimates, at: tuple[int, int], visit: str, arm: str, reference: str, context: str) -> Effect:
+    """Return one of the estimates, pooled ones with their Monte Carlo error."""
+    further = {}
+    if isinstance(found, Pooled):
+        further = {"estimate_mcse": found.mcse[at], "missing_information": found.missing_information[at]}
+    value, se, df = found.value[at], found.std_error[at], found.df[at]
+    return Effect(visit, arm, reference, value, se, df, context=context, further=further)
 
 
 def _counts(frame: AnalysisFrame) -> list[Extra]:

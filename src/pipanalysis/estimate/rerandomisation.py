@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import comb, nan, prod, sqrt
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.linear_design import check_residual, linear_design
 from pipanalysis.estimate.model_result import NotFittedError, Status, contrast_name
+from pipanalysis.estimate.random_stream import random_stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def _test(frame: AnalysisFrame, arm: str, analysis: Analysis, strata: Sequence[s
         estimate, statistic = adjusted_t(design.y, t, Z)
         drawn = np.isin(frame.data["arm"].to_numpy(dtype=object), [arm, frame.reference])
         stratum = _stratum(frame, strata)
-        rng = np.random.default_rng([seed, crc32(f"{analysis.name}/{arm}/{visit}".encode())])
+        rng = random_stream(seed, analysis.name, arm, visit)
         found = compare_allocations(design.y, t, Z, np.where(drawn, stratum, -1), analysis.allocations, rng)
     except NotFittedError as error:
         return RerandomisationTest(arm, Status.failed, tuple(notes), error=str(error))

@@ -148,6 +148,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     from pipanalysis.estimate.analysis_data import analysis_frame
     from pipanalysis.estimate.measures import measure_rows
     from pipanalysis.estimate.model_result import model_rows
+    from pipanalysis.estimate.random_stream import random_stream
 
     scope = Scope(analysis, outcome.name, outcome.domain, trial.study.plan.conf_level, analysis.method)
     if analysis.method == "descriptives":
@@ -180,7 +181,8 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         months = {name: visit.months - (begun.months if begun else 0) for name, visit in trial.study.visits.items()}
         yield from _fit_rows(trial, scope, outcome, frame, growth.growth(frame, months))
     elif analysis.method == "reference_based":
-        yield from model_rows(scope, reference_based.reference_based(frame, analysis), frame.baseline_sd)
+        rng = random_stream(trial.study.config.study.seed, analysis.name, outcome.name)
+        yield from model_rows(scope, reference_based.reference_based(frame, analysis, rng), frame.baseline_sd)
     elif analysis.method in ("therapist", "cace"):
         for result in received.received(trial, analysis, frame):
             yield from model_rows(scope, result, frame.baseline_sd)

@@ -20,6 +20,7 @@ METHODS_OF_OPTION: dict[str, tuple[str, ...]] = {
     "fallback": ("mmrm", "clda"),
     "df": ("mmrm", "clda", "dyadic"),
     "strategies": ("reference_based",),
+    "imputations": ("reference_based",),
     "standard_error": ("ancova",),
     "allocations": ("rerandomisation",),
     "bootstrap": ("logistic",),

@@ -156,7 +156,7 @@ class Study:
         tables = [file for file in config.files if file.events] if family in EVENT_FAMILIES else []
         read: list[object] = [tables, config.sessions, self.masked] if tables else []
         read += [config.recruitment] if family == "flow" else []
-        seed = config.study.seed  # of re-randomisation and bootstrap
+        seed = config.study.seed  # of re-randomisation, bootstrap and multiple imputation
         repeated = [a for a in plan.analyses if any(a.name in ours.analyses for ours in chosen)]
         bayes = plan.bayes if family == "bayes" else None
         named = {a.estimand for a in (*chosen, *repeated)}

@@ -281,6 +281,9 @@ class Analysis(Model):
     ]
     """reference_based: what is assumed of a unit from the first of the visits that it misses to the end: missing at
     random, jump to reference, copy reference, copy increments in reference, last mean carried forward"""
+    imputations: Annotated[int, Field(ge=50, le=10_000)] | None = None
+    """reference_based: multiple imputations, pooled by Rubin's rules (default: none; missing values take their means
+    given the observed ones, and standard errors are the jackknife's)"""
     checks: bool = False
     """mmrm: residuals, influence of each unit, and simpler covariance structures, from the same fit"""
     standard_error: Literal["model", "HC3", "cluster"] = "model"
