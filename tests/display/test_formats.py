@@ -34,6 +34,8 @@ from pipanalysis.display.paper import (
 from pipanalysis.display.rtf_document import rtf_document, rtf_text
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 
+CM = 72 / 2.54
+
 
 def word_rows(content: bytes) -> list[list[str]]:
     """Return the text of each row of a document's one table."""
@@ -302,6 +304,14 @@ def test_pdflatex_sets_the_document_within_its_page(tmp_path: Path) -> None:
         said = done.stdout.decode("latin-1")
         assert done.returncode == 0, said[-2000:]
         assert "Overfull" not in said
+        if shutil.which("pdftotext") is None:
+            continue
+        boxes = subprocess.run(
+            ["pdftotext", "-bbox", f"{name}.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
+        )
+        (height,) = {float(n) for n in re.findall(r'<page width="[\d.]+" height="([\d.]+)"', boxes.stdout.decode())}
+        lowest = max(float(n) for n in re.findall(r'yMax="([\d.]+)"', boxes.stdout.decode()))
+        assert lowest < height - CM / 2
 
 
 def of_many_rows() -> TableModel:

@@ -39,7 +39,7 @@ def test_one_note_lists_the_outcomes_by_number() -> None:
     said = ["left out for want of age: 1 dyad, 1 visit", "left out for want of age: 2 dyads, 3 visits", "fell back"]
     model = made([group], [*said[:2], f"{said[2]}; {said[0]}"])
     assert labels(model)[2:4] == ["6 months: Model [a]", "1 year [a]"]
-    assert [labels(model)[5], labels(model)[7]] == ["6 months: Model [a]", "6 months: Model [a, b]"]
+    assert [labels(model)[5], labels(model)[7]] == ["6 months: Model [a]", "6 months: Model [a,\u00a0b]"]
     assert model.footnotes.texts == [
         "left out for want of age: 1 dyad, 1 visit (Mood, Play); 2 dyads, 3 visits (Sleep)",
         "fell back",
@@ -121,7 +121,7 @@ def test_every_row_leads_to_all_that_was_said_of_it(said: list[str]) -> None:
     for (place, parts), one in zip(before, rows, strict=True):
         marked = re.fullmatch(r"\w+(?: \[(.*)\])?", one.label)
         assert marked
-        found = [told(texts[letter], place) for letter in marked[1].split(", ")] if marked[1] else []
+        found = [told(texts[letter], place) for letter in marked[1].split(",\u00a0")] if marked[1] else []
         assert sorted(part for each in found for part in each) == sorted(parts)
     assert len(set(model.footnotes.texts)) == len(model.footnotes.texts)
 
@@ -135,7 +135,7 @@ def marked_labels(model: TableModel) -> Iterator[tuple[str, str, list[str]]]:
             bare, _, letter = label.partition(" [")
             heading = bare if heads else heading
             if letter:
-                yield f"{heading} {bare}", bare, [known[f"[{one}"] for one in letter.rstrip("]").split(", ")]
+                yield f"{heading} {bare}", bare, [known[f"[{one}"] for one in letter.rstrip("]").split(",\u00a0")]
 
 
 def numbered(model: TableModel) -> list[str]:

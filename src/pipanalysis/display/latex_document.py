@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from math import ceil
 from typing import TYPE_CHECKING
 
 from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split, stay, unbroken
-from pipanalysis.display.paper import INDENT, SIDE, Paper, Placed, on_paper
+from pipanalysis.display.paper import (
+    CM_PER_POINT,
+    INDENT,
+    LANDSCAPE,
+    PORTRAIT,
+    SIDE,
+    Paper,
+    Placed,
+    on_paper,
+    text_width,
+)
 from pipanalysis.display.wording import mark_line, numbered_title
 
 if TYPE_CHECKING:
@@ -59,6 +70,8 @@ GREEK_NAME = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (FINAL )?(\w+)")
 LATIN_CAPITALS = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True))
 """Greek capitals that look like Latin ones, for which TeX has no command"""
 TEX_NAMES = {"LAMDA": "lambda", "OMICRON": "o"}
+FOOTNOTE = 8
+"""size in points of the head and foot of a page (`footnotesize`)"""
 HEADINGS = 1000
 """class of marks of e-TeX, which no package uses, for the headings that the first row of a page stands under"""
 PREAMBLE = r"""
@@ -77,11 +90,15 @@ def latex_document(model: TableModel) -> str:
     """
     paper = on_paper(model)
     turned = ",landscape" if paper.landscape else ""
+    width = LANDSCAPE if paper.landscape else PORTRAIT
+    # The foot of the page grows downwards with what the marks say.
+    foot = ceil(text_width(mark_line(model.marks)) * FOOTNOTE * CM_PER_POINT / (0.9 * width))
+    bottom = 2 + max(foot - 1, 0) * 1.25 * FOOTNOTE * CM_PER_POINT
     size = f"\\fontsize{{{paper.size:g}}}{{{paper.size * 1.2:g}}}\\selectfont"
     parts = [
         f"% {numbered_title(model)}".replace("\n", " "),
         PREAMBLE,
-        f"\\geometry{{margin=2cm,headheight=24pt,headsep=8pt{turned}}}",
+        f"\\geometry{{margin=2cm,bottom={bottom:.2f}cm,headheight=24pt,headsep=8pt,footskip=18pt{turned}}}",
         "\\pagestyle{fancy}\\fancyhf{}\\renewcommand{\\headrulewidth}{0pt}",
         f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))}\\quad \\thepage}}",
         f"\\fancyhead[L]{{\\parbox[b]{{\\textwidth}}{{\\footnotesize\\raggedright\\firstmarks{HEADINGS}}}}}",

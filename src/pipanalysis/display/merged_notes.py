@@ -23,6 +23,8 @@ COUNTED = re.compile(r"(?P<lead>[^:]+): (?P<numbers>.*\d.*)")
 """a part with numbers, and before them what they are of"""
 NUMBER = re.compile(r"[−-]?\d[\d,.]*%?(?: (?P<one>[^\W\d]+?)s?\b)?")
 """a number, and what is counted without its plural"""
+APART = ",\u00a0"
+"""between letters, so that no line ends there"""
 MARK = re.compile(r"(?P<label>.*) \[(?P<letter>[a-z]+)\]")
 
 type Place = tuple[str, ...]
@@ -84,7 +86,7 @@ def merge_notes(model: TableModel, names: Mapping[str, str]) -> None:
     order = list(dict.fromkeys(told[part] for one in marked.values() for part in one.parts))
     for (g, r), one in marked.items():
         own = sorted({order.index(told[part]) for part in one.parts})
-        label = f"{one.label} [{', '.join(map(letters, own))}]"
+        label = f"{one.label} [{APART.join(map(letters, own))}]"
         group = model.groups[g]
         if r < 0:
             group.label = label
