@@ -32,7 +32,7 @@ def test_counts_with_what_they_rest_on(study: Study) -> None:
     note = next(text for text in page.text if text.startswith("[a]"))
     assert "Reliability 0.85 (Cronbach's alpha, general population; assumed)" in note
     assert "smallest reliable change 9.79" in note
-    assert "clinical range: 16 or more; assumed" in note
+    assert "clinical range: 16 or more (assumed)" in note
     kept = pd.read_csv(study.layout.table("change", "csv")).set_index("arm").loc["pip"]
     assert kept["percent_recovered"] == 10
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from math import nan
 from typing import Any
 
+import pytest
+
 from display import results as made
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.step import LAYOUTS
@@ -94,6 +96,24 @@ def test_deviations_and_exclusions() -> None:
     assert row_of(model, "Rows of the raw files", "a.csv: read") == ("9", "", "")
     assert row_of(model, "Rows of the raw files", "set aside, without an identifier") == ("2", "", "")
     assert row_of(model, "Data queries by rule", f"{meant[0].upper()}{meant[1:]} (bad-date)") == ("5", "", "")
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("Baseline", "assessed at baseline in its window: Depression"),
+        ("8 weeks", "assessed at 8 weeks in its window: Depression"),
+        ("Before treatment", "assessed before treatment in its window: Depression"),
+    ],
+)
+def test_conditions_of_a_set_read_well_with_every_visit(label: str, said: str) -> None:
+    study = with_analysis(made.study(["Depression"], []), name="deviations", method="protocol_deviations")
+    visits = [visit.model_copy(update={"label": label}) for visit in study.config.visits]
+    study = replace(study, config=study.config.model_copy(update={"visits": visits}))
+    of = made.scope(study, "deviations", "participants")
+    condition = "excluded=all_randomised; step=02; assessed at month6 in its window: o0"
+    model = laid_out(study, "protocol_deviations", ["deviations"], [of.row("n_affected", 4, context=condition)])
+    assert row_of(model, "Left out of: All", f"Not met: {said}") == ("4", "", "")
 
 
 def test_intercurrent_events_before_a_visit_and_what_masking_hides() -> None:

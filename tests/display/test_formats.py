@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from display.models import HARD, table
 from pipanalysis.display.docx_document import docx_document
 from pipanalysis.display.formats import DOCUMENTS
-from pipanalysis.display.grid import EMPTY, lines, spanners, split, unbroken
+from pipanalysis.display.grid import EMPTY, WHOLE, Line, lines, spanners, split, stay, unbroken
 from pipanalysis.display.latex_document import latex_document, latex_text
 from pipanalysis.display.paper import (
     CM_PER_POINT,
@@ -33,6 +33,8 @@ from pipanalysis.display.paper import (
 )
 from pipanalysis.display.rtf_document import rtf_document, rtf_text
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
+
+CM = 72 / 2.54
 
 
 def word_rows(content: bytes) -> list[list[str]]:
@@ -302,6 +304,80 @@ def test_pdflatex_sets_the_document_within_its_page(tmp_path: Path) -> None:
         said = done.stdout.decode("latin-1")
         assert done.returncode == 0, said[-2000:]
         assert "Overfull" not in said
+        if shutil.which("pdftotext") is None:
+            continue
+        boxes = subprocess.run(
+            ["pdftotext", "-bbox", f"{name}.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
+        )
+        (height,) = {float(n) for n in re.findall(r'<page width="[\d.]+" height="([\d.]+)"', boxes.stdout.decode())}
+        lowest = max(float(n) for n in re.findall(r'yMax="([\d.]+)"', boxes.stdout.decode()))
+        assert lowest < height - CM / 2
+
+
+def of_many_rows() -> TableModel:
+    """A table of blocks of every length from 1 to 23 rows under headings, some pages of them."""
+    model = table(columns=2, rows=0)
+    for i in range(60):
+        rows = [TableRow(f"R{i:02d}.{j:02d}", ("1", "2"), 1) for j in range(1 + i * 7 % 23)]
+        model.groups.append(
+            RowGroup(f"Group G{i // 4:02d}" if i % 4 == 0 else "", [TableRow(f"Block H{i:02d}"), *rows])
+        )
+    return model
+
+
+def test_rows_that_stay_together() -> None:
+    """No heading ends a page, short blocks are whole, and of long ones two rows or more stand on either side."""
+    model = of_many_rows()
+    body = lines(model)
+    may_end = [i for i, kept in enumerate(stay(body)) if not kept]
+    assert all(body[i].kind == "row" for i in may_end)
+    for i in range(60):
+        rows = [n for n, line in enumerate(body) if line.label.startswith(f"R{i:02d}")]
+        ends = [n for n in may_end if n in rows]
+        assert ends == (rows[1:-2] if len(rows) > WHOLE else []) + rows[-1:]
+    divided = [Line("row", "Site", 0, ("1",)), *(Line("row", f"Part {i}", 1, ("1",)) for i in range(3))] * 4
+    assert [i for i, kept in enumerate(stay(divided)) if not kept] == [1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 15]
+
+
+def test_word_and_rtf_keep_the_rows_that_stay_together_with_the_next() -> None:
+    model = of_many_rows()
+    expected = [True] * 3 + stay(lines(model))
+    rows = re.findall(r"<w:tr>.*?</w:tr>", word_xml(docx_document(model)))
+    assert [row.count("<w:keepNext/>") == row.count("<w:p>") for row in rows] == expected
+    assert [row.count("<w:keepNext/>") == 0 for row in rows] == [not kept for kept in expected]
+    found = rtf_document(model).split("\\trowd")[1:]
+    assert [row.split("\\row")[0].count("\\keepn") > 0 for row in found] == expected
+
+
+def test_latex_pages_begin_with_the_headings_that_their_rows_are_under(tmp_path: Path) -> None:
+    latex = shutil.which("pdflatex")
+    if latex is None or shutil.which("pdftotext") is None:
+        pytest.skip("pdfLaTeX or poppler (pdftotext) is not here")
+    model = of_many_rows()
+    model.notes = ["A note that goes on, " * 20] * 12
+    (tmp_path / "t.tex").write_text(latex_document(model), encoding="utf-8")
+    for _ in range(2):
+        subprocess.run([latex, "-interaction=nonstopmode", "t.tex"], cwd=tmp_path, capture_output=True, check=True)
+    done = subprocess.run(
+        ["pdftotext", "-layout", "t.pdf", "-"], cwd=tmp_path, capture_output=True, check=True, text=True
+    )
+    pages = done.stdout.split("\f")[:-1]
+    above = {}
+    group = heading = ""
+    for line in lines(model):
+        group = line.label if line.kind == "group" else group
+        heading = line.label if line.kind == "heading" else heading
+        above[line.label] = {"group": "", "heading": group, "row": f"{group}: {heading}"}[line.kind]
+    told = []
+    for page in pages:
+        said = re.match(r" *(.*) \(continued\)\n", page)
+        found = re.findall(r"Group G\d\d|Block H\d\d|R\d\d\.\d\d", page.removeprefix(said[0] if said else ""))
+        told.append(above[found[0]] if found else "")
+        assert (said[1] if said else "") == told[-1]
+        assert not found or found[-1].startswith("R")
+    assert len([text for text in told if ": " in text]) > 3
+    assert told[0] == ""
+    assert told[-1] == ""
 
 
 @pytest.mark.parametrize(

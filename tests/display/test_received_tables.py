@@ -115,5 +115,5 @@ def test_dyads_show_effects_by_role_and_associations(study: Study) -> None:
     assert ["", "", "", f"0.03 ({MINUS}0.02 to 0.11)", ""] in [cells[1:] for cells in page.rows]
     said = "".join(page.text)
     assert "Exploratory." in said
-    assert "16 dyads without both" in said
+    assert "[a] without both: 16 dyads" in said
     assert {"role=mother", "pair=mother,infant", "between=mother,infant"} <= set(numbers["context"])

@@ -80,6 +80,22 @@ def test_no_page_holds_only_notes(columns: int, tmp_path: Path) -> None:
         assert f"T{i:02d} B{2 + i}" in page, i
 
 
+@pytest.mark.parametrize(
+    ("columns", "lines"), [(2, range(44, 62, 2)), (9, range(22, 40, 2))], ids=["upright", "turned"]
+)
+def test_notes_of_nearly_a_page_stand_below_rows_and_none_is_cut(columns: int, lines: range, tmp_path: Path) -> None:
+    """Each note is about a line; notes that need the room are set smaller, and what is longer goes on overleaf."""
+    per_line = "a note " * (17 if columns == 2 else 26)
+    for many in lines:
+        model = table(rows=12, columns=columns, label="T")
+        model.notes = [f"N{i:02d} {per_line}" for i in range(many)]
+        shown = found([model], {}, tmp_path)
+        assert all(f"N{i:02d} a note" in "".join(shown) for i in range(many)), many
+        last = shown[-1]
+        assert "T B11" in last or many > lines[0] * 1.25, many
+    assert "T B11" not in last
+
+
 def test_the_parts_of_a_row_stay_with_it_above_the_notes(tmp_path: Path) -> None:
     blocks: list[Block] = []
     for i in range(24):

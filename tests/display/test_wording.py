@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipanalysis.display.wording import enumerated, marks, method_sentence
+import pytest
+
+from pipanalysis.display.wording import at_visit, enumerated, marks, method_sentence
 from pipanalysis.study.load import Study
 
 
@@ -27,3 +29,20 @@ def test_the_reason_for_no_lock_ends_with_one_stop(study: Study) -> None:
     for reason in ("it was published", "it was published."):
         said = marks(own, {"allocation": "real", "without_lock": reason})
         assert said[-1].endswith("Reason: it was published.")
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("Baseline", "at baseline"),
+        ("6 months", "at 6 months"),
+        ("8 weeks", "at 8 weeks"),
+        ("Week 8", "at week 8"),
+        ("T1", "at T1"),
+        ("Before treatment", "before treatment"),
+        ("After the last session", "after the last session"),
+        ("Interview 2", "at interview 2"),
+    ],
+)
+def test_a_visit_within_a_sentence_reads_well(label: str, said: str) -> None:
+    assert at_visit(label) == said

@@ -78,12 +78,13 @@ def _basis(study: Study, results: ResultsIndex, name: str, outcome: Outcome) -> 
     reliability = results.stat(name, outcome.name, "reliability")
     said = [f"Reliability {rounding.fixed(reliability, digits.effect_size)}"]
     if score.reliability:
-        said[0] += f" ({score.reliability.kind}{_assumed(score.reliability.status)})"
+        assumed = "; assumed" if score.reliability.status == "assumed" else ""
+        said[0] += f" ({score.reliability.kind}{assumed})"
     said.append(f"smallest reliable change {rounding.fixed(least['stat'] if least else float('nan'), digits.estimate)}")
     if score.clinical and score.clinical.at_least is not None:
-        said.append(f"clinical range: {score.clinical.at_least:g} or more{_assumed(score.clinical.status)}")
+        said.append(f"clinical range: {score.clinical.at_least:g} or more{_in_brackets(score.clinical.status)}")
     elif score.clinical:
-        said.append(f"clinical range: {score.clinical.at_most:g} or less{_assumed(score.clinical.status)}")
+        said.append(f"clinical range: {score.clinical.at_most:g} or less{_in_brackets(score.clinical.status)}")
     else:
         said.append("no clinical range is given, so no recovery")
     if least and least["error"]:
@@ -91,5 +92,5 @@ def _basis(study: Study, results: ResultsIndex, name: str, outcome: Outcome) -> 
     return "; ".join(said)
 
 
-def _assumed(status: str | None) -> str:
-    return "; assumed" if status == "assumed" else ""
+def _in_brackets(status: str | None) -> str:
+    return " (assumed)" if status == "assumed" else ""

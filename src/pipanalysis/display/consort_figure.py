@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import marks, set_label
+from pipanalysis.display.wording import at_visit, marks, set_label
 from pipanalysis.estimate.flow import EVERYONE
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _boxes(study: Study, figure: Figure, results: ResultsIndex, model: FigureMod
         for visit in list(study.visits.values()):
             if visit.baseline or not (figure.visits == "all" or visit.name in figure.visits):
                 continue
-            lines_of = counts.line("assessed", f"Assessed at {visit.label}", visit=visit.name, **at)
+            lines_of = counts.line("assessed", f"Assessed {at_visit(visit.label)}", visit=visit.name, **at)
             lines_of += counts.line("not_assessed", "Not assessed", inset=1, visit=visit.name, **at)
             lines_of += counts.line("withdrawn", "Withdrawn by then", inset=2, zero=False, visit=visit.name, **at)
             lines_of += counts.reasons("withdrawn", inset=3, visit=visit.name, **at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, counted, marks, method_sentence, mid_sentence
+from pipanalysis.display.wording import analysis, counted, marks, method_sentence
 from pipanalysis.estimate.dyadic import pair_context
 
 if TYPE_CHECKING:
@@ -125,8 +125,7 @@ def _association_rows(
             model.records.append(_record(chosen, outcome, visit, where["contrast"], between) | c)
         label = f"{a.name.capitalize()} and {b.name}"
         absent = counted(int(missing[-1]), study.config.study.unit) if isfinite(missing[-1]) else rounding.ABSENT
-        mark = model.footnotes.letter(f"{label}, {mid_sentence(study.visits[visit].label)}: {absent} without both")
-        rows.append(TableRow(f"{label} [{mark}]", tuple(cells), 1))
+        rows.append(TableRow(label + model.footnotes.mark(f"without both: {absent}"), tuple(cells), 1))
         rows.append(TableRow("covariance between arms", (*_blank(study), *covariances), 2))
     return rows
 

@@ -17,6 +17,10 @@ TOGETHER = re.compile(r"(?:\bn (?=\(%\)))?\([^()]{1,7}\)|\d+% Cr?I\b")
 """parts of a heading that no line ends within: what stands in short brackets, n (%), the level of an interval"""
 
 
+WHOLE = 8
+"""rows below one heading that stay on one page, at most; of more, the first two and the last two do"""
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of a table: `group` and `heading` go over all columns, `row` has a cell a column."""
@@ -35,6 +39,25 @@ def lines(model: TableModel) -> list[Line]:
             found.append(Line("group", group.label))
         found += [Line("row" if row.cells else "heading", row.label, row.depth, row.cells) for row in group.rows]
     return found
+
+
+def stay(body: list[Line]) -> list[bool]:
+    """Return whether each line of a table stays on one page with the next.
+
+    A heading does, so that none ends a page; a row with what it is divided into; and the rows below one heading, since
+    not every format can repeat the heading where they go on.
+    """
+    kept = [line.kind != "row" for line in body]
+    rows: list[int] = []
+    for i in range(len(body) + 1):
+        if i < len(body) and not kept[i]:
+            rows.append(i)
+            continue
+        for row in rows[:-1]:
+            divided = body[row + 1].depth > body[row].depth
+            kept[row] = len(rows) <= WHOLE or divided or row in (rows[0], rows[-2])
+        rows = []
+    return kept
 
 
 def spanners(model: TableModel) -> list[tuple[str, int]]:

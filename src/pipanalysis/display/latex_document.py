@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from math import ceil
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split, unbroken
-from pipanalysis.display.paper import INDENT, SIDE, Paper, Placed, on_paper
+from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split, stay, unbroken
+from pipanalysis.display.paper import (
+    CM_PER_POINT,
+    INDENT,
+    LANDSCAPE,
+    PORTRAIT,
+    SIDE,
+    Paper,
+    Placed,
+    on_paper,
+    text_width,
+)
 from pipanalysis.display.wording import mark_line, numbered_title
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipanalysis.display.table_model import TableModel
 
 ESCAPES = {
@@ -57,6 +70,10 @@ GREEK_NAME = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (FINAL )?(\w+)")
 LATIN_CAPITALS = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True))
 """Greek capitals that look like Latin ones, for which TeX has no command"""
 TEX_NAMES = {"LAMDA": "lambda", "OMICRON": "o"}
+FOOTNOTE = 8
+"""size in points of the head and foot of a page (`footnotesize`)"""
+HEADINGS = 1000
+"""class of marks of e-TeX, which no package uses, for the headings that the first row of a page stands under"""
 PREAMBLE = r"""
 \documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
@@ -68,17 +85,23 @@ PREAMBLE = r"""
 def latex_document(model: TableModel) -> str:
     """Return a table as a LaTeX document that compiles by itself; the table is a `longtable` that can be copied out.
 
-    Each column of numbers is two columns of LaTeX, which meet at the decimal point.
+    Each column of numbers is two columns of LaTeX, which meet at the decimal point. The head of a longtable is the same
+    on every page: the headings under which rows go on stand above it, in the head of the page.
     """
     paper = on_paper(model)
     turned = ",landscape" if paper.landscape else ""
+    width = LANDSCAPE if paper.landscape else PORTRAIT
+    # The foot of the page grows downwards with what the marks say.
+    foot = ceil(text_width(mark_line(model.marks)) * FOOTNOTE * CM_PER_POINT / (0.9 * width))
+    bottom = 2 + max(foot - 1, 0) * 1.25 * FOOTNOTE * CM_PER_POINT
     size = f"\\fontsize{{{paper.size:g}}}{{{paper.size * 1.2:g}}}\\selectfont"
     parts = [
         f"% {numbered_title(model)}".replace("\n", " "),
         PREAMBLE,
-        f"\\geometry{{margin=2cm{turned}}}",
+        f"\\geometry{{margin=2cm,bottom={bottom:.2f}cm,headheight=24pt,headsep=8pt,footskip=18pt{turned}}}",
         "\\pagestyle{fancy}\\fancyhf{}\\renewcommand{\\headrulewidth}{0pt}",
         f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))}\\quad \\thepage}}",
+        f"\\fancyhead[L]{{\\parbox[b]{{\\textwidth}}{{\\footnotesize\\raggedright\\firstmarks{HEADINGS}}}}}",
         "\\setlength{\\parindent}{0pt}\\setlength{\\parskip}{3pt}\\setlength{\\LTleft}{0pt}",
         "\\setlength{\\tabcolsep}{0pt}\\setlength{\\LTpre}{4pt}\\setlength{\\LTpost}{4pt}\\raggedright",
         "\\begin{document}",
@@ -130,7 +153,7 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
         "\\endhead",
         "\\bottomrule",
         "\\endfoot",
-        *(_line(line, model, paper, every) for line in lines(model)),
+        *_body(model, paper, every),
         "\\end{longtable}",
     ]
 
@@ -141,12 +164,34 @@ def _columns(placed: Placed) -> str:
     return f"w{{r}}{{{point:.2f}cm}}@{{}}w{{l}}{{{placed.width - point:.2f}cm}}"
 
 
+def _body(model: TableModel, paper: Paper, every: int) -> Iterator[str]:
+    """Yield the lines of the body and, wherever a page may end, a mark with the headings that the next line is under.
+
+    The mark begins the next page with its line; those of nothing are for the first page and for pages of notes.
+    """
+    body = lines(model)
+    above: list[Line] = []
+    yield f"\\noalign{{\\marks{HEADINGS}{{}}}}"
+    for line, following, kept in zip(body, [*body[1:], None], stay(body), strict=True):
+        yield _line(line, model, paper, every) + ("*" if kept else "")
+        if line.kind != "row":
+            above = [one for one in above if _level(one) < _level(line)] + [line]
+        if not kept:
+            under = ": ".join(one.label for one in above if following and _level(one) < _level(following))
+            said = f"\\unexpanded{{{latex_text(under)} (continued)}}" if under else ""
+            yield f"\\noalign{{\\penalty0\\marks{HEADINGS}{{{said}}}\\nobreak}}"
+
+
+def _level(line: Line) -> int:
+    return -1 if line.kind == "group" else line.depth
+
+
 def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
     indent = f"{INDENT * line.depth:.1f}cm"
     inset = f"\\hspace*{{{indent}}}" if line.depth else ""
     if line.kind != "row":
         style = "\\bfseries " if line.kind == "group" else ""
-        return f"{_wrapped(every, paper.width, 'l', f'{inset}{style}{latex_text(line.label)}', '@{}')}\\\\*"
+        return f"{_wrapped(every, paper.width, 'l', f'{inset}{style}{latex_text(line.label)}', '@{}')}\\\\"
     # A label stands in with every line that it wraps to.
     cells = [(f"\\leftskip={indent}\\relax " if line.depth else "") + latex_text(line.label)]
     for text, column, placed in zip(line.cells, model.columns, paper.columns, strict=True):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import Line, lines, spanners, split, unbroken
+from pipanalysis.display.grid import Line, lines, spanners, split, stay, unbroken
 from pipanalysis.display.wording import mark_line
 
 if TYPE_CHECKING:
@@ -179,21 +179,22 @@ def sheet(model: TableModel, paper: Paper) -> list[Row]:
     rows.append(Row(tuple(headings), header=True, keep=True))
     body = lines(model)
     last = len(body) - 1
-    return rows + [_row(line, model, widths, paper, below=i == last) for i, line in enumerate(body)]
+    kept = stay(body)
+    return rows + [_row(line, model, widths, paper, below=i == last, keep=kept[i]) for i, line in enumerate(body)]
 
 
-def _row(line: Line, model: TableModel, widths: list[float], paper: Paper, *, below: bool) -> Row:
+def _row(line: Line, model: TableModel, widths: list[float], paper: Paper, *, below: bool, keep: bool) -> Row:
     if line.kind != "row":
         bold = line.kind == "group"
         one = Cell(line.label, paper.width, len(widths), bold=bold, depth=line.depth, below=below)
-        return Row((one,), keep=True)
+        return Row((one,), keep=keep)
     cells = [Cell(line.label, widths[0], depth=line.depth, below=below)]
     for text, placed, column in zip(line.cells, paper.columns, model.columns, strict=True):
         if placed.point is not None and split(text):
             cells.append(Cell(text, placed.width, point=placed.point - SIDE, below=below))
         else:
             cells.append(Cell(text, placed.width, centred=column.numbers, below=below))
-    return Row(tuple(cells))
+    return Row(tuple(cells), keep=keep)
 
 
 def text_width(text: str) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence, mid_sentence, set_label
+from pipanalysis.display.wording import at_visit, marks, method_sentence, mid_sentence, set_label
 from pipanalysis.estimate.flow import EVERYONE
 from pipanalysis.intake.rules import RULES
 
@@ -38,12 +38,12 @@ def protocol_deviations_table(
     model.lead = [method_sentence(study, name) for name in table.analyses]
     model.columns = [Column("All"), *(Column(arm.label) for arm in study.arms.values())]
     events = [event for event in study.plan.intercurrent_events if event.when]
-    at_visit = {f"deviation={kind}": label for kind, label in AT_VISIT.items()}
-    at_visit |= {f"event={event.name}": f"After: {mid_sentence(event.label)}" for event in events}
+    kinds = {f"deviation={kind}": label for kind, label in AT_VISIT.items()}
+    kinds |= {f"event={event.name}": f"After: {mid_sentence(event.label)}" for event in events}
     for name in table.analyses:
         for visit in study.visits.values():
             group = RowGroup(visit.label)
-            for context, label in at_visit.items():
+            for context, label in kinds.items():
                 counts = {
                     arm: results.row(name, EVERYONE, "n_affected", visit=visit.name, arm=arm, context=context)
                     for arm in study.arms
@@ -104,9 +104,9 @@ def _everyone(study: Study, results: ResultsIndex, model: TableModel, name: str)
 
 def _spelt(study: Study, condition: str) -> str:
     """Return a condition with the labels of the visits and outcomes that it names."""
-    labels = {visit.name: mid_sentence(visit.label) for visit in study.visits.values()}
+    labels = {f"at {visit.name}": at_visit(visit.label) for visit in study.visits.values()}
     labels |= {outcome.name: outcome.label for outcome in study.plan.outcomes}
-    return re.sub(r"\w+", lambda word: labels.get(word[0], word[0]), condition)
+    return re.sub(r"\bat \w+|\w+", lambda words: labels.get(words[0], words[0]), condition)
 
 
 def _one(

@@ -12,7 +12,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_effects_table import KINDS
 from pipanalysis.display.bayes_places import Place, places
 from pipanalysis.display.fit_notes import in_words
-from pipanalysis.display.wording import analysis_label, mid_sentence
+from pipanalysis.display.wording import analysis_label, at_visit, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -56,7 +56,7 @@ def _told(study: Study, results: ResultsIndex, plan: BayesPlan, place: Place) ->
     """Return the clause of one visit and comparison."""
     digits = study.displays.digits.estimate
     where = {"visit": place.visit, "contrast": place.contrast, "context": place.context(plan.prior_sets[0])}
-    at = f"at {mid_sentence(place.label)}"
+    at = at_visit(place.label)
     own = results.row(place.analysis, place.outcome, "p_benefit", **where)
     if own is not None and own["error"]:
         return f"{at} nothing was estimated ({in_words(study, str(own['error']))})"

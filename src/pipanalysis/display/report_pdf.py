@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from functools import singledispatch
-from itertools import takewhile
+from itertools import product, takewhile
 from pathlib import Path
 
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
@@ -33,10 +33,14 @@ KEPT = 3
 """last rows of a table that stay with its notes on one page, at most, if they are whole"""
 MOST_KEPT = 10
 """the same if they are the parts of one row"""
-SMALL = 8.5
-"""size of the notes' letters in points"""
-TOGETHER = (20.0, 12.5)
-"""height of notes in centimetres, on a page upright and turned, up to which rows stay with them"""
+SMALL = (8.5, 7.5)
+"""sizes of the notes' letters in points: the second where notes would else not go on a page with rows above them"""
+TEXT_HEIGHT = (25.7, 17.0)
+"""of a page upright and turned, in centimetres"""
+FULL = 0.93
+"""how much of a line is full of text that goes on in the next one, at least"""
+HEAD = 3.0
+"""height of a table's head and of the headings that rows stand under, in centimetres, at most"""
 GAP = "\u2003"
 """between footnotes"""
 PREAMBLE = """
@@ -154,10 +158,10 @@ def _(block: FigureModel) -> str:
     return f"#block(breakable: false)[{content}]"
 
 
-def _small(texts: Sequence[str], last: str = "") -> str:
+def _small(texts: Sequence[str], last: str = "", size: float = SMALL[0]) -> str:
     """Return the lines beside a table or figure, in small letters close together; `last` is in Typst's language."""
     content = "\n\n".join([*(typst_text(text) for text in texts), last])
-    return f"#[#set text({SMALL:g}pt)\n#set par(spacing: 0.7em)\n{content}]"
+    return f"#[#set text({size:g}pt)\n#set par(spacing: 0.7em)\n{content}]"
 
 
 def _titled(block: TableModel | FigureModel) -> str:
@@ -171,8 +175,8 @@ def _(block: TableModel) -> str:
     if block.empty:
         parts += [EMPTY, _below(block)]
     else:
-        rows = _kept(block, paper)
-        parts.append(f"#text({paper.size:g}pt)[{_table(block, paper, rows)}]")
+        rows, size = _kept(block, paper)
+        parts.append(f"#text({paper.size:g}pt)[{_table(block, paper, rows, size)}]")
         parts += [] if rows else [_below(block)]
     content = "\n\n".join(parts)
     if paper.landscape:
@@ -181,15 +185,15 @@ def _(block: TableModel) -> str:
     return f"{room}\n{content}"
 
 
-def _below(block: TableModel) -> str:
+def _below(block: TableModel, size: float = SMALL[0]) -> str:
     """Return the notes below a table; its footnotes follow one another, since a line to each would take whole pages."""
     marked = [note.partition(" ") for note in footnotes(block)]
     run_in = GAP.join(f"*{typst_text(letter)}*\u00a0{typst_text(text)}" for letter, _, text in marked)
-    return _small(block.notes, run_in)
+    return _small(block.notes, run_in, size)
 
 
-def _table(model: TableModel, paper: Paper, kept: int) -> str:
-    """Return a table; where rows are kept with the notes, the notes are its last row.
+def _table(model: TableModel, paper: Paper, kept: int, size: float) -> str:
+    """Return a table; where rows are kept with the notes, the notes are its last row, in letters of a size in points.
 
     Each column of ours is two columns of Typst, which meet at the decimal point. A column of no width stands first: a
     cell of it goes over the rows that are kept and the notes, and it does not break.
@@ -225,7 +229,7 @@ def _table(model: TableModel, paper: Paper, kept: int) -> str:
         body.append(("" if line.kind != "row" or i > first else bound) + _line(line, model, paper, every))
     body.append("table.hline(),")
     if kept:
-        inside = f"#block(width: {_wide(paper)}cm)[{_below(model)}]"
+        inside = f"#block(width: {_wide(paper)}cm)[{_below(model, size)}]"
         body.append(f"table.cell(colspan: {every - 1}, align: left, inset: (top: 9pt))[{inside}]")
     return f"#table(columns: ({', '.join(widths)}), table.header({', '.join(head)}),\n" + "\n".join(body) + ")"
 
@@ -234,19 +238,29 @@ def _wide(paper: Paper) -> float:
     return LANDSCAPE if paper.landscape else PORTRAIT
 
 
-def _kept(model: TableModel, paper: Paper) -> int:
-    """Return how many of the last rows stay on a page with the notes: none where there are none, or a page of them.
+def _kept(model: TableModel, paper: Paper) -> tuple[int, float]:
+    """Return how many of the last rows stay on a page with the notes, and the size of the notes' letters in points.
 
-    They stand below one heading, and the first of them is not the part of a row before it.
+    None do where there are no notes, or more than go on a page with them. They stand below one heading, and the first
+    of them is not the part of a row before it, where there is room for that.
     """
-    em = SMALL * CM_PER_POINT
     said = [*model.notes, GAP.join(footnotes(model))]
-    height = sum(-(-text_width(text) * em // _wide(paper)) for text in said) * 1.4 * em
-    depths = [line.depth for line in takewhile(lambda line: line.kind == "row", reversed(lines(model)))]
-    if not height or height > TOGETHER[paper.landscape] or not depths:
-        return 0
-    whole = [i + 1 for i, depth in enumerate(depths) if depth == min(depths)]
-    return max((rows for rows in whole if rows <= KEPT), default=min(whole[0], MOST_KEPT))
+    rows = list(takewhile(lambda line: line.kind == "row", reversed(lines(model))))
+    if not any(said) or not rows:
+        return 0, SMALL[0]
+    whole = [i + 1 for i, row in enumerate(rows) if row.depth == min(row.depth for row in rows)]
+    most = max((count for count in whole if count <= KEPT), default=min(whole[0], MOST_KEPT))
+    heights = [_height([row.label], paper.size, paper.stub - PADDING - INDENT * row.depth) for row in rows]
+    for count, size in product(sorted({most, min(most, KEPT)}, reverse=True), SMALL):
+        if HEAD + sum(heights[:count]) + _height(said, size, _wide(paper)) <= TEXT_HEIGHT[paper.landscape]:
+            return count, size
+    return 0, SMALL[0]
+
+
+def _height(texts: Sequence[str], size: float, width: float) -> float:
+    """Return about how high texts below one another are in centimetres, in letters of a size in points."""
+    em = size * CM_PER_POINT
+    return sum(-(-text_width(text) * em // (FULL * width)) for text in texts) * 1.4 * em
 
 
 def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:

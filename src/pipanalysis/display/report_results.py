@@ -14,7 +14,7 @@ from pipanalysis.display.fit_notes import in_words
 from pipanalysis.display.multiplicity import adjusted_row
 from pipanalysis.display.report_bayes import bayes_sentences
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
-from pipanalysis.display.wording import analysis_label, mid_sentence, outcome_label
+from pipanalysis.display.wording import analysis_label, at_visit, mid_sentence, outcome_label
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -70,7 +70,8 @@ def _comparison(
         own, context = results.row(name, outcome.name, "estimate", **where, context=RISK), RISK
     if own is None:
         return
-    at = f"At {mid_sentence(study.visits[visit].label)}"
+    at = at_visit(study.visits[visit].label)
+    at = at[0].upper() + at[1:]
     if len(study.arms) > 2:
         at += f", {study.arms[arm].label} against {study.reference_arm.label},"
     if own["error"]:

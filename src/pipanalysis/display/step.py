@@ -32,6 +32,7 @@ from pipanalysis.display.harms_table import harms_table
 from pipanalysis.display.imputation_table import imputation_table
 from pipanalysis.display.margins_table import margins_table
 from pipanalysis.display.measurement_table import measurement_table
+from pipanalysis.display.merged_notes import merge_notes
 from pipanalysis.display.missingness_figure import missingness_figure
 from pipanalysis.display.moderators_table import moderators_table
 from pipanalysis.display.posteriors_figure import posteriors_figure
@@ -49,6 +50,7 @@ from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.therapists_table import therapists_table
 from pipanalysis.display.tipping_points_figure import tipping_points_figure
 from pipanalysis.display.trajectories_figure import trajectories_figure
+from pipanalysis.display.wording import outcome_label
 from pipanalysis.errors import DataError, PlanError, Problem
 from pipanalysis.estimate.analysis_results import checked
 from pipanalysis.files import read_parquet, write_bytes, write_text
@@ -127,6 +129,8 @@ def table_model(study: Study, table: Table, results: ResultsIndex, allocation: d
     """Lay out a table of displays.yaml; what fits say of themselves stands below it in the words of the study."""
     model = LAYOUTS[table.kind](study, table, results, allocation)
     model.footnotes.texts = [in_words(study, text) for text in model.footnotes.texts]
+    names = {label: o.label for o in study.plan.outcomes for label in (o.label, outcome_label(study, o))}
+    merge_notes(model, names | {visit.label: visit.label for visit in study.visits.values()})
     return model
 
 

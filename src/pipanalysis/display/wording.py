@@ -33,6 +33,8 @@ STRUCTURES = {
     "ad": "ante-dependence",
     "adh": "heterogeneous ante-dependence",
 }
+PLACED = ("after", "at", "before", "during", "following", "in", "on", "within")
+"""words that a visit's label begins with if it says by itself when the visit is"""
 ONE_VISIT = ("ancova", "rerandomisation", "logistic", "ordinal", "count", "therapist", "cace")
 """methods that compare arms one visit at a time, adjusted for baseline"""
 STRATEGIES = {
@@ -123,6 +125,12 @@ def characteristic_label(study: Study, name: str) -> str:
 def mid_sentence(label: str) -> str:
     """Return a label as it stands within a sentence, without a capital unless it begins with an abbreviation."""
     return label if label[:2].isupper() else label[0].lower() + label[1:]
+
+
+def at_visit(label: str) -> str:
+    """Return a visit's label as it stands within a sentence: at baseline, at 6 months, but before treatment."""
+    said = mid_sentence(label)
+    return said if said.partition(" ")[0] in PLACED else f"at {said}"
 
 
 def level_labels(study: Study, name: str) -> list[str]:

@@ -184,7 +184,7 @@ def _agreement(
         for visit in ("", *visits):
             chosen = pair if not visit else pair[pair["visit"] == visit]
             n_units = chosen["unit"].nunique()
-            more = f"{len(chosen)} forms of {n_units} {forms.study.config.study.unit}s, taken as independent"
+            more = f"forms taken as independent: {len(chosen)} of {n_units} {forms.study.config.study.unit}s"
             notes = "; ".join([*said, more] if len(chosen) > n_units else said)
             yield from _pairs(forms.study, analysis, instrument, name, chosen, visit, notes)
 
