@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, context_of, places
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import (
-    counted,
-    estimand_line,
-    marks,
-    method_sentence,
-    mid_sentence,
-    outcome_label,
-)
+from pipanalysis.display.wording import estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, counted, marks, method_sentence, mid_sentence
+from pipanalysis.display.wording import analysis, marks, method_sentence
 from pipanalysis.estimate.dyadic import pair_context
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

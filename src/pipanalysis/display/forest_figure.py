@@ -9,7 +9,8 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, counted, enumerated, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis, enumerated, marks, wrapped
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

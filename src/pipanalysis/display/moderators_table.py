@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import (
-    analysis,
-    characteristic_label,
-    marks,
-    method_sentence,
-    mid_sentence,
-    outcome_label,
-)
+from pipanalysis.display.wording import analysis, characteristic_label, marks, method_sentence, outcome_label
 from pipanalysis.estimate.moderator import SLOPE, SLOPE_PER_SD, SPREAD, contexts
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

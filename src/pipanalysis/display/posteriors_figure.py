@@ -10,8 +10,9 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis_label, counted, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis_label, marks, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,9 @@ from pipanalysis.display.bayes_places import Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.posteriors_figure import WIDTH, quantiles, subjects
-from pipanalysis.display.wording import analysis_label, counted, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis_label, marks, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

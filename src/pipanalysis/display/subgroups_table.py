@@ -12,9 +12,9 @@ from pipanalysis.display.wording import (
     level_labels,
     marks,
     method_sentence,
-    mid_sentence,
     outcome_label,
 )
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, analysis_label, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis, analysis_label, marks, wrapped
 from pipanalysis.estimate.delta_adjustment import delta_context
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,13 +12,11 @@ from pipanalysis.estimate.cluster_robust import FEW_CLUSTERS, FEW_DF, ClusterRob
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
 from pipanalysis.estimate.linear_design import LinearDesign, check_residual, design_effects, linear_design
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
+from pipanalysis.study.rules import warning_of
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray
     from pipanalysis.study.plan import Analysis
-    from pipanalysis.study.rules import RuleId
-
-FEW_CLUSTERS_RULE: RuleId = "few-clusters"
 
 
 def ancova(frame: AnalysisFrame, analysis: Analysis) -> list[ModelResult]:
@@ -45,7 +43,8 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
         if standard_error == "HC3":
             alone = alone_in_a_parameter(design)
             if alone.any():
-                notes.append(f"left out, the only one to inform a term, as HC3 requires: {int(alone.sum())} unit(s)")
+                lone = frame.terms.counted(int(alone.sum()))
+                notes.append(f"left out, the only one to inform a term, as HC3 requires: {lone}")
                 status = Status.reduced
                 # least squares fits such a unit exactly, so the other coefficients stay as they are
                 y, X = y[~alone], X[~alone]
@@ -76,7 +75,7 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
 def _clustered(frame: AnalysisFrame, X: FloatArray, residual: FloatArray) -> ClusterRobust:
     code = np.unique(frame.data["cluster"].to_numpy(dtype=str), return_inverse=True)[1]
     if code.max() == 0:
-        raise NotFittedError("all units are of one cluster")
+        raise NotFittedError(f"all {frame.terms.units} are of one cluster")
     return cluster_robust(X, residual, code)
 
 
@@ -85,10 +84,11 @@ def few_clusters(robust: ClusterRobust, df: FloatArray) -> list[str]:
     least = float(np.nanmin(df, initial=np.inf))
     if robust.n_clusters >= FEW_CLUSTERS and least >= FEW_DF:
         return []
-    return [
-        f"{FEW_CLUSTERS_RULE}: {robust.n_clusters} clusters, {least:.1f} degrees of freedom at the least; limits and P "
-        f"values can be trusted with {FEW_CLUSTERS} clusters and {FEW_DF} degrees of freedom or more"
-    ]
+    said = (
+        f"{robust.n_clusters} clusters, {least:.1f} degrees of freedom at the least; limits and P values can be "
+        f"trusted with {FEW_CLUSTERS} clusters and {FEW_DF} degrees of freedom or more"
+    )
+    return [warning_of("few-clusters", said)]
 
 
 def _at(visit: str, frame: AnalysisFrame) -> list[Extra]:

@@ -153,7 +153,7 @@ def checked_design(
     for arm in frame.arms[1:]:
         for visit in frame.visits:
             if (arm, visit) not in frame.not_compared and (arm, visit) not in design.effects:
-                raise NotFittedError(f"{arm} cannot be told apart from a covariate")
+                raise NotFittedError(f"{frame.terms.arm(arm)} cannot be told apart from a covariate")
     if design.aliased:
         notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
     return design, Status.reduced if frame.not_compared or design.aliased else Status.ok

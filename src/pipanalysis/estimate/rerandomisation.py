@@ -162,7 +162,7 @@ def compare_allocations(
     sizes = [(group.size, int(t[group].sum())) for group in groups]
     total = prod(comb(n, k) for n, k in sizes)
     if total == 1:
-        raise NotFittedError("no stratum has units of both arms: there is no other allocation")
+        raise NotFittedError("no stratum has both arms: there is no other allocation")
     Q = np.linalg.qr(Z)[0]
     residual = y - Q @ (Q.T @ y)
     observed = float(_squares(t[None], residual, Q)[0])
