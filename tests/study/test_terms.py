@@ -16,6 +16,7 @@ def test_the_terms_of_a_study_are_its_labels(root: Path) -> None:
     assert terms.visit("month6") == "6 months"
     assert terms.visit("baseline") == "baseline"
     assert next(iter(terms.arms)) == study.reference_arm.name
+    assert terms.others == "Parent-Infant Psychotherapy"
 
 
 def test_what_has_no_label_is_called_by_its_name() -> None:

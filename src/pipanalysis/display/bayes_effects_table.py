@@ -134,7 +134,7 @@ def _stats(results: ResultsIndex, place: Place, priors: PriorSet) -> dict[str, f
 
 def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str, model: TableModel) -> list[str]:
     reference = study.reference_arm.label
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     rope = rounding.fixed(plan.rope, 2)
     said = f"Difference: {others} minus {reference}, posterior mean. {level}: credible interval, "
     said += f"{KINDS[plan.interval.kind]}."

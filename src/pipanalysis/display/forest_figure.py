@@ -44,7 +44,7 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
     visits = [visit for visit in study.visits.values() if visit.name in shown]
     labels = list(dict.fromkeys(analysis(study, str(record["analysis"])).label for record in model.records))
     level = rounding.level(study.plan.conf_level)
-    arms = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    arms = study.terms.others
     own_sd = "; Hedges' g: at the visit" if any(r["statistic"] == "hedges_g" for r in model.records) else ""
     credible = any(record["statistic"] == POSTERIOR[0] for record in model.records)
     model.notes = [

@@ -35,7 +35,7 @@ def growth_table(study: Study, table: Table, results: ResultsIndex, allocation: 
                     group.rows += _rows(study, results, model, name, outcome)
         if group.rows:
             model.groups.append(group)
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     model.notes = [
         f"Difference: {others} minus {study.reference_arm.label}. Change a year: slope in time since baseline.",
         *(method_sentence(study, name) for name in table.analyses),

@@ -37,7 +37,7 @@ def moderators_table(study: Study, table: Table, results: ResultsIndex, allocati
             if (table.outcomes == "all" or outcome.name in table.outcomes) and results.visits(name, outcome.name):
                 group.rows += _outcome_rows(study, table, results, model, outcome, name)
         model.groups.append(group)
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     model.notes = [
         f"Difference: {others} minus {study.reference_arm.label}, at the value of the moderator. Change of the "
         "difference: by how much it is larger where the moderator is a standard deviation higher. P of interaction: "

@@ -76,7 +76,7 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
     with_mcid = any(isfinite(one.summary["mcid"]) for row in rows.values() for one in row)
     heads = list(dict.fromkeys(one.place.label for row in rows.values() for one in row))
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
-    others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    others = study.terms.others
     each = rounding.fixed(100 / len(PROBABILITIES), 0)
     model.notes = [
         f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome (pooled effects: standard "

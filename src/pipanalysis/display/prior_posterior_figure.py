@@ -46,7 +46,7 @@ def prior_posterior_figure(
     if not rows:
         return model
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
-    others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    others = study.terms.others
     share = rounding.fixed(100 * (PROBABILITIES[-1] - PROBABILITIES[0]), 0)
     model.notes = [
         f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome. {said}. Grey: prior; lines: "

@@ -46,7 +46,7 @@ def tipping_points_figure(
         return model
     level = rounding.level(study.plan.conf_level)
     reference = study.reference_arm.label
-    others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    others = study.terms.others
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
     model.notes = [
         f"{said}. Number in a field: difference, {others} minus {reference}, if the values that an arm misses at the "

@@ -12,7 +12,7 @@ class Terms:
 
     Attributes:
         unit: what one randomised unit is called.
-        arms: name → label; an arm without a label is called by its name.
+        arms: name → label, the reference first; an arm without a label is called by its name.
         visits: name → label, as it stands within a sentence; a visit without one is called by its name.
     """
 
@@ -24,6 +24,11 @@ class Terms:
     def units(self) -> str:
         """Units, as dyads."""
         return f"{self.unit}s"
+
+    @property
+    def others(self) -> str:
+        """The arms that are compared with the reference arm, with commas."""
+        return ", ".join(list(self.arms.values())[1:])
 
     def counted(self, number: int) -> str:
         """Return a number of units, as 1 dyad, 2 dyads."""
