@@ -114,11 +114,9 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
         record = {"outcome": place.outcome, "visit": place.visit, "analysis": place.analysis}
         record |= {"contrast": place.contrast, "measure": place.measure.removeprefix("measure="), "prior": each.name}
         model.records.append(record | found[each.name] | {"warning": warning, "error": error})
-    said = [error, warning]
-    if isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE:
-        said.append("the posterior moves with the prior of the effect (power scaling)")
-    note = "; ".join(part for part in said if part)
-    mark = model.footnotes.mark(note)
+    moves = isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE
+    sensitive = "the posterior moves with the prior of the effect (power scaling)" if moves else ""
+    mark = model.footnotes.mark(error, warning, sensitive)
     return TableRow(place.label + mark, tuple(cells), 1)
 
 

@@ -69,8 +69,7 @@ def _effect_rows(
 ) -> list[TableRow]:
     digits, arms = study.displays.digits, list(study.arms)
     fit = results.row(chosen.name, outcome, "p_value_interaction", visit=visit)
-    note = "" if fit is None else "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
-    mark = model.footnotes.mark(note)
+    mark = "" if fit is None else model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
     rows = [TableRow(study.visits[visit].label + mark)]
     lines = [(f"role={role.name}", role.label) for role in chosen.dyad]
     lines += [
