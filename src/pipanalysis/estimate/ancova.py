@@ -10,7 +10,13 @@ import numpy as np
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.cluster_robust import FEW_CLUSTERS, FEW_DF, ClusterRobust, cluster_robust
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
-from pipanalysis.estimate.linear_design import LinearDesign, check_residual, design_effects, linear_design
+from pipanalysis.estimate.linear_design import (
+    LinearDesign,
+    check_residual,
+    design_effects,
+    initial_status,
+    linear_design,
+)
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.study.rules import warning_of
 
@@ -36,9 +42,7 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
         check_fittable(frame)
         design = linear_design(frame, baseline_by_visit=False)
         check_residual(design)
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         y, X = design.y, design.X
         if standard_error == "HC3":
             alone = alone_in_a_parameter(design)

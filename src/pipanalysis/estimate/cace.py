@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
-from pipanalysis.estimate.linear_design import check_residual, linear_design
+from pipanalysis.estimate.linear_design import aliased_notes, check_residual, linear_design
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.study.rules import warning_of
 
@@ -101,9 +101,8 @@ def _at_visit(
         check_residual(design)
         if (arm, visit) not in design.effects:
             raise NotFittedError(frame.not_compared.get((arm, visit), "cannot be told apart from a covariate"))
-        if design.aliased:
-            status = Status.reduced
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = Status.reduced if design.aliased else Status.ok
+        notes += aliased_notes(design.aliased)
         offered = (data["arm"] == arm).to_numpy(dtype=bool)
         number = np.where(offered, [attended.get(unit, 0.0) for unit in data["unit"].astype(str)], 0.0)
         column = design.effects[arm, visit]

@@ -18,7 +18,7 @@ import pandas as pd
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.growth_likelihood import UnitSums, highest, least_squares_given, unit_sums
-from pipanalysis.estimate.linear_design import NO_VARIANCE, covariate_columns, ols_residual
+from pipanalysis.estimate.linear_design import NO_VARIANCE, covariate_columns, initial_status, ols_residual
 from pipanalysis.estimate.mixed_model import OPTIMISERS, random_intercept, varies_between_units, without_intercept
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.mmrm.design import find_aliased
@@ -83,9 +83,7 @@ def growth(frame: AnalysisFrame, months: Mapping[str, float]) -> ModelResult:
     try:
         check_fittable(frame)
         design = growth_design(frame, months)
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         method, worst, fit, said = _fit(design)
     except NotFittedError as error:
         planned = [Effect("", arm, context=SLOPE) for arm in frame.arms]

@@ -16,7 +16,14 @@ import numpy as np
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
-from pipanalysis.estimate.linear_design import NO_VARIANCE, check_residual, design_effects, linear_design, ols_residual
+from pipanalysis.estimate.linear_design import (
+    NO_VARIANCE,
+    check_residual,
+    design_effects,
+    initial_status,
+    linear_design,
+    ols_residual,
+)
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
 
 if TYPE_CHECKING:
@@ -60,9 +67,7 @@ def mixed_model(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
         check_fittable(frame)
         design = linear_design(frame, baseline_by_visit=analysis.baseline_by_visit)
         check_residual(design)
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         method = METHOD
         if len(design.y) == design.n_units:
             notes.append(f"one observation a {frame.terms.unit}: the model has no random intercept")

@@ -21,7 +21,7 @@ import numpy as np
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
-from pipanalysis.estimate.linear_design import check_residual, linear_design
+from pipanalysis.estimate.linear_design import check_residual, initial_status, linear_design
 from pipanalysis.estimate.model_result import NotFittedError, Status, contrast_name
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ def _test(frame: AnalysisFrame, arm: str, analysis: Analysis, strata: Sequence[s
         check_residual(design)
         if (arm, visit) not in design.effects:
             raise NotFittedError("cannot be told apart from a covariate")
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         column = design.effects[arm, visit]
         t, Z = design.X[:, column], np.delete(design.X, column, axis=1)
         estimate, statistic = adjusted_t(design.y, t, Z)

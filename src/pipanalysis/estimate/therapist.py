@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
-from pipanalysis.estimate.linear_design import check_residual, design_effects, linear_design
+from pipanalysis.estimate.linear_design import check_residual, design_effects, initial_status, linear_design
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status
 from pipanalysis.partially_nested import NotEstimableError, PartiallyNestedFit, fit_partially_nested
 
@@ -78,9 +78,7 @@ def _at_visit(frame: AnalysisFrame, visit: str, assigned: Therapists, arm: str, 
         untold = [Extra(name, nan, visit, context=CONTEXT) for name in ("icc", "conf_low", "conf_high")]
         failed = planned_effects(frame)
         return ModelResult(METHOD, Status.failed, failed, [*numbers, *untold], notes, error=str(error), visit=visit)
-    status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+    status = initial_status(frame, design.aliased, notes)
     if fit.variance_cluster == 0:
         status = Status.boundary
         notes.append(
