@@ -96,6 +96,11 @@ class AnalysisFrame:
         return self.baseline and self.data["baseline"].nunique() > 1
 
     @property
+    def nothing_compared(self) -> str:
+        """Why no arm is compared at any visit, where none is."""
+        return "; ".join(dict.fromkeys(self.not_compared.values())) or "no observation"
+
+    @property
     def n_units(self) -> int:
         """Units in the frame."""
         return int(self.data["unit"].nunique())

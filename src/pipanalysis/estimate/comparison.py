@@ -70,7 +70,7 @@ def too_few_observed(terms: Terms, visit: str, numbers: Mapping[str, int], where
 def check_fittable(frame: AnalysisFrame) -> None:
     """Raise NotFittedError where there is nothing to compare: no visit with both arms, or no variation."""
     if frame.data.empty:
-        raise NotFittedError("; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation")
+        raise NotFittedError(frame.nothing_compared)
     value = frame.data["value"].to_numpy(dtype=np.float64)
     if not np.isfinite(value).all():
         raise NotFittedError(f"{counted(int((~np.isfinite(value)).sum()), 'infinite value')}")

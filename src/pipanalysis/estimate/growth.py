@@ -185,7 +185,7 @@ def _effects(frame: AnalysisFrame, design: GrowthDesign, fit: GrowthFit, months:
     found = [effect("", frame.reference, "", {design.slope: 1.0}, SLOPE)]
     for arm in frame.arms[1:]:
         if arm not in design.arm_slopes:
-            why = "; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation"
+            why = frame.nothing_compared
             found += [
                 Effect("", arm, error=why, context=SLOPE),
                 Effect("", arm, frame.reference, error=why, context=SLOPE),

@@ -73,7 +73,7 @@ def _at_visit(
     notes = [*frame.notes, *sparse_cells(frame, position, labels)]
     compared = [arm for arm in frame.arms if (arm, visit) not in frame.not_compared]
     if frame.data.empty:
-        error = "; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation"
+        error = frame.nothing_compared
         model = ModelResult(METHOD, Status.failed, (), extras, notes, error=error, visit=visit)
         return MeasuredResult(
             model, _without_values(frame, visit, labels, reference, frame.arms), _untested(frame.arms)
