@@ -46,7 +46,7 @@ def test_posterior_is_that_of_quadrature() -> None:
         (np.zeros(20), 10, "no variance: 0 events of 20"),
         (np.ones(20), 10, "no variance: 20 events of 20"),
         (np.arange(20) % 3, 10, "other than 0 and 1"),
-        (np.arange(20) % 2, 3, "3 units in arm 2, 17 outside it; 4 needed"),
+        (np.arange(20) % 2, 3, "arm 2: 3 observed in it, 17 outside it; 4 needed"),
     ],
 )
 def test_bad_data_are_refused(y: np.ndarray, treated: int, message: str) -> None:

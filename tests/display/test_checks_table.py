@@ -23,7 +23,7 @@ def test_residuals_spread_influence_and_structures(study: Study) -> None:
     rows += [
         of.row(k, v, context="check=spread", **BETWEEN) for k, v in {"sd_ratio": 1.2477, "p_value": 0.2887}.items()
     ]
-    rows.append(of.row("max_cooks_distance", 0.135, context="check=influence", warning="1 unit(s) cannot be left out"))
+    rows.append(of.row("max_cooks_distance", 0.135, context="check=influence", warning="1 dyad cannot be left out"))
     left = {"estimate_least": -2.758, "estimate_greatest": 4.776, "n_conclusions_changed": 3}
     rows += [of.row(k, v, context="check=influence", **BETWEEN) for k, v in left.items()]
     rows.append(of.row("aic", 928.705, context="check=structure us"))

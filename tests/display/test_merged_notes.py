@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from display.reference import reference_study
-from pipanalysis.display.fit_notes import in_words
 from pipanalysis.display.merged_notes import merge_notes
+from pipanalysis.display.rounding import with_minus
 from pipanalysis.display.step import LAYOUTS, read_results, table_model
 from pipanalysis.display.table_model import RowGroup, TableModel, TableRow
 
@@ -150,7 +150,7 @@ def test_no_table_of_the_study_loses_a_word_of_its_notes(root: Path, tmp_path: P
     checked = fewer = 0
     for table in study.displays.tables:
         old = LAYOUTS[table.kind](study, table, results, allocation)
-        old.footnotes.texts = [in_words(study, text) for text in old.footnotes.texts]
+        old.footnotes.texts = [with_minus(text) for text in old.footnotes.texts]
         new = table_model(study, table, results, allocation)
         fewer += len(old.footnotes.texts) - len(new.footnotes.texts)
         for (place, label, before), (_, same, after) in zip(marked_labels(old), marked_labels(new), strict=True):

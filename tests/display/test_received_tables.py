@@ -35,7 +35,7 @@ def counts(of: Scope, visit: str) -> list[Row]:
 
 def test_therapists_counted_stand_beside_therapists_ignored(study: Study) -> None:
     rows = []
-    for name, warning in (("ancova", ""), ("therapists", "units seen by several therapists: 2")):
+    for name, warning in (("ancova", ""), ("therapists", "dyads seen by several therapists: 2")):
         of = scope(study, name, "cesd_total")
         rows += [*counts(of, "month6"), of.row("fit_status", 0, visit="month6")]
         rows += rows_of(of, EFFECT, visit="month6", warning=warning, **CONTRAST)
@@ -55,7 +55,7 @@ def test_effects_of_treatment_received_stand_beside_those_of_treatment_offered(s
     of = scope(study, "cace", "cesd_total")
     rows = [*counts(of, "month12"), of.row("mean", 18.4, visit="month12", arm="pip", context="sessions=attended")]
     for context, f in (("exposure=at least 8 sessions", 256.27), ("exposure=per 10 sessions", 8.9)):
-        rows += rows_of(of, EFFECT, visit="month12", context=context, warning="weak-instrument: F 8.9", **CONTRAST)
+        rows += rows_of(of, EFFECT, visit="month12", context=context, warning="weak instrument: F 8.9", **CONTRAST)
         rows.append(of.row("f_first_stage", f, visit="month12", context=context))
     rows.append(of.row("n_level", 25, visit="month12", arm="pip", context="exposure=at least 8 sessions"))
     offered = scope(study, "ancova", "cesd_total")

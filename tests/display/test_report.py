@@ -144,7 +144,7 @@ def test_a_bayesian_sentence_tells_the_posterior_and_what_it_rests_on(study: Stu
 
 def test_a_posterior_that_failed_its_gates_has_no_number(study: Study) -> None:
     failed = [
-        row | {"stat": float("nan"), "error": "1 divergent trajectories"} if row["analysis"] == "bayes" else row
+        row | {"stat": float("nan"), "error": "1 divergent trajectory"} if row["analysis"] == "bayes" else row
         for row in rows(study)
     ]
     said = words(study, failed)[0].partition("Bayesian mixed model, ")[2]

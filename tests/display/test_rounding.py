@@ -90,3 +90,16 @@ def test_a_share_of_draws_is_never_shown_as_certain(value: float, text: str) -> 
 )
 def test_small_numbers_are_powers_of_ten(value: float, text: str) -> None:
     assert rounding.power_of_ten(value) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("all 97 values are -3", f"all 97 values are {MINUS}3"),
+        ("weighted (k -1.71, 88%)", f"weighted (k {MINUS}1.71, 88%)"),
+        ("a random-2 effect, 2005-09, (1)-2, --3", "a random-2 effect, 2005-09, (1)-2, --3"),
+        ("minus-sign of a - b", "minus-sign of a - b"),
+    ],
+)
+def test_a_sentence_has_a_true_minus_before_its_numbers_alone(said: str, told: str) -> None:
+    assert rounding.with_minus(said) == told

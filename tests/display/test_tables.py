@@ -242,9 +242,9 @@ def test_subgroups_show_levels_as_configured_and_the_interaction_with_the_visit(
 
 
 def test_status_and_warnings_are_footnotes(study: Study) -> None:
-    page = shown(study, effect(study, status=1, warning="3 left out"))
+    page = shown(study, effect(study, status=1, warning="3 left out; k -1.7"))
     assert page.row("2 months [a]")[5] == "0.086"
-    assert "[a] a variance was estimated as zero, or nearly so; 3 left out" in page.text
+    assert f"[a] a variance was estimated as zero, or nearly so; 3 left out; k {MINUS}1.7" in page.text
 
 
 @pytest.mark.parametrize("data", ["synthetic", "real"])

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipanalysis.display.wording import at_visit, enumerated, marks, method_sentence
+from pipanalysis.display.wording import enumerated, marks, method_sentence
 from pipanalysis.study.load import Study
+from pipanalysis.study.terms import at_visit
 
 
 def test_no_sentence_of_a_method_says_its_label_twice(study: Study) -> None:

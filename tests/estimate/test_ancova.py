@@ -105,7 +105,7 @@ def test_cluster_robust_as_clubsandwich_has_it(
     assert found["std_error"] == pytest.approx(expected["se"], rel=1e-9)
     assert found["df"] == pytest.approx(expected["df"], rel=1e-7)
     assert stat(results, "n_clusters", visit=visit) == expected["clusters"]
-    warned = "few-clusters: 4 clusters, 2.8 degrees of freedom" in row(results, "fit_status", visit=visit)["warning"]
+    warned = "few clusters: 4 clusters, 2.8 degrees of freedom" in row(results, "fit_status", visit=visit)["warning"]
     assert warned == ("by stratum" in case)
 
 
@@ -131,13 +131,13 @@ def test_one_cluster_is_no_cluster_and_a_unit_without_its_cluster_is_left_out() 
     options = CLUSTERED | {"cluster": "place"}
     configuration = trials.study([options], visits={"baseline": 0, "month6": 6}, variables=[place])
     alone = family_results(trials.trial(configuration, people.assign(place="a"), long), "ancova")
-    assert row(alone, "fit_status")["error"] == "all units are of one cluster"
+    assert row(alone, "fit_status")["error"] == "all participants are of one cluster"
     known = people.assign(place=[None, *"abcabcabc"])
     results = family_results(trials.trial(configuration, known, long), "ancova")
     assert stat(results, "n_units") == 9
     status = row(results, "fit_status")["warning"]
-    assert "left out for want of the cluster: 1 unit(s), 1 observation(s)" in status
-    assert "; few-clusters: 3 clusters, " in status
+    assert "left out for want of the cluster: 1 participant, 1 observation" in status
+    assert "; few clusters: 3 clusters, " in status
 
 
 def test_difference_in_baseline_standard_deviations() -> None:
@@ -152,12 +152,12 @@ def test_difference_in_baseline_standard_deviations() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"control": [1.0], "treated": [1.0, 2, 3]}, "too few observed at month6 (1 in control, 3 in treated"),
-        ({"control": [np.nan, np.nan], "treated": [1.0, 2]}, "too few observed at month6 (0 in control"),
-        ({"control": [np.nan] * 3, "treated": [np.nan] * 3}, "too few observed at month6 (0 in control, 0 in treated"),
+        ({"control": [1.0], "treated": [1.0, 2, 3]}, "too few observed at month6 (1 in Control, 3 in Treated"),
+        ({"control": [np.nan, np.nan], "treated": [1.0, 2]}, "too few observed at month6 (0 in Control"),
+        ({"control": [np.nan] * 3, "treated": [np.nan] * 3}, "too few observed at month6 (0 in Control, 0 in Treated"),
         ({"control": [5.0] * 4, "treated": [5.0] * 4}, "no variation: all 8 values are 5"),
         ({"control": [5.0] * 4, "treated": [6.0] * 4}, "perfect fit: no residual variance"),
-        ({"control": [1.0, np.inf, 2], "treated": [6.0] * 4}, "1 infinite value(s)"),
+        ({"control": [1.0, np.inf, 2], "treated": [6.0] * 4}, "1 infinite value"),
     ],
 )
 def test_data_that_do_not_suffice_end_in_a_failed_fit_with_its_reason(
@@ -202,7 +202,7 @@ def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_
     levels = ["a", "a", "b", "b", "c", "a", "b", "b", "a", "a"]
     robust = family_results(with_stratum(levels, standard_error="HC3"), "ancova")
     assert row(robust, "fit_status")["stat_label"] == "reduced"
-    assert "1 unit(s)" in row(robust, "fit_status")["warning"]
+    assert "as HC3 requires: 1 participant" in row(robust, "fit_status")["warning"]
     model = family_results(with_stratum(levels), "ancova")
     assert stat(robust, "estimate") == pytest.approx(stat(model, "estimate"), rel=1e-10)
     assert np.isfinite(stat(robust, "std_error"))
@@ -210,5 +210,5 @@ def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_
 
 def test_covariate_with_one_value_is_not_adjusted_for_and_this_is_said() -> None:
     results = family_results(with_stratum(["a"] * 10), "ancova")
-    assert "not adjusted for Site" in row(results, "fit_status")["warning"]
+    assert "not adjusted for site" in row(results, "fit_status")["warning"]
     assert stat(results, "df") == 8

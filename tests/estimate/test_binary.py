@@ -201,7 +201,7 @@ def test_an_arm_without_events_is_fitted_by_firth() -> None:
 def test_sparse_cells_are_warned_of_by_rule() -> None:
     assert row(two_arms(5, 20, 6, 14), "fit_status")["warning"] == ""
     assert row(two_arms(3, 20, 6, 4), "fit_status")["warning"] == (
-        "sparse-cell: fewer than 5 units of an arm at a level (4 of control at No, 3 of treated at Yes)"
+        "sparse cell: fewer than 5 participants of an arm at a level (4 of Control at No, 3 of Treated at Yes)"
     )
 
 
@@ -239,7 +239,7 @@ def test_no_events_or_only_events_leave_the_exact_test(value: float, ratio: floa
     """0 of 10 and 0 of 20: Newcombe 1998, table II, method 10: -0.1611 to 0.2775."""
     results = family_results(arms_trial({"control": [value] * 20, "treated": [value] * 10}), "binary")
     assert status(results) == ("reduced", binary.EXACT)
-    assert "all 30 units have the same value" in row(results, "fit_status")["warning"]
+    assert "all 30 participants have the same value" in row(results, "fit_status")["warning"]
     difference = measure(results, "risk_difference")
     limits = np.array([difference["conf_low"], difference["conf_high"]])
     assert limits == pytest.approx([-0.1611, 0.2775] if value == 0 else [-0.2775, 0.1611], abs=5e-5)
@@ -270,10 +270,10 @@ def test_published_tables() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"control": [1.0], "treated": [0.0, 1, 0]}, "too few observed at month6 (1 in control, 3 in treated"),
-        ({"control": [0.0, 1], "treated": [np.nan] * 3}, "too few observed at month6 (2 in control, 0 in treated"),
+        ({"control": [1.0], "treated": [0.0, 1, 0]}, "too few observed at month6 (1 in Control, 3 in Treated"),
+        ({"control": [0.0, 1], "treated": [np.nan] * 3}, "too few observed at month6 (2 in Control, 0 in Treated"),
         ({"control": [0.0, 2, 1], "treated": [1.0, 0, 3]}, "values other than 0 and 1: 2, 3"),
-        ({"control": [0.0, np.inf, 1], "treated": [1.0, 0, 1]}, "1 infinite value(s)"),
+        ({"control": [0.0, np.inf, 1], "treated": [1.0, 0, 1]}, "1 infinite value"),
     ],
 )
 def test_data_that_do_not_suffice_end_in_a_failed_fit_with_its_reason(
@@ -301,7 +301,7 @@ def with_site(sites: list[str], values: list[float], **options: Any) -> pd.DataF
 def test_stratum_that_is_the_arm_leaves_nothing_to_compare() -> None:
     results = with_site(["a", "b"] * 6, [0.0, 1, 1, 1, 0, 0] * 2)
     assert status(results)[0] == "failed"
-    assert "treated cannot be told apart from a covariate" in row(results, "fit_status")["error"]
+    assert "Treated cannot be told apart from a covariate" in row(results, "fit_status")["error"]
 
 
 def test_stratum_with_events_only_is_separation() -> None:
@@ -313,7 +313,7 @@ def test_stratum_with_events_only_is_separation() -> None:
 def test_more_coefficients_than_units_leave_the_exact_test() -> None:
     results = with_site(["a", "b", "c", "d", "e", "a"], [0.0, 1, 1, 1, 0, 0])
     assert status(results) == ("reduced", binary.EXACT)
-    assert "6 units for 6 coefficients" in row(results, "fit_status")["warning"]
+    assert "6 participants for 6 coefficients" in row(results, "fit_status")["warning"]
     exact = two_by_two(2, 3, 1, 3, 0.95)
     assert measure(results, "odds_ratio")["p_value"] == exact.p_value
     assert measure(results, "risk_difference")["estimate"] == pytest.approx(1 / 3)

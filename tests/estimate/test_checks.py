@@ -108,7 +108,7 @@ def test_no_bin_of_a_scale_location_plot_has_few_units(n: int, bins: int) -> Non
     found = as_results(checks.scale_location_rows(SCOPE, np.ones(2 * n), mean, np.repeat(range(n), 2).tolist()))
     assert found["context"].nunique() == (bins or 1)
     if not bins:
-        assert found["error"].tolist() == ["too few units for 2 bins of fitted means with 10 units in each"]
+        assert found["error"].tolist() == ["too few observed: 2 bins of fitted means need 10 in each"]
         return
     assert found.loc[found["stat_name"] == "n_in_bin", "stat"].sum() == 2 * n
     assert found.loc[found["stat_name"] == "n_in_bin", "stat"].min() >= 20
@@ -255,7 +255,7 @@ def test_sphericity_is_that_of_pingouin(results: pd.DataFrame, data: pd.DataFram
     test = pg.sphericity(residual)
     found = row(results, "sphericity_w", context=checks.SPHERICITY)
     assert found["stat"] == pytest.approx(test.W, rel=1e-5)
-    assert found["warning"] == f"of the {len(residual)} units observed at every visit"
+    assert found["warning"] == f"of the {len(residual)} participants observed at every visit"
     assert stat(results, "epsilon") == pytest.approx(pg.epsilon(residual, correction="gg"), rel=1e-5)
 
 

@@ -117,7 +117,7 @@ def test_mass_beyond_the_highest_value_is_said() -> None:
         ([1.0, -2, 3], [1.0, 4, 2], "values that are not counts: -2"),
         ([1.0], [1.0, 4, 2], "too few observed at month6"),
         ([2.0, 2], [2.0, 2], "no variation: all 4 values are 2"),
-        ([1.0, np.inf], [2.0, 2], "1 infinite value(s)"),
+        ([1.0, np.inf], [2.0, 2], "1 infinite value"),
     ],
 )
 def test_data_that_do_not_suffice_end_in_a_failed_fit(control: list[float], treated: list[float], message: str) -> None:

@@ -47,7 +47,7 @@ def test_direction_is_arm_minus_reference() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"control": [1.0, 2], "treated": [3.0, np.nan]}, "too few observed at month6 (1 in treated, 2 in control"),
+        ({"control": [1.0, 2], "treated": [3.0, np.nan]}, "too few observed at month6 (1 in Treated, 2 in Control"),
         ({"control": [1.0, 1], "treated": [3.0, 3]}, "no variation within the arms at month6"),
     ],
 )

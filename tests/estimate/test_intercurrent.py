@@ -12,6 +12,7 @@ from estimate import trials
 from pipanalysis.estimate.intercurrent import DONE, Affected, governing, handled_values, handling_notes, value_sources
 from pipanalysis.estimate.step import family_results
 from pipanalysis.second_program.design import Wanted, after_events
+from pipanalysis.study.terms import Terms
 
 NAN = np.nan
 VISITS = ("baseline", "month3", "month6", "month12")
@@ -50,22 +51,23 @@ def test_levels_of_a_category_are_left_out_or_carried() -> None:
 
 
 def test_counts_are_of_observed_values_that_are_compared_and_of_all_that_a_composite_sets() -> None:
-    arm, arms = np.array(["control", "treated", "treated"], dtype=object), ["control", "treated"]
+    arm = np.array(["control", "treated", "treated"], dtype=object)
+    terms = Terms("dyad", {"control": "Usual care", "treated": "Therapy"})
     compared = np.ones(VALUES.shape, dtype=bool)
     compared[:, 0] = False
     compared[0, 3] = False
     seen = np.isfinite(VALUES)
     event = Affected("Stopping", "hypothetical", np.array([2, 1, 1]))
-    assert handling_notes([event], seen, compared, arm, arms) == [
-        "Stopping: 3 values after it left out (1 of control, 2 of treated)"
+    assert handling_notes([event], seen, compared, arm, terms) == [
+        "Stopping: 3 values after it left out (1 of Usual care, 2 of Therapy)"
     ]
     composite = Affected("Death", "composite", event.first)
-    assert handling_notes([composite], seen, compared, arm, arms) == [
-        "Death: 7 values after it set to the worst value of the score (1 of control, 6 of treated)"
+    assert handling_notes([composite], seen, compared, arm, terms) == [
+        "Death: 7 values after it set to the worst value of the score (1 of Usual care, 6 of Therapy)"
     ]
     unread = Affected("Stopping", "hypothetical", np.array([T, T, T]), read=False)
-    assert "not read while the allocation is masked" in handling_notes([unread], seen, compared, arm, arms)[0]
-    assert handling_notes([], seen, compared, arm, arms) == []
+    assert "not read while the allocation is masked" in handling_notes([unread], seen, compared, arm, terms)[0]
+    assert handling_notes([], seen, compared, arm, terms) == []
 
 
 @st.composite

@@ -122,7 +122,7 @@ def test_covariate_that_is_constant_or_a_copy_changes_nothing(method: str) -> No
     found = family_results(trials.trial(configuration, people, long), METHODS[method])
     agree(effects(found), effects(results(people, long, method)))
     status = found[found["stat_name"] == "fit_status"]
-    assert status["warning"].str.contains("not adjusted for C: all units").all()
+    assert status["warning"].str.contains("not adjusted for C: all participants").all()
     assert (status["stat_label"] == "reduced").all()
 
 

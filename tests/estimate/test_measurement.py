@@ -126,7 +126,7 @@ def test_coders_are_paired_by_form_and_a_third_coding_is_counted_not_averaged() 
     assert stat(found, "n_pairs", **where) == 6
     assert stat(found, "icc_agreement", **where) == 1
     assert stat(found, "percent_agreement", **where) == 100
-    assert "1 further coding(s)" in row(found, "icc_agreement", **where)["warning"]
+    assert "not used: 1 further coding of" in row(found, "icc_agreement", **where)["warning"]
     together = row(found, "icc_agreement", **where | {"visit": ""})
     assert "forms taken as independent: 7 of 6 participants" in together["warning"]
     assert stat(found, "kappa", **where | {"outcome": "form.case"}) == pytest.approx(1)

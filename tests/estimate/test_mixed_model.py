@@ -187,7 +187,7 @@ def test_one_observation_a_unit_has_no_random_intercept() -> None:
     values[1::2, 1] = np.nan
     results = family_results(trial_from(values), "mixed_model")
     assert row(results, "fit_status")["stat_label"] == "reduced"
-    assert "one observation a unit" in row(results, "fit_status")["warning"]
+    assert "one observation a participant" in row(results, "fit_status")["warning"]
     assert np.isfinite(effects(results)["std_error"]).all()
 
 
@@ -195,7 +195,7 @@ def test_values_that_do_not_vary_within_units_fail_with_that_reason() -> None:
     values = np.random.default_rng(8).normal(size=(12, 1)) + np.array([[0.0, 3.0]])
     results = family_results(trial_from(values), "mixed_model")
     assert row(results, "fit_status")["stat_label"] == "failed"
-    assert row(results, "fit_status")["error"] == "no residual variance within units"
+    assert row(results, "fit_status")["error"] == "no residual variance"
 
 
 def test_visit_that_one_arm_missed_is_left_out_and_said() -> None:
@@ -205,7 +205,7 @@ def test_visit_that_one_arm_missed_is_left_out_and_said() -> None:
     assert row(results, "fit_status")["stat_label"] == "reduced"
     gone = row(results, "estimate", visit="month12")
     assert np.isnan(gone["stat"])
-    assert gone["error"] == "too few observed at month12 (6 in control, 1 in treated; 2 needed in each arm)"
+    assert gone["error"] == "too few observed at month12 (6 in Control, 1 in Treated; 2 needed in each arm)"
     values[:, 1] = np.nan
     without = effects(family_results(trial_from(values), "mixed_model"))
     pd.testing.assert_frame_equal(effects(results).loc[["month6", "month18"]], without.loc[["month6", "month18"]])
@@ -219,6 +219,6 @@ def test_units_without_baseline_are_left_out_and_counted(beat_the_blues: Callabl
     seen = int(((scores["unit_code"] == 0) & (scores["visit_code"] > 0)).sum())
     shorn = TrialData(trial.study, trial.participants, scores[~gone])
     results = family_results(shorn, "mixed_model")
-    expected = f"left out for want of the baseline value: 1 unit(s), {seen} observation(s)"
+    expected = f"left out for want of the baseline value: 1 participant, {seen} observations"
     assert expected in row(results, "fit_status")["warning"]
     assert stat(results, "n_units") == 96

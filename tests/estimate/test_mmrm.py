@@ -153,7 +153,7 @@ def test_visit_that_one_arm_missed_is_left_out_and_said() -> None:
     assert row(results, "fit_status")["stat_label"] == "reduced"
     gone = row(results, "estimate", visit="month12", contrast="treated - control")
     assert np.isnan(gone["stat"])
-    assert gone["error"] == "too few observed at month12 (8 in control, 1 in treated; 2 needed in each arm)"
+    assert gone["error"] == "too few observed at month12 (8 in Control, 1 in Treated; 2 needed in each arm)"
     assert np.isfinite(effects(results).loc[["month6", "month18"], "estimate"]).all()
 
 

@@ -156,13 +156,13 @@ def test_units_without_the_moderator_are_left_out_and_counted() -> None:
     wide.loc[[0, 3], "age"] = np.nan
     results = results_of(wide)
     assert stat(results, "n_units") == 48
-    assert "left out for want of Age: 2 unit(s), 4 observation(s)" in row(results, "fit_status")["warning"]
+    assert "left out for want of age: 2 participants, 4 observations" in row(results, "fit_status")["warning"]
 
 
 def test_a_moderator_that_does_not_vary_is_a_failed_fit_with_its_rows() -> None:
     results = results_of(made(seed=9).assign(age=7.0))
     status = row(results, "fit_status")
-    assert (status["stat_label"], status["error"]) == ("failed", "no interaction: all units have the same age")
+    assert (status["stat_label"], status["error"]) == ("failed", "no interaction: all participants have the same age")
     where = {"visit": "month6", "contrast": DIFFERENCE, "context": "moderator=mean"}
     assert np.isnan(stat(results, "estimate", **where))
     assert row(results, "p_value_interaction", visit="month6")["error"] == status["error"]

@@ -190,7 +190,8 @@ def test_exact_test_is_the_share_of_likelier_tables(cells: list[tuple[int, int]]
 def test_sparse_cells_are_warned_of_by_rule() -> None:
     results = table({"A": 4, "B": 14, "C": 7, "D": 9}, {"A": 8, "B": 20, "C": 5, "D": 3})
     assert row(results, "fit_status")["warning"] == (
-        "sparse-cell: fewer than 5 units of an arm at a level (4 of control at Avoidant, 3 of treated at Disorganised)"
+        "sparse cell: fewer than 5 participants of an arm at a level "
+        "(4 of Control at Avoidant, 3 of Treated at Disorganised)"
     )
 
 
@@ -208,7 +209,7 @@ def test_no_model_leaves_the_table_as_it_is() -> None:
     results = table(control, treated)
     fit = row(results, "fit_status")
     assert (fit["stat_label"], fit["method"]) == ("reduced", nominal.EXACT)
-    assert "6 units for 6 coefficients" in fit["warning"]
+    assert "6 participants for 6 coefficients" in fit["warning"]
     assert measure(results, "test=all_levels")["p_value"] == measure(results, "test=exact")["p_value"]
     difference = measure(results, "measure=probability_difference; level=Resistant")
     expected = two_by_two(1, 3, 0, 3, 0.95)
@@ -219,7 +220,7 @@ def test_no_model_leaves_the_table_as_it_is() -> None:
 
 def test_one_level_leaves_nothing_to_compare() -> None:
     results = table({"B": 6}, {"B": 8})
-    assert "all 14 units are at Secure" in row(results, "fit_status")["warning"]
+    assert "all 14 participants are at Secure" in row(results, "fit_status")["warning"]
     assert measure(results, "test=exact")["p_value"] == 1
 
 

@@ -111,7 +111,7 @@ def test_odds_that_are_not_proportional_are_said() -> None:
     values = {"control": [1.0] * 5 + [2.0] * 30 + [3.0] * 5, "treated": [1.0] * 18 + [2.0] * 4 + [3.0] * 18}
     results = arms(values)
     assert measure(results, "assumption=proportional_odds")["p_value"] < 0.001
-    assert "proportional odds are doubtful for treated" in row(results, "fit_status")["warning"]
+    assert "proportional odds are doubtful for Treated" in row(results, "fit_status")["warning"]
 
 
 def test_lower_is_better_turns_it_round() -> None:
@@ -159,7 +159,7 @@ def test_merged_levels_are_said() -> None:
     results = arms({"control": [1.0, 2, 2, 2, 3, 3, 3, 3], "treated": [2.0, 2, 2, 3, 3, 4, 3, 3]})
     fit = row(results, "fit_status")
     assert (fit["stat_label"], fit["method"]) == ("reduced", ordinal.METHOD)
-    assert fit["warning"] == "levels with fewer than 5 units merged: 1 to 2, 3 to 4"
+    assert fit["warning"] == "levels with fewer than 5 participants merged: 1 to 2, 3 to 4"
     assert stat(results, "n_level", arm="treated", context="level=3 to 4") == 5
 
 
@@ -207,7 +207,7 @@ def test_separation_is_found_by_linear_programming() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"control": [1.0], "treated": [0.0, 1, 2]}, "too few observed at month6 (1 in control, 3 in treated"),
+        ({"control": [1.0], "treated": [0.0, 1, 2]}, "too few observed at month6 (1 in Control, 3 in Treated"),
         ({"control": [3.0, 3], "treated": [3.0, 3]}, "no variation: all 4 values are 3"),
     ],
 )

@@ -80,7 +80,7 @@ def test_who_is_observed_imputed_and_left_out_is_counted(made: tuple[np.ndarray,
             there = np.isfinite(values[known & (arm == k), j])
             assert stat(results, "n", visit=visit, arm=name) == there.sum()
             assert stat(results, "n_imputed", visit=visit, arm=name) == (~there).sum()
-    assert "left out for want of the baseline value: 1 unit(s)" in row(results, "fit_status")["warning"]
+    assert "left out for want of the baseline value: 1 participant" in row(results, "fit_status")["warning"]
 
 
 def test_strategies_are_those_of_the_plan(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:

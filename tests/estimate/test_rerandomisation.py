@@ -119,7 +119,7 @@ def test_scale_order_and_names_of_arms_do_not_matter(seed: int) -> None:
 
 def test_strata_with_one_arm_alone_have_no_other_allocation() -> None:
     t = np.array([0.0, 0, 1, 1])
-    with pytest.raises(NotFittedError, match="no stratum has units of both arms"):
+    with pytest.raises(NotFittedError, match="no stratum has both arms"):
         compare_allocations(np.arange(4.0), t, ONES((4, 1)), np.array([0, 0, 1, 1]), 1000, rng())
 
 

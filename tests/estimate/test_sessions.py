@@ -101,7 +101,7 @@ def test_sessions_of_other_arms_and_without_attendance_are_told(tmp_path: Path) 
     assert found.table["unit"].tolist() == ["a", "a", "a", "a", "b"]
     assert found.table["attended"].tolist() == [True, True, True, True, False]
     assert found.notes == (
-        "sessions of units of other arms, not counted: 1",
+        "sessions of participants of other arms, not counted: 1",
         "sessions without a record of attendance, counted as not attended: 1",
     )
 

@@ -163,7 +163,7 @@ def test_a_level_that_one_arm_lacks_is_left_out_of_the_test() -> None:
     sizes = {(a, g): 6 for a in ("control", "treated") for g in LEVELS} | {("treated", "3"): 1}
     results = results_of(made(sizes, tuple(LEVELS), seed=8), baseline=False)
     where = {"visit": "month6", "contrast": "treated - control", "context": "subgroup=High"}
-    few = "too few observed at month6 in High (6 in control, 1 in treated; 2 needed in each arm)"
+    few = "too few observed at month6 in High (6 in Control, 1 in Treated; 2 needed in each arm)"
     assert row(results, "estimate", **where)["error"] == few
     assert np.isnan(row(results, "estimate", **where)["stat"])
     assert stat(results, "num_df_interaction", visit="month6") == 1
@@ -185,7 +185,7 @@ def test_no_unit_of_an_arm_in_a_level_is_told() -> None:
 def test_one_level_alone_is_a_failed_fit_with_its_rows() -> None:
     results = results_of(made(6, ("1",), seed=10))
     status = row(results, "fit_status")
-    assert (status["stat_label"], status["error"]) == ("failed", "no subgroups: all units have the same group")
+    assert (status["stat_label"], status["error"]) == ("failed", "no subgroups: all participants have the same group")
     assert np.isnan(stat(results, "p_value_interaction", visit="month6"))
     assert row(results, "p_value_interaction", visit="month6")["error"] == status["error"]
     where = {"visit": "month6", "contrast": "treated - control", "context": "subgroup=Low"}

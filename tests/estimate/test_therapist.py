@@ -86,13 +86,13 @@ def test_a_unit_that_attended_nothing_is_a_cluster_of_its_own() -> None:
     assert first.effects[0].std_error == pytest.approx(second.effects[0].std_error, rel=1e-9)
     assert extra(first, "n_without_therapist", "treated") == 2
     assert extra(first, "n_therapists", "treated") == extra(second, "n_therapists", "treated") - 2
-    assert "units of treated that attended no session, each a cluster of its own: 2" in first.warnings
+    assert "participants of Treated that attended no session, each a cluster of its own: 2" in first.warnings
 
 
 def test_units_seen_by_several_and_ties_are_counted() -> None:
     data = simulated("even")
     said = "; ".join(result_of(data, assigned(data, several=5, tied=1)).warnings)
-    assert "units seen by several therapists, counted under the one who saw them most: 5" in said
+    assert "participants seen by several therapists, counted under the one who saw them most: 5" in said
     assert "then the first by name: 1" in said
 
 
@@ -100,7 +100,7 @@ def test_one_therapist_is_a_failed_fit_that_says_why() -> None:
     data = simulated("even")
     one = Therapists(dict.fromkeys(data.loc[data["treated"] == 1, "unit"], "T1"), 0, 0)
     result = result_of(data, one)
-    assert (result.status, result.error) == (Status.failed, "1 cluster(s): a variance between clusters needs two")
+    assert (result.status, result.error) == (Status.failed, "a variance between clusters needs two clusters, found 1")
     assert np.isnan(result.effects[0].estimate)
 
 

@@ -168,7 +168,7 @@ def test_limits_of_the_correlation_are_where_the_dense_likelihood_falls_by_the_q
 @pytest.mark.parametrize(
     ("cluster", "said"),
     [
-        ([-1] * 4 + [0] * 4, "1 cluster(s): a variance between clusters needs two"),
+        ([-1] * 4 + [0] * 4, "a variance between clusters needs two clusters, found 1"),
         ([-1] * 4 + [0, 1, 2, 3], "no cluster has two units: its variance cannot be told from the residual one"),
     ],
 )

@@ -42,7 +42,7 @@ CAUSES = {
     "`logistic`, odds ratio": (
         "with one or two events in the reference arm the logarithm of the ratio is skewed, and its standard error "
         "grows as events get fewer, so limits are wide where the estimate is far off. Such data are marked "
-        "`sparse-cell`, and Firth's profile limits and Fisher's exact test stand beside."
+        "`sparse cell`, and Firth's profile limits and Fisher's exact test stand beside."
     ),
     "`logistic`, delta method": (
         "with about three events in the reference arm the standard error of the ratio's logarithm is "

@@ -8,7 +8,7 @@ import pytest
 from pipanalysis.errors import ConfigError, PipError
 from pipanalysis.estimate.planning import check_whole_plan
 from pipanalysis.study.load import load_study
-from pipanalysis.study.rules import RULES, WARNED
+from pipanalysis.study.rules import RULES, WARNED, warning_of
 
 PLAN = "analysis.yaml"
 ANCOVA = "    method: ancova\n"
@@ -251,6 +251,10 @@ def test_a_subgroup_variable_that_is_missing_is_refused_with_those_there_are(fol
     assert "'drugs'" in text
     assert "did you mean 'drug'?" in text
     assert "rule:    unknown-name" in text
+
+
+def test_a_warning_begins_with_its_rule_in_words() -> None:
+    assert warning_of("weak-instrument", "F 3.2") == "weak instrument: F 3.2"
 
 
 def test_the_documentation_says_which_rules_warn(root: Path) -> None:

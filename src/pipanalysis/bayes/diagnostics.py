@@ -79,7 +79,8 @@ def diagnose(reported: Mapping[str, FloatArray], draws: Draws, gates: Gates) -> 
     if not tail > gates.ess:
         failures.append(f"tail effective sample size {tail:.0f}, not above {gates.ess:g}")
     if divergences > gates.divergences:
-        failures.append(f"{divergences} divergent trajectories, {gates.divergences} allowed")
+        trajectories = "trajectory" if divergences == 1 else "trajectories"
+        failures.append(f"{divergences} divergent {trajectories}, {gates.divergences} allowed")
     if not bfmi > gates.bfmi:
         failures.append(f"Bayesian fraction of missing information {bfmi:.2f}, not above {gates.bfmi:g}")
     return Diagnostics(r_hat, bulk, tail, divergences, bfmi, tuple(failures))

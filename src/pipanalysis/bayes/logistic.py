@@ -55,7 +55,7 @@ class BinaryOutcome:
         for j in range(self.effects.shape[1]):
             inside = int((self.effects[:, j] != 0).sum())
             if min(inside, n - inside) < MIN_UNITS:
-                problems.append(f"{inside} units in arm {j + 2}, {n - inside} outside it; {MIN_UNITS} needed")
+                problems.append(f"arm {j + 2}: {inside} observed in it, {n - inside} outside it; {MIN_UNITS} needed")
         if not np.isfinite(self.X).all():
             problems.append("covariates that are missing or infinite")
         if problems:

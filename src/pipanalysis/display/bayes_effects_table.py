@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, context_of, places
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import (
-    counted,
-    estimand_line,
-    marks,
-    method_sentence,
-    mid_sentence,
-    outcome_label,
-)
+from pipanalysis.display.wording import estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -120,11 +114,9 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
         record = {"outcome": place.outcome, "visit": place.visit, "analysis": place.analysis}
         record |= {"contrast": place.contrast, "measure": place.measure.removeprefix("measure="), "prior": each.name}
         model.records.append(record | found[each.name] | {"warning": warning, "error": error})
-    said = [error, warning]
-    if isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE:
-        said.append("the posterior moves with the prior of the effect (power scaling)")
-    note = "; ".join(part for part in said if part)
-    mark = model.footnotes.mark(note)
+    moves = isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE
+    sensitive = "the posterior moves with the prior of the effect (power scaling)" if moves else ""
+    mark = model.footnotes.mark(error, warning, sensitive)
     return TableRow(place.label + mark, tuple(cells), 1)
 
 
@@ -140,7 +132,7 @@ def _stats(results: ResultsIndex, place: Place, priors: PriorSet) -> dict[str, f
 
 def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str, model: TableModel) -> list[str]:
     reference = study.reference_arm.label
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     rope = rounding.fixed(plan.rope, 2)
     said = f"Difference: {others} minus {reference}, posterior mean. {level}: credible interval, "
     said += f"{KINDS[plan.interval.kind]}."

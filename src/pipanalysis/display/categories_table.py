@@ -125,7 +125,7 @@ def _levels(study: Study, results: ResultsIndex, name: str, outcome: Outcome, vi
 
 def _notes(study: Study, names: list[str]) -> list[str]:
     reference = study.reference_arm.label
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     unit = study.config.study.unit
     methods = {analysis(study, name).method for name in names}
     said = [

@@ -47,7 +47,7 @@ def checks_table(study: Study, table: Table, results: ResultsIndex, allocation: 
                     group.rows += _rows(study, table, results, model, name, outcome)
         if group.rows:
             model.groups.append(group)
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     limit = rounding.fixed(1.6448536269514722, 2)
     sphericity = any(isfinite(record.get("sphericity_w", nan)) for record in model.records)
     model.notes = [

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import at_visit, marks, set_label
+from pipanalysis.display.wording import marks, set_label
 from pipanalysis.estimate.flow import EVERYONE
+from pipanalysis.study.terms import at_visit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -71,7 +71,7 @@ def _row(at: Comparison) -> TableRow | None:
 
 def _notes(study: Study, names: list[str]) -> list[str]:
     reference = study.reference_arm.label
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     unit = study.config.study.unit
     return [
         f"Adjusted mean: the model's predictions for all {unit}s in the model at the visit had they been in the arm, "

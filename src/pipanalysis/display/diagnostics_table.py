@@ -83,9 +83,8 @@ def _row(
     shown = [rounding.count(s["n_units"]), rounding.count(s["n_observations"])]
     for stat, places in (("variance_residual", digits.estimate), ("icc", digits.effect_size), ("aic", digits.mean)):
         shown.append(rounding.fixed(s[stat], places) if isfinite(s[stat]) else "")
-    said = "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
     text = label + (f", {study.visits[at['visit']].label}" if at["visit"] in study.visits else "")
-    text += model.footnotes.mark(said)
+    text += model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
     own = {"analysis": name, "outcome": outcome, "label": label, "visit": at["visit"], "method": fit["method"]}
     ended = {"fit_status": fit["stat_label"], "warning": fit["warning"], "error": fit["error"]}
     model.records.append(own | s | ended)

@@ -76,8 +76,7 @@ def _row(
     if len(study.arms) > 2:
         words.append(study.arms[contrast.partition(" - ")[0]].label)
     own = results.row(ours, outcome, "estimate", visit=visit, contrast=contrast, context=context)
-    said = [str(row["warning"]) for row in (own, found) if row is not None and row["warning"]]
-    mark = f" [{model.footnotes.letter('; '.join(said))}]" if said else ""
+    mark = model.footnotes.mark(*(str(row["warning"]) for row in (own, found) if row is not None))
     cells = [rounding.fixed(one[stat], DIGITS) for one in (first, second) for stat in COMPARED]
     model.records.append(
         {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast, "context": plain}

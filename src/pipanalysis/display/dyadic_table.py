@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, counted, marks, method_sentence
+from pipanalysis.display.wording import analysis, marks, method_sentence
 from pipanalysis.estimate.dyadic import pair_context
+from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -68,8 +69,7 @@ def _effect_rows(
 ) -> list[TableRow]:
     digits, arms = study.displays.digits, list(study.arms)
     fit = results.row(chosen.name, outcome, "p_value_interaction", visit=visit)
-    note = "" if fit is None else "; ".join(part for part in (str(fit["error"]), str(fit["warning"])) if part)
-    mark = model.footnotes.mark(note)
+    mark = "" if fit is None else model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
     rows = [TableRow(study.visits[visit].label + mark)]
     lines = [(f"role={role.name}", role.label) for role in chosen.dyad]
     lines += [

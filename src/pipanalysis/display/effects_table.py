@@ -102,7 +102,7 @@ def _fit(at: Comparison) -> tuple[str, str, str]:
 
 def _notes(study: Study, names: list[str], results: ResultsIndex) -> list[str]:
     reference = study.reference_arm.label
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     notes = [
         f"Difference: {others} minus {reference}. n: {study.config.study.unit}s in the model that are observed at the "
         "visit. Standardised difference: the difference over the standard deviation at baseline, pooled over the arms"

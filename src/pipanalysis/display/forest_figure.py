@@ -9,7 +9,8 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, counted, enumerated, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis, enumerated, marks, wrapped
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
     visits = [visit for visit in study.visits.values() if visit.name in shown]
     labels = list(dict.fromkeys(analysis(study, str(record["analysis"])).label for record in model.records))
     level = rounding.level(study.plan.conf_level)
-    arms = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    arms = study.terms.others
     own_sd = "; Hedges' g: at the visit" if any(r["statistic"] == "hedges_g" for r in model.records) else ""
     credible = any(record["statistic"] == POSTERIOR[0] for record in model.records)
     model.notes = [

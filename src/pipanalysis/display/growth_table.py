@@ -35,7 +35,7 @@ def growth_table(study: Study, table: Table, results: ResultsIndex, allocation: 
                     group.rows += _rows(study, results, model, name, outcome)
         if group.rows:
             model.groups.append(group)
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     model.notes = [
         f"Difference: {others} minus {study.reference_arm.label}. Change a year: slope in time since baseline.",
         *(method_sentence(study, name) for name in table.analyses),
@@ -58,11 +58,11 @@ def _rows(study: Study, results: ResultsIndex, model: TableModel, name: str, out
         difference = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
         cells = [*(rounding.fixed(slope, digits.estimate) for slope in shown)]
         cells += ["not estimated" if own["error"] else difference, rounding.p_value(s["p_value"], digits.p_value)]
-        said = "; ".join(part for part in (str(own["error"]), str(own["warning"])) if part)
+        mark = model.footnotes.mark(str(own["error"]), str(own["warning"]))
         label = outcome_label(study, outcome)
         label += f": {analysis_label(study, name)}" if len(model.lead) > 1 else ""
         label += f", {study.arms[arm].label}" if len(study.arms) > 2 else ""
-        rows.append(TableRow(label + model.footnotes.mark(said), tuple(cells), 1))
+        rows.append(TableRow(label + mark, tuple(cells), 1))
         record = {"analysis": name, "outcome": outcome.name, "label": outcome.label, "contrast": contrast}
         slope_columns = {f"slope_{each}": slope for each, slope in slopes.items()}
         model.records.append(record | slope_columns | s | {"warning": own["warning"], "error": own["error"]})

@@ -40,7 +40,7 @@ def imputation_table(study: Study, table: Table, results: ResultsIndex, allocati
 
 def _notes(study: Study, names: list[str]) -> list[str]:
     unit, reference = study.config.study.unit, study.reference_arm.label
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     used = dict.fromkeys(s for name in names for s in _strategies(study, name) if s)
     assumed = [f"{STRATEGIES[s][0]}: {STRATEGIES[s][1].format(reference=reference)}." for s in used]
     return [

@@ -36,7 +36,7 @@ def margins_table(study: Study, table: Table, results: ResultsIndex, allocation:
     asked = {margin.outcome for name in table.analyses for margin in analysis(study, name).margins}
     chosen = [name for name in study.outcomes if name in asked and (table.outcomes == "all" or name in table.outcomes)]
     names = fill(study, table.model_copy(update={"outcomes": chosen}), results, model, _row)
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     one_sided = rounding.fixed(50 * (1 - study.plan.conf_level), 2).rstrip("0").rstrip(".")
     model.notes = [
         f"Difference: {others} minus {study.reference_arm.label}, in units of the outcome. Margin: where the whole "

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import counted, marks, wrapped
+from pipanalysis.display.wording import marks, wrapped
+from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import (
-    analysis,
-    characteristic_label,
-    marks,
-    method_sentence,
-    mid_sentence,
-    outcome_label,
-)
+from pipanalysis.display.wording import analysis, characteristic_label, marks, method_sentence, outcome_label
 from pipanalysis.estimate.moderator import SLOPE, SLOPE_PER_SD, SPREAD, contexts
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -43,7 +37,7 @@ def moderators_table(study: Study, table: Table, results: ResultsIndex, allocati
             if (table.outcomes == "all" or outcome.name in table.outcomes) and results.visits(name, outcome.name):
                 group.rows += _outcome_rows(study, table, results, model, outcome, name)
         model.groups.append(group)
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     model.notes = [
         f"Difference: {others} minus {study.reference_arm.label}, at the value of the moderator. Change of the "
         "difference: by how much it is larger where the moderator is a standard deviation higher. P of interaction: "

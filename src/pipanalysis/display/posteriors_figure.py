@@ -10,8 +10,9 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis_label, counted, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis_label, marks, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +76,7 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
     with_mcid = any(isfinite(one.summary["mcid"]) for row in rows.values() for one in row)
     heads = list(dict.fromkeys(one.place.label for row in rows.values() for one in row))
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
-    others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    others = study.terms.others
     each = rounding.fixed(100 / len(PROBABILITIES), 0)
     model.notes = [
         f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome (pooled effects: standard "

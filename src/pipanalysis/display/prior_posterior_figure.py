@@ -9,8 +9,9 @@ from pipanalysis.display.bayes_places import Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.posteriors_figure import WIDTH, quantiles, subjects
-from pipanalysis.display.wording import analysis_label, counted, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis_label, marks, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def prior_posterior_figure(
     if not rows:
         return model
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
-    others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    others = study.terms.others
     share = rounding.fixed(100 * (PROBABILITIES[-1] - PROBABILITIES[0]), 0)
     model.notes = [
         f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome. {said}. Grey: prior; lines: "

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import at_visit, marks, method_sentence, mid_sentence, set_label
+from pipanalysis.display.wording import marks, method_sentence, set_label
 from pipanalysis.estimate.flow import EVERYONE
 from pipanalysis.intake.rules import RULES
+from pipanalysis.study.terms import at_visit, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

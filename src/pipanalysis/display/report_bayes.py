@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from pipanalysis.display import rounding
 from pipanalysis.display.bayes_effects_table import KINDS
 from pipanalysis.display.bayes_places import Place, places
-from pipanalysis.display.fit_notes import in_words
-from pipanalysis.display.wording import analysis_label, at_visit, mid_sentence
+from pipanalysis.display.wording import analysis_label
+from pipanalysis.study.terms import at_visit, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -59,7 +59,7 @@ def _told(study: Study, results: ResultsIndex, plan: BayesPlan, place: Place) ->
     at = at_visit(place.label)
     own = results.row(place.analysis, place.outcome, "p_benefit", **where)
     if own is not None and own["error"]:
-        return f"{at} nothing was estimated ({in_words(study, str(own['error']))})"
+        return f"{at} nothing was estimated ({rounding.with_minus(str(own['error']))})"
     s = results.stats(place.analysis, place.outcome, POSTERIOR, **where)
     level = f"{rounding.level(plan.interval.probability)} {KINDS[plan.interval.kind]} credible interval"
     limits = rounding.interval(s["cred_low"], s["cred_high"], digits)

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 from pipanalysis.display import rounding
 from pipanalysis.display.multiplicity import families_note
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
-from pipanalysis.display.wording import (
-    characteristic_label,
-    estimand_line,
-    method_sentence,
-    mid_sentence,
-)
+from pipanalysis.display.wording import characteristic_label, estimand_line, method_sentence
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study

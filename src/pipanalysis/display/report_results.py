@@ -10,11 +10,11 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from pipanalysis.display import rounding
-from pipanalysis.display.fit_notes import in_words
 from pipanalysis.display.multiplicity import adjusted_row
 from pipanalysis.display.report_bayes import bayes_sentences
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
-from pipanalysis.display.wording import analysis_label, at_visit, mid_sentence, outcome_label
+from pipanalysis.display.wording import analysis_label, outcome_label
+from pipanalysis.study.terms import at_visit, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -75,7 +75,7 @@ def _comparison(
     if len(study.arms) > 2:
         at += f", {study.arms[arm].label} against {study.reference_arm.label},"
     if own["error"]:
-        yield f"{at} no difference was estimated: {in_words(study, str(own['error']))}."
+        yield f"{at} no difference was estimated: {rounding.with_minus(str(own['error']))}."
         return
     adjusted = adjusted_row(study, results, name, outcome.name, visit, contrast)
     rejected = adjusted is not None and adjusted["stat"] <= 1 - study.plan.conf_level

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.trajectories_figure import ACROSS
-from pipanalysis.display.wording import analysis_label, counted, marks, wrapped
+from pipanalysis.display.wording import analysis_label, marks, wrapped
+from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -98,7 +98,7 @@ def _sparse_rows(at: Comparison, record: dict[str, Any]) -> list[TableRow]:
 
 def _notes(study: Study, names: list[str]) -> list[str]:
     reference = study.reference_arm.label
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     unit = study.config.study.unit
     return [
         f"Events/n: {unit}s that have the outcome, and {unit}s in the model at the visit. Adjusted risk: the model's "

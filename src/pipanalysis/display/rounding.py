@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from math import isfinite, isnan
 
 ABSENT = "–"
 """stands where there is no value"""
 MINUS = "\u2212"
+NEGATIVE = re.compile(r"(?<![\w.)-])-(?=\d)")
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -21,6 +23,11 @@ def fixed(value: float, digits: int) -> str:
         return ABSENT
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return str(abs(rounded)) if rounded == 0 else str(rounded).replace("-", MINUS)
+
+
+def with_minus(text: str) -> str:
+    """Return a sentence with a true minus before its negative numbers (no other hyphen is one)."""
+    return NEGATIVE.sub(MINUS, text)
 
 
 def count(value: float) -> str:

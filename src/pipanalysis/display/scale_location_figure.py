@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.residuals_figure import panel_axes, panels_size
-from pipanalysis.display.wording import analysis_label, counted, marks
+from pipanalysis.display.wording import analysis_label, marks
 from pipanalysis.estimate.checks import MOST_BINS, UNITS_OF_BIN, bin_context
+from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure

@@ -23,7 +23,6 @@ from pipanalysis.display.double_programming_table import double_programming_tabl
 from pipanalysis.display.dyadic_table import dyadic_table
 from pipanalysis.display.effects_table import effects_table
 from pipanalysis.display.figure_files import rendered, write_figure
-from pipanalysis.display.fit_notes import in_words
 from pipanalysis.display.flow_table import flow_table
 from pipanalysis.display.forest_figure import forest_figure
 from pipanalysis.display.formats import table_html, write_table
@@ -43,6 +42,7 @@ from pipanalysis.display.render_cache import RenderCache
 from pipanalysis.display.residuals_figure import residuals_figure
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
+from pipanalysis.display.rounding import with_minus
 from pipanalysis.display.scale_location_figure import scale_location_figure
 from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
@@ -126,9 +126,9 @@ def tables(study: Study) -> str:
 
 
 def table_model(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
-    """Lay out a table of displays.yaml; what fits say of themselves stands below it in the words of the study."""
+    """Lay out a table of displays.yaml."""
     model = LAYOUTS[table.kind](study, table, results, allocation)
-    model.footnotes.texts = [in_words(study, text) for text in model.footnotes.texts]
+    model.footnotes.texts = [with_minus(text) for text in model.footnotes.texts]
     names = {label: o.label for o in study.plan.outcomes for label in (o.label, outcome_label(study, o))}
     merge_notes(model, names | {visit.label: visit.label for visit in study.visits.values()})
     return model

@@ -12,9 +12,9 @@ from pipanalysis.display.wording import (
     level_labels,
     marks,
     method_sentence,
-    mid_sentence,
     outcome_label,
 )
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -44,7 +44,7 @@ def subgroups_table(study: Study, table: Table, results: ResultsIndex, allocatio
             if (table.outcomes == "all" or outcome.name in table.outcomes) and results.visits(name, outcome.name):
                 group.rows += _outcome_rows(study, table, results, model, outcome, name, subgroup)
         model.groups.append(group)
-    others = ", ".join(study.arms[arm].label for arm in arms[1:])
+    others = study.terms.others
     model.notes.append(
         f"Difference: {others} minus {study.reference_arm.label}. n: {study.config.study.unit}s in the model that are "
         "observed at the visit. P of interaction: that the difference is the same in all levels at the visit. "

@@ -29,7 +29,7 @@ def therapists_table(study: Study, table: Table, results: ResultsIndex, allocati
     heads = (f"Difference ({level})", "SE", "df", "P", "Therapists", f"ICC of therapists ({level})")
     model.columns += [Column(head) for head in heads]
     names = fill(study, table, results, model, _row)
-    others = ", ".join(study.arms[arm].label for arm in list(study.arms)[1:])
+    others = study.terms.others
     unit = study.config.study.unit
     model.notes = [
         f"Difference: {others} minus {study.reference_arm.label}. n: {unit}s in the model that are observed at the "

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, analysis_label, marks, mid_sentence, wrapped
+from pipanalysis.display.wording import analysis, analysis_label, marks, wrapped
 from pipanalysis.estimate.delta_adjustment import delta_context
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def tipping_points_figure(
         return model
     level = rounding.level(study.plan.conf_level)
     reference = study.reference_arm.label
-    others = ", ".join(arm.label for arm in list(study.arms.values())[1:])
+    others = study.terms.others
     said = ", ".join(analysis_label(study, name) for name in figure.analyses)
     model.notes = [
         f"{said}. Number in a field: difference, {others} minus {reference}, if the values that an arm misses at the "

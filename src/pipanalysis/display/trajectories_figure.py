@@ -15,7 +15,8 @@ from pipanalysis.display import rounding
 from pipanalysis.display.courses import course_records, courses_note, draw_courses, lines_in_words, with_courses
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, counted, marks, wrapped
+from pipanalysis.display.wording import analysis, marks, wrapped
+from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
 from pipanalysis.estimate.ordinal import MIN_UNITS
 from pipanalysis.study.plan_lock import listed
+from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.display.table_model import TableModel
@@ -33,8 +34,6 @@ STRUCTURES = {
     "ad": "ante-dependence",
     "adh": "heterogeneous ante-dependence",
 }
-PLACED = ("after", "at", "before", "during", "following", "in", "on", "within")
-"""words that a visit's label begins with if it says by itself when the visit is"""
 ONE_VISIT = ("ancova", "rerandomisation", "logistic", "ordinal", "count", "therapist", "cace")
 """methods that compare arms one visit at a time, adjusted for baseline"""
 STRATEGIES = {
@@ -120,17 +119,6 @@ def characteristic_label(study: Study, name: str) -> str:
         if variable.age_name == name:
             return f"{variable.age_label or variable.age_name} (months)"
     return name
-
-
-def mid_sentence(label: str) -> str:
-    """Return a label as it stands within a sentence, without a capital unless it begins with an abbreviation."""
-    return label if label[:2].isupper() else label[0].lower() + label[1:]
-
-
-def at_visit(label: str) -> str:
-    """Return a visit's label as it stands within a sentence: at baseline, at 6 months, but before treatment."""
-    said = mid_sentence(label)
-    return said if said.partition(" ")[0] in PLACED else f"at {said}"
 
 
 def level_labels(study: Study, name: str) -> list[str]:
@@ -307,11 +295,6 @@ def _adjustment(study: Study, chosen: Analysis) -> str:
         label = mid_sentence(characteristic_label(study, name))
         terms.append(f"{label} at baseline" if name in study.scores else label)
     return f", adjusted for {', '.join(terms)}" if terms else ""
-
-
-def counted(number: int, one: str) -> str:
-    """Return a number and what is counted, as 1 row, 2 rows."""
-    return f"{number:,} {one}" + ("" if number == 1 else "s")
 
 
 def enumerated(parts: list[str]) -> str:

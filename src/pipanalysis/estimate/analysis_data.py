@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import nan
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from pipanalysis.estimate.describe import nominal_levels
 from pipanalysis.estimate.intercurrent import handling_notes
 from pipanalysis.estimate.planning import compared_visits, given_at_baseline
 from pipanalysis.study.study import Variable
+from pipanalysis.study.terms import Terms, mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray, TrialData
@@ -32,13 +33,18 @@ class Covariate:
         column: its column in the frame, x1, x2, ...: formulas never hold the study's own names.
         name: its name in the study.
         factor: categorical.
-        said: how messages call it.
+        label: what sentences call it; by default its name.
     """
 
     column: str
     name: str
     factor: bool
-    said: str = ""
+    label: str = ""
+
+    @property
+    def said(self) -> str:
+        """What sentences call it."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class AnalysisFrame:
         baseline_sd: SD at baseline, pooled over the arms of the analysis set; NaN where there is no baseline value.
         not_compared: (arm, visit) → why the arm is not compared with the reference there.
         notes: what was left out, in words.
+        terms: what sentences call units, arms and visits.
     """
 
     data: pd.DataFrame
@@ -65,6 +72,7 @@ class AnalysisFrame:
     baseline_sd: float
     not_compared: dict[tuple[str, str], str]
     notes: tuple[str, ...] = ()
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def reference(self) -> str:
@@ -86,6 +94,11 @@ class AnalysisFrame:
     def baseline_varies(self) -> bool:
         """Whether the baseline is adjusted for and has more than one value."""
         return self.baseline and self.data["baseline"].nunique() > 1
+
+    @property
+    def nothing_compared(self) -> str:
+        """Why no arm is compared at any visit, where none is."""
+        return "; ".join(dict.fromkeys(self.not_compared.values())) or "no observation"
 
     @property
     def n_units(self) -> int:
@@ -157,7 +170,7 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     adjust = analysis.baseline and known and not categories and analysis.method not in ("clda", "growth")
     notes = []
     if analysis.baseline and not categories and given_at_baseline(study, baseline_score) and not known:
-        notes.append("not adjusted for baseline: no unit has a baseline value")
+        notes.append(f"not adjusted for baseline: no {study.terms.unit} has a baseline value")
     notes += handled_notes(trial, analysis, outcome, visits)
     return AnalysisFrame(
         data=pd.DataFrame(columns),
@@ -168,6 +181,7 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
         baseline_sd=pooled_sd(baseline, np.asarray(arm)) if known else nan,
         not_compared={},
         notes=tuple(notes),
+        terms=study.terms,
     )
 
 
@@ -175,17 +189,17 @@ def handled_notes(trial: TrialData, analysis: Analysis, outcome: Outcome, visits
     """Return what the estimand's strategies did to the values that an analysis uses, with counts by arm."""
     compared = trial.members(analysis.analysis_set)[:, None] & np.isin(list(trial.study.visits), visits)
     arm = trial.participants["arm"].to_numpy(dtype=object)
-    return handling_notes(trial.affected, trial.observed(outcome.score), compared, arm, list(trial.study.arms))
+    return handling_notes(trial.affected, trial.observed(outcome.score), compared, arm, trial.study.terms)
 
 
 def said_of(study: Study, name: str) -> str:
-    """Return how messages call a variable, an age or a score at baseline: by its label."""
+    """Return what sentences call a variable, an age or a score at baseline: its label."""
     if name in study.scores:
         outcome = next((o for o in study.plan.outcomes if o.score == name), None)
-        return f"{outcome.label if outcome else study.scores[name].label} at baseline"
+        return f"{mid_sentence(outcome.label if outcome else study.scores[name].label)} at baseline"
     if name in study.variables:
-        return study.variables[name].label
-    return next((v.age_label for v in study.config.variables if v.age_name == name and v.age_label), name)
+        return mid_sentence(study.variables[name].label)
+    return next((mid_sentence(v.age_label) for v in study.config.variables if v.age_name == name and v.age_label), name)
 
 
 def level_positions(trial: TrialData, score: str) -> FloatArray:

@@ -10,15 +10,19 @@ import numpy as np
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.cluster_robust import FEW_CLUSTERS, FEW_DF, ClusterRobust, cluster_robust
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
-from pipanalysis.estimate.linear_design import LinearDesign, check_residual, design_effects, linear_design
+from pipanalysis.estimate.linear_design import (
+    LinearDesign,
+    check_residual,
+    design_effects,
+    initial_status,
+    linear_design,
+)
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
+from pipanalysis.study.rules import warning_of
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray
     from pipanalysis.study.plan import Analysis
-    from pipanalysis.study.rules import RuleId
-
-FEW_CLUSTERS_RULE: RuleId = "few-clusters"
 
 
 def ancova(frame: AnalysisFrame, analysis: Analysis) -> list[ModelResult]:
@@ -38,14 +42,13 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
         check_fittable(frame)
         design = linear_design(frame, baseline_by_visit=False)
         check_residual(design)
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         y, X = design.y, design.X
         if standard_error == "HC3":
             alone = alone_in_a_parameter(design)
             if alone.any():
-                notes.append(f"left out, the only one to inform a term, as HC3 requires: {int(alone.sum())} unit(s)")
+                lone = frame.terms.counted(int(alone.sum()))
+                notes.append(f"left out, the only one to inform a term, as HC3 requires: {lone}")
                 status = Status.reduced
                 # least squares fits such a unit exactly, so the other coefficients stay as they are
                 y, X = y[~alone], X[~alone]
@@ -76,7 +79,7 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
 def _clustered(frame: AnalysisFrame, X: FloatArray, residual: FloatArray) -> ClusterRobust:
     code = np.unique(frame.data["cluster"].to_numpy(dtype=str), return_inverse=True)[1]
     if code.max() == 0:
-        raise NotFittedError("all units are of one cluster")
+        raise NotFittedError(f"all {frame.terms.units} are of one cluster")
     return cluster_robust(X, residual, code)
 
 
@@ -85,10 +88,11 @@ def few_clusters(robust: ClusterRobust, df: FloatArray) -> list[str]:
     least = float(np.nanmin(df, initial=np.inf))
     if robust.n_clusters >= FEW_CLUSTERS and least >= FEW_DF:
         return []
-    return [
-        f"{FEW_CLUSTERS_RULE}: {robust.n_clusters} clusters, {least:.1f} degrees of freedom at the least; limits and P "
-        f"values can be trusted with {FEW_CLUSTERS} clusters and {FEW_DF} degrees of freedom or more"
-    ]
+    said = (
+        f"{robust.n_clusters} clusters, {least:.1f} degrees of freedom at the least; limits and P values can be "
+        f"trusted with {FEW_CLUSTERS} clusters and {FEW_DF} degrees of freedom or more"
+    )
+    return [warning_of("few-clusters", said)]
 
 
 def _at(visit: str, frame: AnalysisFrame) -> list[Extra]:

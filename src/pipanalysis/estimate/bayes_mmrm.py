@@ -130,8 +130,8 @@ def problem_of(
         scale=scale_of(frame),
         benefit=1 if better == "higher" else -1,
         group=None if therapists is None else _codes(frame, therapists),
-        effect_names=tuple(f"{arm} at {visit}" for arm, visit in keys),
-        visit_names=visits,
+        effect_names=tuple(f"{frame.terms.arm(arm)} {frame.terms.at(visit)}" for arm, visit in keys),
+        visit_names=tuple(map(frame.terms.visit, visits)),
     )
     return problem, keys
 
@@ -267,7 +267,7 @@ class BayesMMRM:
         seed = seed_of(self.trial.study, self.analysis.name, prepared.outcome.name, "success")
         found = probability_of_success(posterior, remaining, threshold=self.plan.success, seed=seed)
         context = context_of(posterior.priors.name)
-        said = f"{remaining} of {expected} {self.trial.study.config.study.unit}s still to come"
+        said = f"{remaining} of {self.trial.study.terms.counted(expected)} still to come"
         for (arm, visit), value in zip(prepared.keys, found, strict=True):
             contrast = contrast_name(arm, prepared.frame.reference)
             yield scope.row("p_success", value, visit=visit, contrast=contrast, context=context, warning=said)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.binary_sparse import exact_tests, penalised_beside, penalised_odds, tabulated
-from pipanalysis.estimate.bootstrap import bootstrap_risks
+from pipanalysis.estimate.bootstrap import BootstrapLimits, bootstrap_risks
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, sparse_cells
 from pipanalysis.estimate.describe import BINARY_LEVELS
 from pipanalysis.estimate.firth import firth
@@ -138,12 +138,12 @@ def _modelled(
         NotFittedError: the arms cannot be compared in these data.
     """
     if np.ptp(y) == 0:
-        raise NoModelError(f"all {y.size} units have the same value, {BINARY_LEVELS[float(y[0])]}")
+        raise NoModelError(f"all {frame.terms.counted(y.size)} have the same value, {BINARY_LEVELS[float(y[0])]}")
     design, status = checked_design(frame, notes)
     column = {arm: design.effects[arm, visit] for arm in compared[1:]}
     n, p = design.X.shape
     if n <= p:
-        raise NoModelError(f"{n} units for {p} coefficients")
+        raise NoModelError(f"{frame.terms.counted(n)} for {p} coefficients")
     wald = Wald(conf_level)
     kind = separation(design.X, y)
     fitted = maximum_likelihood(design.X, y, notes) if kind == "none" else None
@@ -160,7 +160,14 @@ def _modelled(
     risks = standardised(design.X, column, compared[0], beta, vcov, wald)
     risks = [_of_few(one, n, p, conf_level) if one.name == "risk_difference" else one for one in risks]
     if bootstrap:
-        risks = _bootstrapped(risks, design.X, y, column, conf_level, bootstrap, visit, notes)
+        drawn = bootstrap_risks(design.X, y, column, bootstrap.resamples, conf_level, bootstrap.generator(visit))
+        risks = [_with_bootstrap_limits(one, drawn) for one in risks]
+        notes += [
+            f"bootstrap of {frame.terms.arm(arm)}: {limits.penalised} of {limits.resamples} resamples are separated, "
+            "and fitted by Firth's penalised likelihood"
+            for arm, limits in drawn.items()
+            if limits.penalised
+        ]
     return method, status, [*risks, *odds]
 
 
@@ -185,10 +192,8 @@ def _penalised(
     except NotFittedError as error:
         raise NoModelError(f"{why}; {error}") from None
     if kind != "none":
-        predicted = "every unit" if kind == "complete" else "some units"
-        why += (
-            f": the model's terms predict the outcome of {predicted} without error, and the likelihood has no maximum"
-        )
+        predicted = "every outcome" if kind == "complete" else "some outcomes"
+        why += f": the model's terms predict {predicted} without error, and the likelihood has no maximum"
     notes.append(
         f"{why}; fitted by Firth's penalised likelihood, which draws risks towards one half; odds ratio with profile "
         "penalised likelihood interval and test"
@@ -271,34 +276,14 @@ def _of_few(one: Measure, n: int, p: int, conf_level: float) -> Measure:
     return wald.difference(one.name, one.arm, one.reference, one.estimate, one.std_error * sqrt(n / (n - p)))
 
 
-def _bootstrapped(
-    risks: list[Measure],
-    X: FloatArray,
-    y: FloatArray,
-    column: Mapping[str, int],
-    conf_level: float,
-    bootstrap: Bootstrap,
-    visit: str,
-    notes: list[str],
-) -> list[Measure]:
-    """Return the measures with bootstrap limits beside those of the risk differences and risk ratios."""
-    drawn = bootstrap_risks(X, y, column, bootstrap.resamples, conf_level, bootstrap.generator(visit))
-    for arm, limits in drawn.items():
-        if limits.penalised:
-            notes.append(
-                f"bootstrap of {arm}: {limits.penalised} of {limits.resamples} resamples are separated, and fitted by "
-                "Firth's penalised likelihood"
-            )
-    found = []
-    for one in risks:
-        if one.name in ("risk_difference", "risk_ratio"):
-            limits = drawn[one.arm]
-            low, high = limits.difference if one.name == "risk_difference" else limits.ratio
-            further = {"bootstrap_low": low, "bootstrap_high": high, "n_resamples": float(limits.resamples)}
-            found.append(replace(one, further=dict(one.further) | further))
-        else:
-            found.append(one)
-    return found
+def _with_bootstrap_limits(one: Measure, drawn: Mapping[str, BootstrapLimits]) -> Measure:
+    """Return a measure with the bootstrap limits of its arm, where it is a risk difference or risk ratio."""
+    if one.name not in ("risk_difference", "risk_ratio"):
+        return one
+    limits = drawn[one.arm]
+    low, high = limits.difference if one.name == "risk_difference" else limits.ratio
+    further = {"bootstrap_low": low, "bootstrap_high": high, "n_resamples": float(limits.resamples)}
+    return replace(one, further=dict(one.further) | further)
 
 
 def without_values(frame: AnalysisFrame, visit: str, arms: Sequence[str]) -> list[Measure]:

@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
-from pipanalysis.estimate.linear_design import check_residual, linear_design
+from pipanalysis.estimate.linear_design import aliased_notes, check_residual, linear_design
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
+from pipanalysis.study.rules import warning_of
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.analysis_data import AnalysisFrame
     from pipanalysis.estimate.trial_data import FloatArray
     from pipanalysis.study.plan import Exposure
-    from pipanalysis.study.rules import RuleId
 
 METHOD = "cace iv2sls HC3"
-WEAK: RuleId = "weak-instrument"
 STRONG_F = 10.0
 """first-stage F below which the instrument is called weak (Staiger and Stock 1997, Econometrica 65:557-586)"""
 
@@ -91,7 +90,7 @@ def _at_visit(
     absent = {a: int((planned.data["arm"] == a).sum()) - frame.observed[a, visit] for a in both}
     notes = [*frame.notes, *said]
     if any(absent.values()):
-        notes.append(f"complete cases: left out {', '.join(f'{n} in {a}' for a, n in absent.items())}")
+        notes.append(f"complete cases: left out {frame.terms.by_arm(absent)}")
     numbers = [replace(extra, visit=visit) for extra in counts(frame)]
     numbers += [Extra("n_missing", absent[a], visit, a) for a in both]
     effects, extras = [], []
@@ -102,9 +101,8 @@ def _at_visit(
         check_residual(design)
         if (arm, visit) not in design.effects:
             raise NotFittedError(frame.not_compared.get((arm, visit), "cannot be told apart from a covariate"))
-        if design.aliased:
-            status = Status.reduced
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = Status.reduced if design.aliased else Status.ok
+        notes += aliased_notes(design.aliased)
         offered = (data["arm"] == arm).to_numpy(dtype=bool)
         number = np.where(offered, [attended.get(unit, 0.0) for unit in data["unit"].astype(str)], 0.0)
         column = design.effects[arm, visit]
@@ -121,9 +119,8 @@ def _at_visit(
             extras.append(Extra("first_stage", fit.first_stage, visit, context=contexts[form]))
             extras.append(Extra("f_first_stage", fit.f_first_stage, visit, context=contexts[form]))
             if fit.f_first_stage < STRONG_F:
-                notes.append(
-                    f"{WEAK}: first-stage F {fit.f_first_stage:.1f} of the {contexts[form]}, below {STRONG_F:g}"
-                )
+                low = f"first-stage F {fit.f_first_stage:.1f} of the {contexts[form]}, below {STRONG_F:g}"
+                notes.append(warning_of("weak-instrument", low))
     except NotFittedError as error:
         status, problem = Status.failed, str(error)
         effects = [Effect(visit, arm, frame.reference, context=context) for context in contexts.values()]
@@ -151,7 +148,7 @@ def two_stage_least_squares(y: FloatArray, X: FloatArray, instrument: int, expos
     from statsmodels.sandbox.regression.gmm import IV2SLS
 
     if np.ptp(exposure) == 0:
-        raise NotFittedError(f"the treatment received is {exposure[0]:g} in all units")
+        raise NotFittedError(f"the treatment received is {exposure[0]:g} throughout")
     first = np.linalg.lstsq(X, exposure, rcond=None)[0]
     slope = float(first[instrument])
     if abs(slope) < 1e-9 * float(exposure.std()):

@@ -97,7 +97,7 @@ def scale_location_rows(scope: Scope, residual: FloatArray, mean: FloatArray, un
     """
     bins = _bins(mean, unit)
     if not bins:
-        said = f"too few units for {FEWEST_BINS} bins of fitted means with {UNITS_OF_BIN} units in each"
+        said = f"too few observed: {FEWEST_BINS} bins of fitted means need {UNITS_OF_BIN} in each"
         yield scope.row("fitted_mean", nan, context=SCALE, error=said)
     root = np.sqrt(np.abs(residual))
     for i, own in enumerate(bins, start=1):
@@ -173,7 +173,8 @@ def influence_rows(scope: Scope, frame: AnalysisFrame, fit: MMRMFit, effects: Se
 
     cooks = influence(fit.engine).cooks_distance
     left = int(np.isnan(cooks).sum())
-    said = f"{left} unit(s) cannot be left out: a coefficient rests on one of them alone" if left else ""
+    lone = frame.terms.counted(left)
+    said = f"{lone} cannot be left out: a coefficient rests on one of them alone" if left else ""
     greatest = float(np.nanmax(cooks)) if left < cooks.size else nan
     yield scope.row("max_cooks_distance", greatest, context=INFLUENCE, warning=said)
     known = [effect for effect in effects if np.isfinite(effect.estimate) and effect.reference]
@@ -259,7 +260,7 @@ def sphericity_rows(scope: Scope, frame: AnalysisFrame, fit: MMRMFit) -> Iterato
         .pivot(index="unit", columns="visit", values="residual")
         .dropna()
     )
-    said = f"of the {len(wide)} units observed at every visit"
+    said = f"of the {frame.terms.counted(len(wide))} observed at every visit"
     if len(wide) <= wide.shape[1]:
         yield scope.row("sphericity_w", nan, context=SPHERICITY, error=f"too few: {said}")
         return

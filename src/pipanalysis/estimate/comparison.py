@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING
@@ -12,11 +12,13 @@ import pandas as pd
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.model_result import Effect, Extra, NotFittedError
+from pipanalysis.study.rules import warning_of
+from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipanalysis.study.rules import RuleId
+    from pipanalysis.study.terms import Terms
 
 MIN_OBSERVED = 2
 """units of an arm that must be observed at a visit for the arm to be compared there"""
@@ -31,15 +33,15 @@ def complete_rows(frame: AnalysisFrame) -> AnalysisFrame:
     MIN_OBSERVED such rows at a visit is not compared there, and its rows at that visit are left out; so is a visit
     at which the reference arm or all others have fewer.
     """
-    data, notes = frame.data[frame.data["value"].notna()], list(frame.notes)
+    data, notes, terms = frame.data[frame.data["value"].notna()], list(frame.notes), frame.terms
     needed = [("baseline", "the baseline value")] if frame.baseline else []
-    needed += [(c.column, c.said or c.name) for c in frame.covariates]
+    needed += [(c.column, c.said) for c in frame.covariates]
     needed += [("cluster", "the cluster")] if "cluster" in data else []
     for column, name in needed:
         absent = data[column].isna()
         if absent.any():
             units, rows = data.loc[absent, "unit"].nunique(), int(absent.sum())
-            notes.append(f"left out for want of {name}: {units} unit(s), {rows} observation(s)")
+            notes.append(f"left out for want of {name}: {terms.counted(units)}, {counted(rows, 'observation')}")
             data = data[~absent]
     counts = replace(frame, data=data).observed
     not_compared: dict[tuple[str, str], str] = {}
@@ -48,25 +50,30 @@ def complete_rows(frame: AnalysisFrame) -> AnalysisFrame:
         if frame.reference in few or len(few) == len(frame.arms) - 1:
             few = list(frame.arms)
         for arm in few:
-            shown = ", ".join(f"{counts[a, visit]} in {a}" for a in frame.arms)
-            not_compared[arm, visit] = f"too few observed at {visit} ({shown}; {MIN_OBSERVED} needed in each arm)"
+            not_compared[arm, visit] = too_few_observed(terms, visit, {a: counts[a, visit] for a in frame.arms})
     if not_compared:
         dropped = pd.MultiIndex.from_tuples(list(not_compared))
         keys = pd.MultiIndex.from_arrays([data["arm"].astype(str), data["visit"].astype(str)])
         data = data[~keys.isin(dropped)]
     data = data.reset_index(drop=True)
-    same = [c.said or c.name for c in frame.covariates if len(data) and data[c.column].nunique() < 2]
-    notes += [f"not adjusted for {name}: all units have the same value" for name in same]
+    same = [c.said for c in frame.covariates if len(data) and data[c.column].nunique() < 2]
+    notes += [f"not adjusted for {name}: all {terms.units} have the same value" for name in same]
     return replace(frame, data=data, not_compared=not_compared, notes=tuple(notes))
+
+
+def too_few_observed(terms: Terms, visit: str, numbers: Mapping[str, int], where: str = "") -> str:
+    """Return why arms are not compared at a visit; numbers: units observed there by arm, `where` as in a subgroup."""
+    shown = f"{terms.by_arm(numbers)}; {MIN_OBSERVED} needed in each arm"
+    return f"too few observed {terms.at(visit)}{where} ({shown})"
 
 
 def check_fittable(frame: AnalysisFrame) -> None:
     """Raise NotFittedError where there is nothing to compare: no visit with both arms, or no variation."""
     if frame.data.empty:
-        raise NotFittedError("; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation")
+        raise NotFittedError(frame.nothing_compared)
     value = frame.data["value"].to_numpy(dtype=np.float64)
     if not np.isfinite(value).all():
-        raise NotFittedError(f"{int((~np.isfinite(value)).sum())} infinite value(s)")
+        raise NotFittedError(f"{counted(int((~np.isfinite(value)).sum()), 'infinite value')}")
     if np.ptp(value) == 0:
         raise NotFittedError(f"no variation: all {value.size} values are {value[0]:g}")
 
@@ -114,10 +121,10 @@ def sparse_cells(frame: AnalysisFrame, code: NDArray[np.intp], labels: Sequence[
     """
     arm = frame.data["arm"].to_numpy(dtype=object)
     few = [
-        f"{n} of {one} at {label}"
+        f"{n} of {frame.terms.arm(one)} at {label}"
         for k, label in enumerate(labels)
         for one in frame.arms
         if (arm == one).any() and (n := int(((arm == one) & (code == k)).sum())) < MIN_AT_LEVEL
     ]
-    rule: RuleId = "sparse-cell"
-    return [f"{rule}: fewer than {MIN_AT_LEVEL} units of an arm at a level ({', '.join(few)})"] if few else []
+    said = f"fewer than {MIN_AT_LEVEL} {frame.terms.units} of an arm at a level ({', '.join(few)})"
+    return [warning_of("sparse-cell", said)] if few else []

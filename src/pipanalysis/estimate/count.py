@@ -122,7 +122,7 @@ def _modelled(
     column = {arm: design.effects[arm, visit] for arm in compared[1:]}
     X = design.X
     if len(X) <= X.shape[1]:
-        raise NotFittedError(f"{len(X)} units for {X.shape[1]} coefficients")
+        raise NotFittedError(f"{frame.terms.counted(len(X))} for {X.shape[1]} coefficients")
     if unbounded(np.concatenate([X[y > 0], -X])):
         raise NotFittedError("separation: the model's terms predict some zeros without error")
     fit = fit_counts(X, y)

@@ -43,7 +43,6 @@ def delta_rows(
         members: arm → units of the analysis set.
     """
     scope = replace(scope, method=result.method)
-    said = "; ".join(dict.fromkeys(result.warnings))
     observed = {(extra.arm, extra.visit): extra.stat for extra in result.extras if extra.stat_name == "n"}
     for effect in result.effects:
         asked = adjustment.visits == "all" or effect.visit in adjustment.visits
@@ -54,8 +53,8 @@ def delta_rows(
         }
         for arm, n in missing.items():
             where = {"visit": effect.visit, "arm": arm, "context": "delta"}
-            yield scope.row("n", members[arm] - n, **where, warning=said)
-            yield scope.row("n_missing", n, **where, warning=said)
+            yield scope.row("n", members[arm] - n, **where, warning=result.said)
+            yield scope.row("n_missing", n, **where, warning=result.said)
         for reference_delta, arm_delta in product(adjustment.deltas, repeat=2):
             shifts = {effect.reference: reference_delta, effect.arm: arm_delta}
             shifted = delta_adjusted(effect, shifts, missing, members)
@@ -67,7 +66,7 @@ def delta_rows(
                     visit=effect.visit,
                     contrast=contrast_name(effect.arm, effect.reference),
                     context=delta_context(reference_delta, arm_delta),
-                    warning=said,
+                    warning=result.said,
                     error=effect.error or result.error,
                 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipanalysis.estimate.comparison import MIN_OBSERVED, too_few_observed
 from pipanalysis.estimate.model_result import contrast_name
 
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ def effect_size_rows(scope: Scope, frame: AnalysisFrame) -> Iterator[Row]:
             yield scope.row("n", sample[arm].size, visit=visit, arm=arm)
         for arm in frame.arms[1:]:
             x, y = sample[arm], sample[frame.reference]
-            shown = f"{x.size} in {arm}, {y.size} in {frame.reference}"
+            numbers = {arm: x.size, frame.reference: y.size}
             g, error = (nan, nan, nan), ""
-            if min(x.size, y.size) < 2:
-                error = f"too few observed at {visit} ({shown}; 2 needed in each arm)"
+            if min(x.size, y.size) < MIN_OBSERVED:
+                error = too_few_observed(frame.terms, visit, numbers)
             elif np.ptp(x) == 0 and np.ptp(y) == 0:
-                error = f"no variation within the arms at {visit} ({shown})"
+                error = f"no variation within the arms {frame.terms.at(visit)} ({frame.terms.by_arm(numbers)})"
             else:
                 g = hedges_g(x, y, scope.conf_level)
             contrast = contrast_name(arm, frame.reference)

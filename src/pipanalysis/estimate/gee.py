@@ -97,13 +97,18 @@ def _together(
     y = zeros_and_ones(frame)
     for visit in frame.model_visits:
         at = frame.at(visit)
-        notes += [f"{visit}: {note}" for note in sparse_cells(at, zeros_and_ones(at).astype(np.intp), LEVELS)]
+        notes += [
+            f"{frame.terms.visit(visit)}: {note}"
+            for note in sparse_cells(at, zeros_and_ones(at).astype(np.intp), LEVELS)
+        ]
     if np.ptp(y) == 0:
         raise NoModelError(f"all {y.size} observations have the same value")
     design, status = checked_design(frame, notes, baseline_by_visit=baseline_by_visit)
     df = design.n_units - design.between_rank
     if df < 1 or len(y) <= design.X.shape[1]:
-        raise NoModelError(f"{design.n_units} units, {len(y)} observations for {design.X.shape[1]} coefficients")
+        raise NoModelError(
+            f"{frame.terms.counted(design.n_units)}, {len(y)} observations for {design.X.shape[1]} coefficients"
+        )
     if (kind := separation(design.X, y)) != "none":
         raise NoModelError(f"{kind} separation: the model's terms predict outcomes without error")
     fit = estimating_equations(design.X, y, design.unit, working, notes)
@@ -138,7 +143,7 @@ def estimating_equations(
     )
     for structure in tried:
         if structure == "exchangeable" and largest == 1:
-            notes.append("no unit has two observations: working independence")
+            notes.append("one observation each: working independence")
             continue
         found = _solve(X, y, unit, structure, notes)
         if found is None:

@@ -18,7 +18,7 @@ import pandas as pd
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.growth_likelihood import UnitSums, highest, least_squares_given, unit_sums
-from pipanalysis.estimate.linear_design import NO_VARIANCE, covariate_columns, ols_residual
+from pipanalysis.estimate.linear_design import NO_VARIANCE, covariate_columns, initial_status, ols_residual
 from pipanalysis.estimate.mixed_model import OPTIMISERS, random_intercept, varies_between_units, without_intercept
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.mmrm.design import find_aliased
@@ -83,9 +83,7 @@ def growth(frame: AnalysisFrame, months: Mapping[str, float]) -> ModelResult:
     try:
         check_fittable(frame)
         design = growth_design(frame, months)
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         method, worst, fit, said = _fit(design)
     except NotFittedError as error:
         planned = [Effect("", arm, context=SLOPE) for arm in frame.arms]
@@ -141,16 +139,16 @@ def growth_design(frame: AnalysisFrame, months: Mapping[str, float]) -> GrowthDe
         raise NotFittedError("one occasion: a slope needs two")
     columns = {"intercept": np.ones(len(data)), "time": time} | covariate_columns(data, frame.varying)
     between = {name: column for name, column in columns.items() if name != "time"}
-    arms = [arm for arm in frame.arms[1:] if (data["arm"] == arm).any()]
-    for arm in arms:
+    slopes = {arm: f"slope of {frame.terms.arm(arm)}" for arm in frame.arms[1:] if (data["arm"] == arm).any()}
+    for arm, slope in slopes.items():
         in_arm = np.asarray(data["arm"] == arm, dtype=np.float64)
-        columns[f"slope of {arm}"] = in_arm * time
+        columns[slope] = in_arm * time
         between[f"arm {arm}"] = in_arm
     X = np.column_stack(list(columns.values()))
     kept, aliased, _ = find_aliased(X)
     names = list(columns)
     position = {names[j]: i for i, j in enumerate(kept)}
-    missing = [name for name in ("time", *(f"slope of {arm}" for arm in arms)) if name not in position]
+    missing = [name for name in ("time", *slopes.values()) if name not in position]
     if missing:
         raise NotFittedError(f"cannot be told apart from a covariate: {', '.join(missing)}")
     unit = np.unique(data["unit"].to_numpy(dtype=str), return_inverse=True)[1]
@@ -158,7 +156,8 @@ def growth_design(frame: AnalysisFrame, months: Mapping[str, float]) -> GrowthDe
     rank = int(np.linalg.matrix_rank(np.column_stack(list(between.values()))[rows]))
     df = float((np.bincount(unit) > 1).sum() - rank)
     if df < 1:
-        raise NotFittedError(f"{int(df) + rank} units with two occasions for {rank} parameters between units")
+        units = frame.terms.counted(int(df) + rank)
+        raise NotFittedError(f"{units} with two occasions for {rank} parameters between {frame.terms.units}")
     y = data["value"].to_numpy(dtype=np.float64)
     if float((ols_residual(y, X[:, kept]) ** 2).sum()) <= NO_VARIANCE * float(((y - y.mean()) ** 2).sum()):
         raise NotFittedError("perfect fit: no residual variance")
@@ -169,7 +168,7 @@ def growth_design(frame: AnalysisFrame, months: Mapping[str, float]) -> GrowthDe
         unit=unit,
         aliased=tuple(names[j] for j in aliased),
         slope=position["time"],
-        arm_slopes={arm: position[f"slope of {arm}"] for arm in arms},
+        arm_slopes={arm: position[slope] for arm, slope in slopes.items()},
         df=df,
     )
 
@@ -186,7 +185,7 @@ def _effects(frame: AnalysisFrame, design: GrowthDesign, fit: GrowthFit, months:
     found = [effect("", frame.reference, "", {design.slope: 1.0}, SLOPE)]
     for arm in frame.arms[1:]:
         if arm not in design.arm_slopes:
-            why = "; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation"
+            why = frame.nothing_compared
             found += [
                 Effect("", arm, error=why, context=SLOPE),
                 Effect("", arm, frame.reference, error=why, context=SLOPE),

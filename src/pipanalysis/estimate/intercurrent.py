@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipanalysis.study.terms import Terms
+
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 
@@ -93,7 +95,7 @@ def handled_values(values: NDArray[Any], source: IntArray, missing: object, wors
 
 
 def handling_notes(
-    affected: Sequence[Affected], observed: BoolArray, compared: BoolArray, arm: NDArray[Any], arms: Sequence[str]
+    affected: Sequence[Affected], observed: BoolArray, compared: BoolArray, arm: NDArray[Any], terms: Terms
 ) -> list[str]:
     """Return what was done about each event, with counts of the values concerned by arm.
 
@@ -102,7 +104,7 @@ def handling_notes(
         observed: which values were observed, shape (units, visits).
         compared: which of them the analysis uses, shape (units, visits).
         arm: of each unit, shape (units,).
-        arms: in the order of the study.
+        terms: with the arms in the order of the study.
     """
     if not affected:
         return []
@@ -114,7 +116,8 @@ def handling_notes(
             continue
         # A bad outcome is known whether or not the unit was assessed.
         cells = (event == k) & compared & (observed | (one.strategy == "composite"))
-        counts = {name: int(cells[arm == name].sum()) for name in arms}
-        by_arm = ", ".join(f"{count} of {name}" for name, count in counts.items())
-        notes.append(f"{one.label}: {sum(counts.values())} values after it {DONE[one.strategy]} ({by_arm})")
+        counts = {name: int(cells[arm == name].sum()) for name in terms.arms}
+        notes.append(
+            f"{one.label}: {sum(counts.values())} values after it {DONE[one.strategy]} ({terms.by_arm(counts, 'of')})"
+        )
     return notes

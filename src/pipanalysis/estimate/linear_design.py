@@ -153,10 +153,25 @@ def checked_design(
     for arm in frame.arms[1:]:
         for visit in frame.visits:
             if (arm, visit) not in frame.not_compared and (arm, visit) not in design.effects:
-                raise NotFittedError(f"{arm} cannot be told apart from a covariate")
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
-    return design, Status.reduced if frame.not_compared or design.aliased else Status.ok
+                raise NotFittedError(f"{frame.terms.arm(arm)} cannot be told apart from a covariate")
+    return design, initial_status(frame, design.aliased, notes)
+
+
+def initial_status(frame: AnalysisFrame, aliased: Sequence[str], notes: list[str]) -> Status:
+    """Return the status that a fit begins with: reduced where arms are not compared, or terms left out.
+
+    Args:
+        frame: complete rows.
+        aliased: terms that others determine.
+        notes: get what was left out.
+    """
+    notes += aliased_notes(aliased)
+    return Status.reduced if frame.not_compared or aliased else Status.ok
+
+
+def aliased_notes(aliased: Sequence[str]) -> list[str]:
+    """Return, as a note, the terms that are left out because others determine them; none where there are none."""
+    return [f"left out, determined by other terms: {', '.join(aliased)}"] if aliased else []
 
 
 def in_arm(X: FloatArray, column: Mapping[str, int], arm: str) -> FloatArray:

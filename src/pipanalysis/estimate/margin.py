@@ -30,7 +30,6 @@ def margin_rows(scope: Scope, result: ModelResult, margin: Margin, better: str) 
         better: whether higher or lower values of the outcome are.
     """
     scope = replace(scope, method=result.method)
-    said = "; ".join(dict.fromkeys(result.warnings))
     for effect in result.effects:
         if not effect.reference or not (margin.visits == "all" or effect.visit in margin.visits):
             continue
@@ -41,7 +40,7 @@ def margin_rows(scope: Scope, result: ModelResult, margin: Margin, better: str) 
                 visit=effect.visit,
                 contrast=contrast_name(effect.arm, effect.reference),
                 context=f"margin={margin.kind}",
-                warning=said,
+                warning=result.said,
                 error=effect.error or result.error,
             )
 

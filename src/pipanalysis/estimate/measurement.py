@@ -19,6 +19,7 @@ from pipanalysis.estimate.planning import CATEGORICAL
 from pipanalysis.estimate.reliability import Coefficient, cohens_kappa, cronbach_alpha, icc_agreement, mcdonald_omega
 from pipanalysis.files import read_parquet
 from pipanalysis.study.event_tables import double_coded
+from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,12 +180,12 @@ def _agreement(
     pairs, repeated = paired_codings(instrument, second, forms.visits)
     said = []
     if repeated:
-        said.append(f"not used: {repeated} further coding(s) of forms that were coded more than twice")
+        said.append(f"not used: {counted(repeated, 'further coding')} of forms that were coded more than twice")
     for name, pair in pairs.items():
         for visit in ("", *visits):
             chosen = pair if not visit else pair[pair["visit"] == visit]
             n_units = chosen["unit"].nunique()
-            more = f"forms taken as independent: {len(chosen)} of {n_units} {forms.study.config.study.unit}s"
+            more = f"forms taken as independent: {len(chosen)} of {forms.study.terms.counted(n_units)}"
             notes = "; ".join([*said, more] if len(chosen) > n_units else said)
             yield from _pairs(forms.study, analysis, instrument, name, chosen, visit, notes)
 

@@ -93,7 +93,6 @@ def measure_rows(scope: Scope, result: MeasuredResult) -> Iterator[Row]:
     model = result.model
     yield from model_rows(scope, model)
     scope = replace(scope, method=model.method)
-    said = "; ".join(dict.fromkeys(model.warnings))
     for measure in result.measures:
         statistics = {
             "estimate": measure.estimate,
@@ -111,7 +110,7 @@ def measure_rows(scope: Scope, result: MeasuredResult) -> Iterator[Row]:
                 arm="" if measure.reference else measure.arm,
                 contrast=contrast_name(measure.arm, measure.reference) if measure.reference else "",
                 context=measure.context,
-                warning=said,
+                warning=model.said,
                 error=measure.error or model.error,
             )
     for test in result.tests:
@@ -122,7 +121,7 @@ def measure_rows(scope: Scope, result: MeasuredResult) -> Iterator[Row]:
                 visit=model.visit,
                 contrast=contrast_name(test.arm, test.reference) if test.reference else "",
                 context=test.context,
-                warning=said,
+                warning=model.said,
                 error=model.error,
             )
 

@@ -16,7 +16,14 @@ import numpy as np
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
-from pipanalysis.estimate.linear_design import NO_VARIANCE, check_residual, design_effects, linear_design, ols_residual
+from pipanalysis.estimate.linear_design import (
+    NO_VARIANCE,
+    check_residual,
+    design_effects,
+    initial_status,
+    linear_design,
+    ols_residual,
+)
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status, python_warnings
 
 if TYPE_CHECKING:
@@ -60,12 +67,10 @@ def mixed_model(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
         check_fittable(frame)
         design = linear_design(frame, baseline_by_visit=analysis.baseline_by_visit)
         check_residual(design)
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         method = METHOD
         if len(design.y) == design.n_units:
-            notes.append("one observation a unit: the model has no random intercept")
+            notes.append(f"one observation a {frame.terms.unit}: the model has no random intercept")
             status, method, fit = Status.reduced, REDUCED, without_intercept(design.y, design.X)
         elif not varies_between_units(design.y, design.X, design.unit):
             notes.append("the between-unit variance is estimated as zero: the model has no random intercept")
@@ -75,7 +80,8 @@ def mixed_model(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
             notes += said
         df = design.n_units - design.between_rank
         if df < 1:
-            raise NotFittedError(f"{design.n_units} units for {design.between_rank} parameters between units")
+            units, between = frame.terms.counted(design.n_units), design.between_rank
+            raise NotFittedError(f"{units} for {between} parameters between {frame.terms.units}")
     except NotFittedError as error:
         return ModelResult(
             METHOD, Status.failed, planned_effects(frame), counts(frame), notes, error=str(error), normal_p=True
@@ -128,7 +134,7 @@ def random_intercept(y: FloatArray, X: FloatArray, unit: NDArray[np.intp]) -> tu
 
     within = _within(y, unit)
     if float((ols_residual(within, _within(X, unit)) ** 2).sum()) <= NO_VARIANCE * float(((y - y.mean()) ** 2).sum()):
-        raise NotFittedError("no residual variance within units")
+        raise NotFittedError("no residual variance")
     # statsmodels judges variances on an absolute scale, so the response is in standard deviations
     scale = float(y.std())
     response = y / scale

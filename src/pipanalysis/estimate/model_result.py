@@ -91,6 +91,11 @@ class ModelResult:
     visit: str = ""
     normal_p: bool = False
 
+    @property
+    def said(self) -> str:
+        """The warnings as they stand in a row of the results, each once."""
+        return "; ".join(dict.fromkeys(self.warnings))
+
 
 def contrast_name(arm: str, reference: str) -> str:
     """Return how a difference between arms is written in the results."""
@@ -108,8 +113,7 @@ def model_rows(scope: Scope, result: ModelResult, baseline_sd: float = nan) -> I
     Every row carries the fit's warnings; a failed fit gives its planned rows without values, with the error.
     """
     scope = replace(scope, method=result.method)
-    said = "; ".join(dict.fromkeys(result.warnings))
-    yield scope.row("fit_status", result.status, visit=result.visit, warning=said, error=result.error)
+    yield scope.row("fit_status", result.status, visit=result.visit, warning=result.said, error=result.error)
     for extra in result.extras:
         yield scope.row(
             extra.stat_name,
@@ -117,7 +121,7 @@ def model_rows(scope: Scope, result: ModelResult, baseline_sd: float = nan) -> I
             visit=extra.visit,
             arm=extra.arm,
             context=extra.context,
-            warning=said,
+            warning=result.said,
             error=result.error,
         )
     for effect in result.effects:
@@ -130,7 +134,7 @@ def model_rows(scope: Scope, result: ModelResult, baseline_sd: float = nan) -> I
                 arm="" if difference else effect.arm,
                 contrast=contrast_name(effect.arm, effect.reference) if difference else "",
                 context=effect.context,
-                warning=said,
+                warning=result.said,
                 error=effect.error or result.error,
             )
 

@@ -52,7 +52,7 @@ def moderated_effects(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
     try:
         check_fittable(frame)
         if chosen not in frame.varying:
-            raise NotFittedError(f"no interaction: all units have the same {chosen.name}")
+            raise NotFittedError(f"no interaction: all {frame.terms.units} have the same {chosen.said}")
         with python_warnings() as said:
             formula = moderator_formula(frame, analysis, chosen)
             fit = fitted(frame, analysis, analysis.covariance, analysis.fallback, formula=formula)

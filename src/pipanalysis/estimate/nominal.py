@@ -73,7 +73,7 @@ def _at_visit(
     notes = [*frame.notes, *sparse_cells(frame, position, labels)]
     compared = [arm for arm in frame.arms if (arm, visit) not in frame.not_compared]
     if frame.data.empty:
-        error = "; ".join(dict.fromkeys(frame.not_compared.values())) or "no observation"
+        error = frame.nothing_compared
         model = ModelResult(METHOD, Status.failed, (), extras, notes, error=error, visit=visit)
         return MeasuredResult(
             model, _without_values(frame, visit, labels, reference, frame.arms), _untested(frame.arms)
@@ -123,12 +123,12 @@ def _modelled(
     """
     y, labels = observed.code, observed.labels
     if len(labels) < 2:
-        raise NoModelError(f"all {y.size} units are at {labels[0]}")
+        raise NoModelError(f"all {frame.terms.counted(y.size)} are at {labels[0]}")
     design, status = checked_design(frame, notes)
     column = {arm: design.effects[arm, visit] for arm in compared[1:]}
     X, coefficients = design.X, design.X.shape[1] * (len(labels) - 1)
     if len(X) <= coefficients:
-        raise NoModelError(f"{len(X)} units for {coefficients} coefficients")
+        raise NoModelError(f"{frame.terms.counted(len(X))} for {coefficients} coefficients")
     method, why = METHOD, "separation" if separated(X, y) else ""
     fit = None if why else maximum_likelihood(X, y)
     without = {arm: None if why else maximum_likelihood(np.delete(X, j, axis=1), y) for arm, j in column.items()}

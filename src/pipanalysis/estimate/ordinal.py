@@ -99,7 +99,7 @@ def _at_visit(frame: AnalysisFrame, visit: str, better: Better, conf_level: floa
         levels = merged_levels(frame.data["value"].to_numpy(dtype=np.float64))
         extras = [*extras, *level_counts(frame, levels.code, levels.labels)]
         if levels.merged:
-            notes.append(f"levels with fewer than {MIN_UNITS} units merged: {', '.join(levels.merged)}")
+            notes.append(f"levels with fewer than {MIN_UNITS} {frame.terms.units} merged: {', '.join(levels.merged)}")
         try:
             status, measures, tests = _modelled(frame, visit, compared, levels, better, conf_level, notes)
             method = METHOD
@@ -137,7 +137,7 @@ def _modelled(
     column = {arm: design.effects[arm, visit] - 1 for arm in compared[1:]}
     n, coefficients = len(X), X.shape[1] + len(levels.labels) - 1
     if n <= coefficients:
-        raise NoModelError(f"{n} units for {coefficients} coefficients")
+        raise NoModelError(f"{frame.terms.counted(n)} for {coefficients} coefficients")
     if separated(X, levels.code):
         raise NoModelError("separation: the model's terms order some levels without error")
     try:
@@ -157,8 +157,8 @@ def _modelled(
             tests.append(_assumption(arm, compared[0], statistic, df))
             if (p := tests[-1].statistics["p_value"]) < 1 - conf_level:
                 notes.append(
-                    f"proportional odds are doubtful for {arm} (P = {p:.3f}): the common odds ratio averages odds "
-                    "ratios that differ between the cuts"
+                    f"proportional odds are doubtful for {frame.terms.arm(arm)} (P = {p:.3f}): the common odds ratio "
+                    "averages odds ratios that differ between the cuts"
                 )
     return status, measures, tests
 

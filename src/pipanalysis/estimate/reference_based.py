@@ -79,11 +79,12 @@ def reference_based(frame: AnalysisFrame, analysis: Analysis, rng: np.random.Gen
 def _known_units(frame: AnalysisFrame) -> AnalysisFrame:
     """Return the rows of units that can be adjusted for, with the outcome or without, and a note of the others."""
     data, notes = frame.data, list(frame.notes)
-    needed = [("baseline", "baseline value")] if frame.baseline else []
-    for column, name in [*needed, *((c.column, c.name) for c in frame.covariates)]:
+    needed = [("baseline", "the baseline value")] if frame.baseline else []
+    for column, name in [*needed, *((c.column, c.said) for c in frame.covariates)]:
         absent = data[column].isna()
         if absent.any():
-            notes.append(f"left out for want of the {name}: {data.loc[absent, 'unit'].nunique()} unit(s)")
+            units = frame.terms.counted(data.loc[absent, "unit"].nunique())
+            notes.append(f"left out for want of {name}: {units}")
             data = data[~absent]
     return replace(frame, data=data.reset_index(drop=True), notes=tuple(notes))
 

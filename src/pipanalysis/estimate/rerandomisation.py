@@ -20,7 +20,7 @@ import numpy as np
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
-from pipanalysis.estimate.linear_design import check_residual, linear_design
+from pipanalysis.estimate.linear_design import check_residual, initial_status, linear_design
 from pipanalysis.estimate.model_result import NotFittedError, Status, contrast_name
 from pipanalysis.estimate.random_stream import random_stream
 
@@ -99,9 +99,7 @@ def _test(frame: AnalysisFrame, arm: str, analysis: Analysis, strata: Sequence[s
         check_residual(design)
         if (arm, visit) not in design.effects:
             raise NotFittedError("cannot be told apart from a covariate")
-        status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-        if design.aliased:
-            notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+        status = initial_status(frame, design.aliased, notes)
         column = design.effects[arm, visit]
         t, Z = design.X[:, column], np.delete(design.X, column, axis=1)
         estimate, statistic = adjusted_t(design.y, t, Z)
@@ -162,7 +160,7 @@ def compare_allocations(
     sizes = [(group.size, int(t[group].sum())) for group in groups]
     total = prod(comb(n, k) for n, k in sizes)
     if total == 1:
-        raise NotFittedError("no stratum has units of both arms: there is no other allocation")
+        raise NotFittedError("no stratum has both arms: there is no other allocation")
     Q = np.linalg.qr(Z)[0]
     residual = y - Q @ (Q.T @ y)
     observed = float(_squares(t[None], residual, Q)[0])

@@ -14,6 +14,7 @@ from pipanalysis.estimate.describe import continuous_rows
 from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.files import read_parquet
 from pipanalysis.study.event_tables import analysis_table, event_file, event_path
+from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipanalysis.estimate.trial_data import TrialData
     from pipanalysis.study.plan import Analysis, HarmsSource
-    from pipanalysis.study.study import Sessions
+    from pipanalysis.study.study import Sessions, Variable
 
 ADHERENCE = "adherence clopper-pearson statsmodels"
 HARMS = "harms clopper-pearson newcombe statsmodels"
@@ -85,7 +86,7 @@ def newcombe_interval(count: int, n: int, reference: int, n_reference: int, conf
 def proportion_rows(scope: Scope, count: int, n: int, *, arm: str, context: str, warning: str = "") -> Iterator[Row]:
     """Yield a proportion of the units of an arm with its exact limits; without values, and with why, where n is 0."""
     low, high = exact_interval(count, n, scope.conf_level) if n else (nan, nan)
-    error = "" if n else "no unit of the analysis set is in the arm"
+    error = "" if n else "nobody of the analysis set is in the arm"
     for name, value in (("proportion", count / n if n else nan), ("conf_low", low), ("conf_high", high)):
         yield scope.row(name, value, arm=arm, context=context, warning=warning, error=error)
 
@@ -100,9 +101,9 @@ def harms_rows(trial: TrialData, scope: Scope, source: HarmsSource, events: pd.D
         events: the event table, a row per event, with `unit` and the variables that the analysis names.
 
     Each arm has the units affected, their proportion with its limits, the events, and events per unit; each other arm
-    its difference of proportions from the reference. What is counted: see `counted`.
+    its difference of proportions from the reference. What is counted: see `events_by_kind`.
     """
-    for context, by_arm, said in counted(trial, scope, source, events):
+    for context, by_arm, said in events_by_kind(trial, scope, source, events):
         yield from _group_rows(scope, by_arm, context, said)
 
 
@@ -113,7 +114,7 @@ def service_rows(trial: TrialData, scope: Scope, source: HarmsSource, events: pd
     unit and the difference of their means. Counts are skewed and spread more than Poisson's, so its limits are Welch's
     (1947, Biometrika 34:28-35), which need neither a model of the counts nor equal variances.
     """
-    for context, by_arm, said in counted(trial, scope, source, events):
+    for context, by_arm, said in events_by_kind(trial, scope, source, events):
         yield from _group_rows(scope, by_arm, context, said)
         per_unit = f"per_unit {context}".strip()
         for arm, counts in by_arm.items():
@@ -132,15 +133,15 @@ def welch(counts: Codes, reference: Codes, conf_level: float) -> tuple[tuple[flo
     from scipy.stats import ttest_ind
 
     if min(len(counts), len(reference)) < 2:
-        return (nan, nan, nan), "an arm has fewer than 2 units in the analysis set"
+        return (nan, nan, nan), "an arm has fewer than 2 in the analysis set"
     difference = float(counts.mean() - reference.mean())
     if np.ptp(counts) == 0 and np.ptp(reference) == 0:
-        return (difference, nan, nan), "the units of each arm have the same number"
+        return (difference, nan, nan), "the number is the same within each arm"
     limits = ttest_ind(counts, reference, equal_var=False).confidence_interval(conf_level)
     return (difference, float(limits.low), float(limits.high)), ""
 
 
-def counted(
+def events_by_kind(
     trial: TrialData, scope: Scope, source: HarmsSource, events: pd.DataFrame
 ) -> Iterator[tuple[str, dict[str, Codes], str]]:
     """Yield context, each arm's number of events per unit (the reference first), and warnings, by kind of event.
@@ -158,14 +159,14 @@ def counted(
         start = events["unit"].map(people.set_index("unit")[randomised.name])
         early = (events[source.date] < start).to_numpy(dtype=bool)
         if early.any():
-            said.append(f"not counted, dated before randomisation: {int(early.sum())} event(s)")
+            said.append(f"not counted, dated before randomisation: {counted(int(early.sum()), 'event')}")
             events = events[~early].reset_index(drop=True)
     groups: list[tuple[str, NDArray[np.bool_]]] = [("", np.ones(len(events), dtype=bool))]
     for flag in source.flags:
         groups.append((f"flag={flag}", is_one(events[flag])))
-        said += _unknown(events[flag], flag)
+        said += _unknown(trial, scope.outcome, flag, events)
     if source.category:
-        said += _unknown(events[source.category], source.category)
+        said += _unknown(trial, scope.outcome, source.category, events)
         codes = events[source.category].astype(object).to_numpy()
         levels = _levels(trial, scope.outcome, source.category)
         groups += [(f"level={label}", np.isin(codes, own)) for label, own in levels.items()]
@@ -189,7 +190,7 @@ def _group_rows(scope: Scope, by_arm: dict[str, Codes], context: str, said: str)
     x0, n0 = int((by_arm[reference] > 0).sum()), len(by_arm[reference])
     for arm in others:
         x, n = int((by_arm[arm] > 0).sum()), len(by_arm[arm])
-        error = "" if n and n0 else "an arm has no unit in the analysis set"
+        error = "" if n and n0 else "an arm has nobody in the analysis set"
         low, high = (nan, nan) if error else newcombe_interval(x, n, x0, n0, scope.conf_level)
         difference = nan if error else x / n - x0 / n0
         contrast = contrast_name(arm, reference)
@@ -217,10 +218,10 @@ def adherence_rows(trial: TrialData, scope: Scope, declared: Sessions, sessions:
     elsewhere = sessions[sessions["unit"].isin(set(people["unit"]) - set(offered_to))]
     said = []
     if len(elsewhere):
-        n_units = elsewhere["unit"].nunique()
-        said.append(f"not counted: {len(elsewhere)} session(s) of {n_units} {study.config.study.unit}(s) of other arms")
+        others = study.terms.counted(elsewhere["unit"].nunique())
+        said.append(f"not counted: {counted(len(elsewhere), 'session')} of {others} of other arms")
     if unknown := int(own[declared.attended].isna().sum()):
-        said.append(f"counted as not attended: {unknown} session(s) without a record of attendance")
+        said.append(f"counted as not attended: {counted(unknown, 'session')} without a record of attendance")
     said_all = "; ".join(said)
     yield scope.row("n_set", len(offered_to), arm=arm, warning=said_all)
     attended = own[is_one(own[declared.attended])]
@@ -240,16 +241,21 @@ def is_one(values: pd.Series) -> NDArray[np.bool_]:
     return values.astype("str").isin(["1", "1.0"]).to_numpy(dtype=bool)
 
 
-def _unknown(values: pd.Series, name: str) -> list[str]:
-    missing = int(values.isna().sum())
-    return [f"{name} is not known in {missing} row(s)"] if missing else []
+def _unknown(trial: TrialData, table: str, name: str, events: pd.DataFrame) -> list[str]:
+    label, missing = mid_sentence(_variable(trial, table, name).label), int(events[name].isna().sum())
+    return [f"{label} is not known in {counted(missing, 'row')}"] if missing else []
+
+
+def _variable(trial: TrialData, table: str, name: str) -> Variable:
+    """Return a variable that an event table holds, its own or the study's."""
+    file = event_file(trial.study, table)
+    own = {v.name: v for v in file.events.variables} if file is not None and file.events else {}
+    return own.get(name) or trial.study.variables[name]
 
 
 def _levels(trial: TrialData, table: str, name: str) -> dict[str, list[str]]:
     """Return the codes of each label of a variable of an event table, in the order of the configuration."""
-    file = event_file(trial.study, table)
-    own = {v.name: v for v in file.events.variables} if file is not None and file.events else {}
     codes: dict[str, list[str]] = {}
-    for code, label in (own.get(name) or trial.study.variables[name]).levels.items():
+    for code, label in _variable(trial, table, name).levels.items():
         codes.setdefault(label, []).append(code)
     return codes

@@ -65,7 +65,7 @@ def read_sessions(trial: TrialData, declared: Sessions) -> SessionRecords | None
     arm = events["unit"].map(dict(zip(people["unit"], people["arm"].astype(str), strict=True)))
     notes = []
     if other := int((arm.notna() & (arm != declared.arm)).sum()):
-        notes.append(f"sessions of units of other arms, not counted: {other}")
+        notes.append(f"sessions of {trial.study.terms.units} of other arms, not counted: {other}")
     own = events[(arm == declared.arm).to_numpy()].reset_index(drop=True)
     if unknown := int(own[declared.attended].isna().sum()):
         notes.append(f"sessions without a record of attendance, counted as not attended: {unknown}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame, Covariate
-from pipanalysis.estimate.comparison import MIN_OBSERVED, check_fittable, complete_rows, counts
+from pipanalysis.estimate.comparison import MIN_OBSERVED, check_fittable, complete_rows, counts, too_few_observed
 from pipanalysis.estimate.mmrm import fit_statistics, fitted, how_it_ended, method_name
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 
@@ -61,7 +61,7 @@ def subgroup_effects(frame: AnalysisFrame, analysis: Analysis, labels: Mapping[s
     try:
         check_fittable(frame)
         if factor not in frame.varying:
-            raise NotFittedError(f"no subgroups: all units have the same {factor.name}")
+            raise NotFittedError(f"no subgroups: all {frame.terms.units} have the same {factor.said}")
         with python_warnings() as said:
             formula = subgroup_formula(frame, analysis, factor)
             fit = fitted(frame, analysis, analysis.covariance, analysis.fallback, formula=formula)
@@ -130,9 +130,9 @@ def _too_few(
         found[code] = {}
         for visit in frame.visits:
             for arm in frame.arms[1:]:
-                if min(observed[frame.reference, visit, code], observed[arm, visit, code]) < MIN_OBSERVED:
-                    shown = ", ".join(f"{observed[a, visit, code]} in {a}" for a in (frame.reference, arm))
-                    why = f"too few observed at {visit} in {label} ({shown}; {MIN_OBSERVED} needed in each arm)"
+                numbers = {one: observed[one, visit, code] for one in (frame.reference, arm)}
+                if min(numbers.values()) < MIN_OBSERVED:
+                    why = too_few_observed(frame.terms, visit, numbers, f" in {label}")
                     found[code][arm, visit] = frame.not_compared.get((arm, visit), why)
     return found
 
@@ -189,9 +189,10 @@ def _interaction(
         estimable = [w for w in weights if w is not None and means.functions.combine(w[None, :]).estimable[0]]
         contrasts += [second - first for first, second in pairwise(estimable)]
     planned = (len(frame.arms) - 1) * (len(codes) - 1)
+    at = frame.terms.visit(visit)
     if not contrasts:
-        return interaction_test(fit, means, analysis, visit, []), f"no interaction can be tested at {visit}"
-    note = "" if len(contrasts) == planned else f"interaction at {visit} tested over the levels with both arms alone"
+        return interaction_test(fit, means, analysis, visit, []), f"no interaction can be tested at {at}"
+    note = "" if len(contrasts) == planned else f"interaction at {at} tested over the levels with both arms alone"
     return interaction_test(fit, means, analysis, visit, contrasts), note
 
 

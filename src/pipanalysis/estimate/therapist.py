@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
-from pipanalysis.estimate.linear_design import check_residual, design_effects, linear_design
+from pipanalysis.estimate.linear_design import check_residual, design_effects, initial_status, linear_design
 from pipanalysis.estimate.model_result import Extra, ModelResult, NotFittedError, Status
 from pipanalysis.partially_nested import NotEstimableError, PartiallyNestedFit, fit_partially_nested
 
@@ -45,17 +45,17 @@ def therapist_effects(
         notes: what to say beside the frame's own notes.
     """
     complete = complete_rows(frame)
-    complete = replace(complete, notes=(*complete.notes, *notes, *_said(assigned)))
+    complete = replace(complete, notes=(*complete.notes, *notes, *_said(assigned, frame.terms.units)))
     return [_at_visit(complete, visit, assigned, arm, conf_level) for visit in frame.visits]
 
 
-def _said(assigned: Therapists) -> list[str]:
+def _said(assigned: Therapists, units: str) -> list[str]:
     said = []
     if assigned.several:
-        said.append(f"units seen by several therapists, counted under the one who saw them most: {assigned.several}")
+        said.append(f"{units} seen by several therapists, counted under the one who saw them most: {assigned.several}")
     if assigned.tied:
         rule = "counted under the one who offered more sessions, then the first by name"
-        said.append(f"units seen equally often by two therapists, {rule}: {assigned.tied}")
+        said.append(f"{units} seen equally often by two therapists, {rule}: {assigned.tied}")
     return said
 
 
@@ -71,15 +71,14 @@ def _at_visit(frame: AnalysisFrame, visit: str, assigned: Therapists, arm: str, 
         group = np.unique(group, return_inverse=True)[1]
         cluster, n_therapists, alone = _clusters(frame, assigned, arm)
         if alone:
-            notes.append(f"units of {arm} that attended no session, each a cluster of its own: {alone}")
+            who = f"{frame.terms.units} of {frame.terms.arm(arm)}"
+            notes.append(f"{who} that attended no session, each a cluster of its own: {alone}")
         fit = fit_partially_nested(design.y, design.X, group, cluster)
     except (NotFittedError, NotEstimableError) as error:
         untold = [Extra(name, nan, visit, context=CONTEXT) for name in ("icc", "conf_low", "conf_high")]
         failed = planned_effects(frame)
         return ModelResult(METHOD, Status.failed, failed, [*numbers, *untold], notes, error=str(error), visit=visit)
-    status = Status.reduced if frame.not_compared or design.aliased else Status.ok
-    if design.aliased:
-        notes.append(f"left out, determined by other terms: {', '.join(design.aliased)}")
+    status = initial_status(frame, design.aliased, notes)
     if fit.variance_cluster == 0:
         status = Status.boundary
         notes.append(

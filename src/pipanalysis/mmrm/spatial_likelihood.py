@@ -77,8 +77,8 @@ class SpatialLikelihood:
         if tied.size:
             who = ", ".join(str(layout.subjects[i]) for i in tied[:5])
             raise SingularData(
-                f"{tied.size} subject(s) have two observations at the same coordinates (codes {who}): "
-                f"{self.structure.name} would make them equal"
+                f"two observations at the same coordinates in {tied.size} of {layout.n_subjects} subjects "
+                f"(codes {who}): {self.structure.name} would make them equal"
             )
 
     def split(self, theta: FloatArray) -> list[FloatArray]:

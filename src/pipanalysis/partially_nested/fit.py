@@ -154,7 +154,7 @@ def _check(y: FloatArray, X: FloatArray, group: IntArray, cluster: IntArray) -> 
     nested = cluster >= 0
     sizes = np.unique(cluster[nested], return_counts=True)[1]
     if sizes.size < 2:
-        raise NotEstimableError(f"{sizes.size} cluster(s): a variance between clusters needs two")
+        raise NotEstimableError(f"a variance between clusters needs two clusters, found {sizes.size}")
     if sizes.max() < 2:
         raise NotEstimableError("no cluster has two units: its variance cannot be told from the residual one")
     if len(y) <= X.shape[1]:

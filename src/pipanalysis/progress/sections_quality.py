@@ -8,6 +8,7 @@ from pipanalysis.progress.blinded import pooled_summaries, sample_size_review
 from pipanalysis.progress.double_coding import coder_agreement, coding_progress
 from pipanalysis.progress.page_model import Section, number_table
 from pipanalysis.progress.query_log import OPEN, SEVERITIES, open_queries
+from pipanalysis.study.terms import at_visit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def sample_size_section(data: ProgressData) -> Section | None:
     found = sample_size_review(data)
     if plan is None or found is None:
         return None
-    what = f"{study.scores[plan.score].label} at {study.visits[plan.visit].label}"
+    what = f"{study.scores[plan.score].label} {at_visit(study.visits[plan.visit].label)}"
     title = "Is the sample large enough?"
     basis = (
         f"A difference of {plan.difference:g} in {what}, power {plan.power:.0%}, two-sided level {plan.alpha:.0%}, "

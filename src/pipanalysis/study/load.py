@@ -18,6 +18,7 @@ from pipanalysis.study.plan_lock import AnalysisStatus, PlanLock, analysis_statu
 from pipanalysis.study.progress import Progress
 from pipanalysis.study.simulation import Simulation
 from pipanalysis.study.study import Allocation, Arm, StudyConfig, Variable, Visit
+from pipanalysis.study.terms import Terms, mid_sentence
 from pipanalysis.study.validation import validation_problems
 from pipanalysis.study.yaml_file import YamlFile
 
@@ -104,6 +105,15 @@ class Study:
     def reference_arm(self) -> Arm:
         """The arm that others are compared with."""
         return next(iter(self.arms.values()))
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What sentences call units, arms and visits."""
+        return Terms(
+            self.config.study.unit,
+            {name: arm.label for name, arm in self.arms.items()},
+            {name: mid_sentence(visit.label) for name, visit in self.visits.items()},
+        )
 
     @cached_property
     def variables(self) -> dict[str, Variable]:

@@ -61,4 +61,9 @@ RULES: dict[RuleId, str] = {
 }
 """id → what the rule asks"""
 WARNED: frozenset[RuleId] = frozenset({"few-clusters", "sparse-cell", "weak-instrument"})
-"""rules that the data break, not the plan: results carry a warning that begins with the id"""
+"""rules that the data break, not the plan: results carry the warning of `warning_of`"""
+
+
+def warning_of(rule: RuleId, said: str) -> str:
+    """Return the warning that data break a rule: the rule's id in words, then what breaks it."""
+    return f"{rule.replace('-', ' ')}: {said}"
