@@ -219,7 +219,9 @@ def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_second_run_on_the_same_folder_is_refused_and_the_first_is_whole(
     root: Path, undisturbed: Path, folder: Path
 ) -> None:
-    first = subprocess.Popen(command(root, folder, "--forceall"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        command(root, folder, "--forcerun", "mmrm"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     locks = folder / ".snakemake" / "locks"
     until = time.monotonic() + 120
     while not (locks.is_dir() and any(locks.iterdir())) and time.monotonic() < until:
