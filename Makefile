@@ -50,7 +50,7 @@ progress: .venv/made ## the trial manager's page, blinded (AS_OF=2007-06-18 or t
 	@echo "The page: $(STUDY)/results/progress/index.html; lists beside it, one workbook a site in sites/"
 
 test: .venv/made ## the test suite
-	@$(BIN)/pytest -q -n $(CORES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -q -n $(CORES) --no-loadscope-reorder
 
 check: .venv/made ## lint, formatting, types, and that the lock file covers pyproject.toml
 	$(BIN)/ruff check

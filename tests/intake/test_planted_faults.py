@@ -1,6 +1,8 @@
 """Intake finds every planted fault of a synthetic trial, where it is, and asks nothing of the clean twin."""
 
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +14,9 @@ from pipanalysis.simulate.faults import KINDS
 from pipanalysis.simulate.step import simulate
 from pipanalysis.study.load import Study, load_study
 
-Make = Callable[..., Path]
 ON = ["rule", "file", "row", "variable"]
+CONFIGURED = 20160305
+"""the seed of the PIP study's simulation.yaml"""
 
 
 def received(study: Study) -> pd.DataFrame:
@@ -23,11 +26,27 @@ def received(study: Study) -> pd.DataFrame:
     return pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths], ignore_index=True)
 
 
-@pytest.mark.parametrize("seed", [38741417, 1, 2])
-def test_every_planted_fault_of_every_kind_is_found_and_nothing_else(study_folder: Make, seed: int) -> None:
-    study = load_study(study_folder())
-    simulate(study, seed=seed)
-    queries = received(study)
+Trial = Callable[[int, bool], tuple[Study, pd.DataFrame]]
+
+
+@pytest.fixture(scope="module")
+def trial(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """Return a function that gives the trial of a seed, clean or not, and its queries; tests do not change it."""
+
+    @cache
+    def made(seed: int, clean: bool) -> tuple[Study, pd.DataFrame]:
+        folder = tmp_path_factory.mktemp("trial")
+        shutil.copytree(root / "config", folder / "config")
+        study = load_study(folder)
+        simulate(study, seed=seed, clean=clean)
+        return study, received(study)
+
+    return made
+
+
+@pytest.mark.parametrize("seed", [CONFIGURED, 1, 2])
+def test_every_planted_fault_of_every_kind_is_found_and_nothing_else(trial: Trial, seed: int) -> None:
+    study, queries = trial(seed, False)
     key = pd.read_csv(study.layout.faults, dtype=str, keep_default_na=False)
     assert set(key["fault"]) == set(KINDS)
     expected = key[key["rule"] != ""]
@@ -44,19 +63,13 @@ def test_every_planted_fault_of_every_kind_is_found_and_nothing_else(study_folde
         assert pd.isna(visits.loc[(row.unit, row.visit), row.variable])
 
 
-@pytest.mark.parametrize("seed", [38741417, 1, 2, 3, 4])
-def test_the_clean_twin_raises_no_query(study_folder: Make, seed: int) -> None:
-    study = load_study(study_folder())
-    simulate(study, seed=seed, clean=True)
-    assert received(study).empty
+@pytest.mark.parametrize("seed", [CONFIGURED, 1, 2, 3, 4])
+def test_the_clean_twin_raises_no_query(trial: Trial, seed: int) -> None:
+    assert trial(seed, True)[1].empty
 
 
-def test_faults_lose_nobody_and_alter_nothing_else(study_folder: Make) -> None:
-    clean, dirty = load_study(study_folder(name="clean")), load_study(study_folder(name="dirty"))
-    simulate(clean, clean=True)
-    simulate(dirty)
-    received(clean)
-    received(dirty)
+def test_faults_lose_nobody_and_alter_nothing_else(trial: Trial) -> None:
+    (clean, _), (dirty, _) = trial(CONFIGURED, True), trial(CONFIGURED, False)
     key = pd.read_csv(dirty.layout.faults, dtype=str, keep_default_na=False)
     touched = set(zip(key["unit"], key["visit"], key["variable"], strict=True))
     before, after = (
@@ -84,10 +97,9 @@ def test_every_rule_is_explained(root: Path) -> None:
         assert f"| `{rule}` | {known.severity} | {known.meaning} |" in page
 
 
-def test_query_ids_stay_when_rows_move(study_folder: Make) -> None:
-    study = load_study(study_folder())
-    simulate(study)
-    before = received(study)
+def test_query_ids_stay_when_rows_move(trial: Trial, tmp_path: Path) -> None:
+    original, before = trial(CONFIGURED, False)
+    study = load_study(Path(shutil.copytree(original.layout.root, tmp_path / "study")))
     path = study.layout.raw / "participants.csv"
     header, *rows = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(header + b"".join(reversed(rows)))

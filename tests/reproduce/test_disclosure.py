@@ -19,14 +19,30 @@ CATEGORIES = ("characteristics", "completeness", "flow", "protocol_deviations")
 """analyses that count units"""
 
 
-@pytest.fixture
-def study(finished: Path) -> Path:
-    """The finished study with ids that can be nothing else (D001 and so on)."""
-    path = finished / "data" / "derived" / "participants.parquet"
+def with_telling_ids(folder: Path) -> Path:
+    """Give the units of a study ids that can be nothing else (D001 and so on)."""
+    path = folder / "data" / "derived" / "participants.parquet"
     participants = pd.read_parquet(path)
     participants["unit"] = [f"D{int(unit):03d}" for unit in participants["unit"]]
     participants.to_parquet(path, index=False)
-    return finished
+    return folder
+
+
+@pytest.fixture
+def whole(finished: Path) -> Path:
+    """The finished study, with ids that can be nothing else."""
+    return with_telling_ids(finished)
+
+
+@pytest.fixture
+def study(finished_once: Path, tmp_path: Path) -> Path:
+    """The same with the estimates as its only results: a search of all the others takes a second each time."""
+    folder = tmp_path / "study"
+    shutil.copytree(finished_once / "config", folder / "config")
+    for name in ("data/derived/participants.parquet", "results/estimates.parquet"):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copyfile(finished_once / name, folder / name)
+    return with_telling_ids(folder)
 
 
 def plant_text(name: str, text: str) -> Callable[[Path], None]:
@@ -51,6 +67,14 @@ def plant_column(results: Path) -> None:
 
 def plant_png(results: Path) -> None:
     (results / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0ctEXtTitle\x00D014\x00\x00\x00\x00")
+
+
+def test_the_files_of_a_finished_study_give_nobody_away(whole: Path) -> None:
+    assert refuse_disclosures(load_study(whole)).endswith("none with an id of 100 patients")
+    plant_document(whole / "results")
+    with pytest.raises(DisclosureError) as refused:
+        refuse_disclosures(load_study(whole))
+    assert [problem.where for problem in refused.value.problems] == ["results/report.docx, word/document.xml"]
 
 
 @pytest.mark.parametrize(
@@ -85,12 +109,12 @@ def test_what_gives_a_unit_away_is_named(study: Path, plant: Callable[[Path], No
     assert "D014" not in "".join(problem.found for problem in refused.value.problems)  # not repeated in a message
 
 
-def test_the_draws_of_a_model_are_searched_for_words(study: Path) -> None:
-    (draws,) = (study / "results" / "bayes").glob("*.nc")
+def test_the_draws_of_a_model_are_searched_for_words(whole: Path) -> None:
+    (draws,) = (whole / "results" / "bayes").glob("*.nc")
     with h5py.File(draws, "a") as file:
         file.attrs["units"] = "D014"
     with pytest.raises(DisclosureError, match="1 id of units"):
-        refuse_disclosures(load_study(study))
+        refuse_disclosures(load_study(whole))
 
 
 def test_the_trial_team_sees_ids_in_the_progress_folder_but_no_direct_identifier(study: Path) -> None:
@@ -202,10 +226,10 @@ def test_values_of_single_units_are_refused_unless_the_raw_files_are_simulated(
     assert len(single_courses(synthetic)) == 1
 
 
-def test_no_manifest_is_made_of_results_that_give_a_unit_away(study: Path) -> None:
-    before = (study / "results" / "manifest.json").read_bytes()
-    (study / "results" / "page.html").write_text("D014")
+def test_no_manifest_is_made_of_results_that_give_a_unit_away(whole: Path) -> None:
+    before = (whole / "results" / "manifest.json").read_bytes()
+    (whole / "results" / "page.html").write_text("D014")
     with pytest.raises(DisclosureError) as refused:
-        manifest(load_study(study))
+        manifest(load_study(whole))
     assert refused.value.exit_status == 14
-    assert (study / "results" / "manifest.json").read_bytes() == before
+    assert (whole / "results" / "manifest.json").read_bytes() == before

@@ -23,6 +23,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget() -> None:
+    fingerprint._files.cache_clear()
     fingerprint._meanings.cache_clear()
     fingerprint.source_fingerprint.cache_clear()
 

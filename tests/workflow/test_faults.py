@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipanalysis.cli import main
 from pipanalysis.files import sha256, whole_file, write_text
 from workflow.conftest import Workflow
 
@@ -42,16 +43,24 @@ def made(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files(folder)}
 
 
+LONGER = ("bayes", "dropout", "hedges_g", "completeness", "protocol_deviations")
+"""analyses without which every step but the sampling is still there, and takes little longer than its start"""
+
+
 def without_sampling(config: Path) -> None:
-    """Take the Bayesian analysis and most displays out of a plan: every other step is still there, much sooner."""
+    """Take the Bayesian analysis, all that takes long and most displays out of a plan: the other steps still there."""
     for name in ("analysis.yaml", "displays.yaml"):
         content = yaml.safe_load((config / name).read_text(encoding="utf-8"))
         if name == "analysis.yaml":
-            content["analyses"] = [one for one in content["analyses"] if not one["method"].startswith("bayes")]
-            del content["bayes"]
+            analyses = {one["name"]: one for one in content["analyses"] if one["name"] not in LONGER}
+            del analyses["primary"]["checks"], analyses["primary"]["delta_adjustments"], content["bayes"]
+            analyses["double_programming"]["analyses"] = ["ancova"]
+            content["analyses"] = list(analyses.values())
         else:
-            for kind in ("tables", "figures"):
-                content[kind] = [one for one in content[kind] if "bayes" not in one["analyses"]][:3]
+            for kind, kept in (("tables", 3), ("figures", 2)):
+                content[kind] = [one for one in content[kind] if "bayes" not in one["analyses"]][:kept]
+                for one in content[kind]:
+                    one["analyses"] = [analysis for analysis in one["analyses"] if analysis not in LONGER]
             content |= {"formats": ["html"], "figure_formats": ["svg"], "report_formats": ["html"]}
         (config / name).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
@@ -210,7 +219,9 @@ def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_second_run_on_the_same_folder_is_refused_and_the_first_is_whole(
     root: Path, undisturbed: Path, folder: Path
 ) -> None:
-    first = subprocess.Popen(command(root, folder, "--forceall"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        command(root, folder, "--forcerun", "mmrm"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     locks = folder / ".snakemake" / "locks"
     until = time.monotonic() + 120
     while not (locks.is_dir() and any(locks.iterdir())) and time.monotonic() < until:
@@ -249,17 +260,47 @@ def test_one_step_twice_at_once_leaves_whole_files(undisturbed: Path, folder: Pa
 )
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99], ids=["emptied", "half", "short"])
 def test_a_truncated_file_is_named_and_nothing_is_written(
-    folder: Path, file: str, verb: tuple[str, ...], kept: float
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    verb: tuple[str, ...],
+    kept: float,
 ) -> None:
-    path = folder / file
+    truncate(folder / file, kept)
+    before = made(folder)
+    monkeypatch.setattr(sys, "argv", ["pipanalysis", *verb, "--study", str(folder)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    refused(ended.value.code, capsys.readouterr().err, folder / file)
+    assert made(folder) == before
+
+
+def truncate(path: Path, kept: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
+
+
+def refused(status: object, said: str, path: Path) -> None:
+    assert status == 11, said
+    assert path.name in said
+    assert "cannot be read" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("file", "verb"),
+    [
+        ("data/derived/checked/visits.parquet", "derive"),
+        ("results/estimates.parquet", "tables"),
+        ("data/derived/checked/intake.json", "manifest"),
+    ],
+)
+def test_a_process_of_its_own_refuses_a_truncated_file_too(folder: Path, file: str, verb: str) -> None:
+    truncate(folder / file, 0.5)
     before = made(folder)
-    done = subprocess.run([*VERB, *verb, "--study", str(folder)], capture_output=True, text=True, check=False)
-    assert done.returncode == 11, done.stderr
-    assert path.name in done.stderr
-    assert "cannot be read" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = subprocess.run([*VERB, verb, "--study", str(folder)], capture_output=True, text=True, check=False)
+    refused(done.returncode, done.stderr, folder / file)
     assert made(folder) == before
 
 

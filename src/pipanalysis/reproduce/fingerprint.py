@@ -71,15 +71,15 @@ def _plain(part: Any) -> Any:
 
 
 def _closure(modules: Iterable[str]) -> set[Path]:
-    waiting = [path for module in modules for path in _files(module.split("."))]
-    if missing := [module for module in modules if not _files(module.split("."))]:
+    waiting = [path for module in modules for path in _files(module)]
+    if missing := [module for module in modules if not _files(module)]:
         raise ModuleNotFoundError(f"no module {missing[0]!r} in the package")
     seen: set[Path] = set()
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            waiting.extend(found for name in _meanings()[path][0] for found in _files(name.split(".")[1:]))
+            waiting.extend(found for name in _meanings()[path][0] for found in _files(name.partition(".")[2]))
     return seen
 
 
@@ -122,8 +122,10 @@ def _names(node: ast.AST) -> Iterator[str]:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _files(parts: list[str]) -> list[Path]:
+@cache  # a name is imported by many modules, and each start of the workflow asks for seven closures
+def _files(name: str) -> list[Path]:
     """Return the file of a module and the ``__init__`` of every package above it; nothing where there is none."""
+    parts = name.split(".") if name else []
     base = PACKAGE.joinpath(*parts)
     own = next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
     if own is None:
