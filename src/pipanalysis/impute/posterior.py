@@ -19,8 +19,8 @@ from pipanalysis.mmrm.errors import SingularData
 
 BURN_IN = 100
 """rounds before the first draw; they start from the estimates, and forget them as fast as information is missing"""
-BETWEEN = 10
-"""rounds from one draw to the next"""
+BETWEEN = 5
+"""rounds from one draw to the next: the correlation of two is the fraction of missing information to that power"""
 
 
 def posterior_draws(
@@ -47,11 +47,13 @@ def posterior_draws(
     if fewest <= t + len(kept) / t / len(groups):
         raise SingularData(f"{fewest} units for a covariance of {t} visits and {len(kept)} coefficients")
     columns = [trial.X[group][:, :, kept] for group in groups]
+    # Where all arms have one covariance, those who lack the same visits are imputed together.
+    incomplete = trial if by_arm else replace(trial, arm=np.zeros_like(trial.arm))
     # Crossproducts of the columns at every pair of visits: a weighted sum of them is the information on coefficients.
     products = [np.einsum("ijp,ikq->jkpq", X, X).reshape(t * t, -1) for X in columns]
     for step in range(-BURN_IN, np.iinfo(np.int64).max):
         noise = rng.standard_normal(trial.y.size).reshape(trial.y.shape)
-        y = completed(trial, model, "mar", noise)
+        y = completed(incomplete, model, "mar", noise)
         outcomes = [y[group] for group in groups]
         beta = _coefficients(columns, products, outcomes, model.covariance, rng)
         residuals = [own - X @ beta for own, X in zip(outcomes, columns, strict=True)]
