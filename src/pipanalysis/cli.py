@@ -288,12 +288,13 @@ def _say_no_memory(found: str = "not enough for this step") -> NoReturn:
 
 
 def _for_want_of_memory(error: BaseException | None) -> bool:
-    """Tell whether a library could not be loaded, or no thread begun, because the system gave it no memory."""
+    """Tell whether a library could not be loaded, code not compiled or no thread begun, for want of memory."""
     told = (
         "failed to map segment",
         "cannot allocate memory",
         "can't start new thread",
         "failed to launch worker thread",
+        "error return without exception set",  # CPython at times loses the MemoryError of its own compiler
     )
     seen = set()
     while error is not None and id(error) not in seen:

@@ -9,6 +9,7 @@ from reproduce.rows import EFFECT, MEAN, row_of, simulated
 
 
 def test_a_change_of_a_millionth_in_any_number_is_caught_and_named(results: pd.DataFrame) -> None:
+    results = results[~results["method"].str.contains("imputation")]  # drawn ones have a Monte Carlo error: see below
     valued = results[results["stat"].notna()]
     of_ranks = results["stat_name"].isin(OF_RANKS)  # these step by themselves: by a thousandth
     every = results.assign(stat=results["stat"] + np.where(of_ranks, 1e-3 * results["stat"], 1e-6))

@@ -219,7 +219,7 @@ def test_an_untouched_plan_is_prespecified_and_labels_and_comments_do_not_count(
             "analysis.yaml",
             "summary: Difference between arms in means",
             "summary: Ratio of means",
-            {"primary", "random_intercept", "ancova", "dropout", "bayes"},
+            {"primary", "random_intercept", "ancova", "dropout", "dropout_multiple", "bayes"},
             "estimand.treatment_policy.summary: Difference between arms in means → Ratio of means",
         ),
         (
