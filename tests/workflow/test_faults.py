@@ -401,11 +401,15 @@ def test_a_library_that_finds_no_memory_is_no_bug(
     def unloadable(reason: str) -> None:
         raise ImportError("cannot import numpy") from ImportError(reason)
 
-    monkeypatch.setattr(cli, "app", lambda: unloadable("x.so: failed to map segment from shared object"))
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 16
-    assert capsys.readouterr().err.startswith("memory: not enough")
+    def uncompiled() -> None:
+        raise SystemError("error return without exception set")
+
+    for app in (lambda: unloadable("x.so: failed to map segment from shared object"), uncompiled):
+        monkeypatch.setattr(cli, "app", app)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 16
+        assert capsys.readouterr().err.startswith("memory: not enough")
     monkeypatch.setattr(cli, "app", lambda: unloadable("No module named numpy"))
     with pytest.raises(ImportError, match="cannot import numpy"):
         cli.main()
