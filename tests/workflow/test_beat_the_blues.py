@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workflow.conftest import Workflow
+from workflow.conftest import Workflow, made_again
 
 
 @pytest.fixture(scope="module")
-def estimates(root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def finished(root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("beat-the-blues")
     source = root / "examples" / "beat-the-blues"
     shutil.copytree(source / "config", folder / "config")
@@ -19,7 +19,18 @@ def estimates(root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathF
     run = workflow(folder)
     assert run.status == 0, run.said
     assert "simulate" not in run.jobs
-    return pd.read_csv(folder / "results" / "estimates.csv", keep_default_na=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def estimates(finished: Path) -> pd.DataFrame:
+    return pd.read_csv(finished / "results" / "estimates.csv", keep_default_na=False)
+
+
+def test_made_again_in_other_surroundings_it_has_the_same_bytes(
+    finished: Path, workflow: Workflow, tmp_path: Path
+) -> None:
+    made_again(finished, ("config", "data/raw"), workflow, tmp_path)
 
 
 def test_no_line_of_python_of_its_own(root: Path) -> None:

@@ -43,7 +43,7 @@ def made(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files(folder)}
 
 
-LONGER = ("bayes", "dropout", "hedges_g", "completeness", "protocol_deviations")
+LONGER = ("bayes", "dropout", "dropout_multiple", "hedges_g", "completeness", "protocol_deviations")
 """analyses without which every step but the sampling is still there, and takes little longer than its start"""
 
 
