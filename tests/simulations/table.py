@@ -53,6 +53,11 @@ CAUSES = {
         "a product of two treatment effects. With both near zero it varies less than the draws that its limits come "
         "from, as is known of indirect effects."
     ),
+    "`reference_based`, jump to reference, multiple imputation": (
+        "Rubin's rules hold the information that is lost alike under every strategy (Cro, Carpenter and Kenward 2019), "
+        "so errors are larger than an estimate varies where a reference is copied. That is what they are chosen for; "
+        "conditional means with the jackknife hold the level in the same trials."
+    ),
     "`therapist`, limits of the ICC": (
         "of the profile likelihood, whose ratio is zero in half of all trials where the true ICC is zero: "
         "limits for 95% then hold it in 97.5%. Six therapists say little of an ICC, and so it is up to 0.1 too."
