@@ -17,6 +17,7 @@ import pytest
 from fontTools.ttLib import TTFont
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from scipy.stats import chi2, norm
 
@@ -236,15 +237,19 @@ def test_lines_of_single_made_up_units_are_all_drawn_and_the_note_says_that_nobo
     model = DRAWINGS["trajectories"](study, study.displays.figures[0], made.index(made.means(study), *rows), made.OPEN)
     (axes,) = figure_axes(model)
     (mean,) = [line for line in axes.lines if line.get_label() == "Control"]
-    thin = [line for line in axes.lines if line.get_color() == mean.get_color() and line.get_alpha() is not None]
-    assert [list(line.get_ydata()) for line in thin] == [
+    (thin,) = axes.collections  # no band
+    courses = [segment.T.tolist() for segment in thin.get_segments()]
+    assert [values for _, values in courses] == [
         [10.25 + number - v for v in range(3) if (number, v) != (1, 1)] for number in range(1, 32)
     ]
     ends = list(mean.get_xdata())
-    assert list(thin[0].get_xdata()) == [ends[0], ends[2]]  # over the visit without a value
-    assert list(thin[1].get_xdata()) == ends
-    assert all(line.get_linewidth() < mean.get_linewidth() / 3 for line in thin)
-    assert not axes.collections  # no band
+    assert courses[0][0] == [ends[0], ends[2]]  # over the visit without a value
+    assert courses[1][0] == ends
+    assert tuple(thin.get_color()[0][:3]) == to_rgb(mean.get_color())
+    assert thin.get_linewidth()[0] < mean.get_linewidth() / 3
+    assert thin.get_zorder() < mean.get_zorder()
+    low, high = axes.get_ylim()
+    assert low < 8.25 < 41.25 < high
     single, groups = model.notes[1].split(". ", 1)
     assert single == (
         "Thin lines: single participants, all made up, with a value at two visits or more (Control 31 of 38)"

@@ -121,14 +121,25 @@ def _range(numbers: list[float]) -> str:
 
 
 def draw_courses(axes: Axes, records: Records, place: dict[str, float], colour: str, line: Any) -> None:
-    """Draw an arm's courses, thin and pale; `place` is where each visit stands."""
+    """Draw an arm's courses, thin and pale; `place` is where each visit stands.
+
+    Those of single units are many, and are drawn as one collection: a line each takes seconds.
+    """
+    from matplotlib.collections import LineCollection
+
     courses: dict[str, Records] = {}
     for record in records:
         if "course" in record:
             courses.setdefault(record["course"], []).append(record)
+    single = []
     for points in courses.values():
         at = [place[point["visit"]] for point in points]
-        single = "course_value" in points[0]
-        values = [point["course_value" if single else "course_mean"] for point in points]
-        width, alpha = (0.35, 0.4) if single else (0.6, 0.6)
-        axes.plot(at, values, color=colour, linewidth=width, linestyle=line, alpha=alpha, zorder=0.5)
+        if "course_value" in points[0]:
+            single.append(list(zip(at, [point["course_value"] for point in points], strict=True)))
+            continue
+        means = [point["course_mean"] for point in points]
+        axes.plot(at, means, color=colour, linewidth=0.6, linestyle=line, alpha=0.6, zorder=0.5)
+    if single:
+        style = {"colors": colour, "linewidths": 0.35, "linestyles": line, "alpha": 0.4, "zorder": 0.5}
+        axes.add_collection(LineCollection(single, **style))
+        axes.autoscale_view()
