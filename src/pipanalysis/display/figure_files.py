@@ -54,6 +54,8 @@ STYLE: Any = {
     "figure.constrained_layout.w_pad": 0.08,
     "figure.constrained_layout.h_pad": 0.06,
 }
+SETTING_TYPE = ("GDEF", "GPOS", "GSUB")
+"""tables of a font that place and join its glyphs"""
 MARK_HEIGHT = 0.2
 """of a line of the marks, in inches"""
 LETTERS_PER_INCH = 13.5
@@ -138,13 +140,31 @@ def _settle(part: Any) -> None:
 
 
 def _saved(figure: Figure, model: FigureModel, name: str) -> bytes:
-    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "Title": model.numbered_title}, "png": {}}
-    packed: Any = {"pil_kwargs": {"compress_level": 3}} if name == "png" else {}  # as small as by the default, sooner
+    """Return a figure in a format, printed by the format's own canvas.
+
+    `savefig` would first draw all of it to no end, for a layout that is settled by then.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    figure.dpi = STYLE["figure.dpi"]  # which the canvases of vectors change
     buffer = io.BytesIO()
-    with _fonts_without_typesetting():
-        figure.savefig(buffer, format=name, metadata=dates[name], **packed)
-    content = buffer.getvalue()
-    return _described(content.decode(), model).encode() if name == "svg" else content
+    match name:
+        case "svg":
+            FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+            return _described(buffer.getvalue().decode(), model).encode()
+        case "pdf":
+            with _fonts_without_typesetting():
+                FigureCanvasPdf(figure).print_pdf(
+                    buffer, metadata={"CreationDate": None, "Title": model.numbered_title}
+                )
+        case "png":
+            # As small as by the default compression, and sooner.
+            FigureCanvasAgg(figure).print_png(buffer, pil_kwargs={"compress_level": 3})
+        case _:
+            raise ValueError(name)
+    return buffer.getvalue()
 
 
 @contextmanager
@@ -153,14 +173,22 @@ def _fonts_without_typesetting() -> Iterator[None]:
 
     Readers of a PDF use none of them (ISO 32000-1, section 9.9, lists the tables of a TrueType font program).
     """
-    from fontTools.subset import Options  # type: ignore[import-untyped]
+    from fontTools import subset  # type: ignore[import-untyped]
 
-    dropped = Options._drop_tables_default
-    Options._drop_tables_default = [*dropped, "GDEF", "GPOS", "GSUB"]
+    load = subset.load_font
+
+    def without(*arguments: Any, **options: Any) -> Any:
+        font = load(*arguments, **options)
+        for table in SETTING_TYPE:
+            if table in font:
+                del font[table]
+        return font
+
+    subset.load_font = without
     try:
         yield
     finally:
-        Options._drop_tables_default = dropped
+        subset.load_font = load
 
 
 def _described(svg: str, model: FigureModel) -> str:

@@ -175,6 +175,8 @@ def report(study: Study) -> str:
     Raises:
         DataError: the collected results or the record of the allocation are missing or damaged.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from pipanalysis.display.report import report as put_together
     from pipanalysis.display.report_html import report_html
     from pipanalysis.display.report_model import Rendered
@@ -192,10 +194,13 @@ def report(study: Study) -> str:
     )
     made = put_together(study, results, allocation, shown, drawn, ready)
     formats = study.displays.report_formats
-    if "html" in formats:
-        write_text(study.layout.report("html"), report_html(made))
-    if "pdf" in formats:
-        write_bytes(study.layout.report("pdf"), report_pdf(made))
+    # Typst sets the PDF outside of Python, so that the page is put together meanwhile.
+    with ThreadPoolExecutor(1) as beside:
+        pdf = beside.submit(report_pdf, made) if "pdf" in formats else None
+        if "html" in formats:
+            write_text(study.layout.report("html"), report_html(made))
+        if pdf:
+            write_bytes(study.layout.report("pdf"), pdf.result())
     folder = study.layout.report("html").parent.relative_to(study.layout.root)
     return f"{len(made.displays)} tables and figures in one report, as {', '.join(formats)} ({folder})"
 
