@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -217,6 +218,7 @@ def latex_text(text: str) -> str:
     return "".join(_character(character) for character in text)
 
 
+@cache
 def _character(character: str) -> str:
     if character in ESCAPES:
         return ESCAPES[character]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pipanalysis.display.grid import Line, lines, spanners, split, stay, unbroken
@@ -197,11 +198,13 @@ def _row(line: Line, model: TableModel, widths: list[float], paper: Paper, *, be
     return Row(tuple(cells), keep=keep)
 
 
+@cache  # each format of a table asks for the same texts, several times
 def text_width(text: str) -> float:
     """Return about how wide a text is in Times, in units of the font size."""
     return sum(_character(character) for character in text)
 
 
+@cache
 def _character(character: str) -> float:
     if character in "\u00a0 .,;:|!'()[]/-ijlt":
         return 0.33 if character in "()[]-" else 0.28
