@@ -203,6 +203,8 @@ def test_courses_lie_thin_behind_the_means_in_the_arms_own_colour_and_line() -> 
             assert line.get_zorder() < mean.get_zorder()
             assert (line.get_alpha() or 1) < 1
     assert not axes.collections  # no band, whose edges would look like courses
+    written = shown(rendered(model, ["svg"])["svg"].decode())
+    assert written[-3:] == ["Control", "Treated", "Groups of similar participants"]
 
 
 def test_the_note_says_of_how_many_the_thin_lines_are() -> None:
@@ -229,6 +231,7 @@ def test_an_arm_with_too_few_complete_units_keeps_its_band_and_the_note_names_it
     said = "Too few participants with a value at every visit for lines of groups: Control 9 of 38; Treated 8 of 38."
     assert none.notes[1] == said
     assert "courses" not in none.alternative
+    assert shown(rendered(none, ["svg"])["svg"].decode())[-2:] == ["Control", "Treated"]
 
 
 def test_lines_of_single_made_up_units_are_all_drawn_and_the_note_says_that_nobody_is_behind_them() -> None:
@@ -261,6 +264,7 @@ def test_lines_of_single_made_up_units_are_all_drawn_and_the_note_says_that_nobo
         in model.alternative
     )
     frame = figure_frame(model)
+    assert "Single participants and groups of similar participants" in [text for text, _ in texts(model)]
     assert frame["course_value"].notna().sum() == 31 * 3 - 1
     assert frame.loc[frame["n_two_visits"].notna(), "n_two_visits"].tolist() == [31]
 
@@ -282,6 +286,7 @@ def test_forest_shows_the_effects_rounded_and_the_file_whole() -> None:
     frame = figure_frame(model)
     assert frame.loc[frame["outcome"] == "o1", "estimate"].tolist() == [-0.75, -0.739]
     assert "Shaded: the side of zero on which Treated does better" in model.notes[0]
+    assert shown(svg).count("Favours Treated") == 1
 
 
 def test_analyses_stand_side_by_side_in_a_forest() -> None:
@@ -289,7 +294,7 @@ def test_analyses_stand_side_by_side_in_a_forest() -> None:
     results = made.index(made.effects(study), made.effects(study, "ancova"))
     model = DRAWINGS["forest"](study, study.displays.figures[0], results, made.OPEN)
     svg = rendered(model, ["svg"])["svg"].decode()
-    assert {"Mixed model", "Analysis of covariance"} <= set(shown(svg))
+    assert {"Mixed model", "Analysis of covariance", "Favours Treated"} <= set(shown(svg))
     assert [r["analysis"] for r in model.records] == ["primary"] * 2 + ["ancova"] * 2
 
 

@@ -11,11 +11,15 @@ from pipanalysis.estimate.courses import CONTEXT, MOST, MOST_SINGLE, course_cont
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.load import Study
 
 Records = list[dict[str, Any]]
+
+THIN = 0.6
+"""width of a line in points"""
 
 
 def course_records(study: Study, results: ResultsIndex, name: str, outcome: str, visits: list[str]) -> Records:
@@ -101,12 +105,21 @@ def _counted(study: Study, records: Records, stat: str) -> str:
 
 def lines_in_words(study: Study, records: Records) -> str:
     """Return what lies behind the means, for the alternative text; "" where nothing does."""
+    of = {"course_value": "the courses of ", "course_mean": "mean courses of "}
+    return " and ".join(of[stat] + said for stat, said in _kinds(study, records).items())
+
+
+def lines_label(study: Study, records: Records) -> str:
+    """Return what the thin lines are of, for the legend; "" where there are none."""
+    said = " and ".join(_kinds(study, records).values())
+    return said[:1].upper() + said[1:]
+
+
+def _kinds(study: Study, records: Records) -> dict[str, str]:
+    """Return what the lines are of, by the statistic that they show."""
     unit = study.config.study.unit
-    kinds = {
-        "course_value": f"the courses of single {unit}s",
-        "course_mean": f"mean courses of groups of similar {unit}s",
-    }
-    return " and ".join(said for stat, said in kinds.items() if any(stat in record for record in records))
+    kinds = {"course_value": f"single {unit}s", "course_mean": f"groups of similar {unit}s"}
+    return {stat: said for stat, said in kinds.items() if any(stat in record for record in records)}
 
 
 def with_courses(records: Records) -> set[str]:
@@ -118,6 +131,13 @@ def _range(numbers: list[float]) -> str:
     """Return the least and greatest of counts, once where they are one."""
     least, greatest = rounding.count(min(numbers)), rounding.count(max(numbers))
     return least if least == greatest else f"{least} to {greatest}"
+
+
+def thin_line() -> Line2D:
+    """Return a line for the legend, as thin as courses are and of no arm's colour."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color="#808080", linewidth=THIN)
 
 
 def draw_courses(axes: Axes, records: Records, place: dict[str, float], colour: str, line: Any) -> None:
@@ -138,7 +158,7 @@ def draw_courses(axes: Axes, records: Records, place: dict[str, float], colour: 
             single.append(list(zip(at, [point["course_value"] for point in points], strict=True)))
             continue
         means = [point["course_mean"] for point in points]
-        axes.plot(at, means, color=colour, linewidth=0.6, linestyle=line, alpha=0.6, zorder=0.5)
+        axes.plot(at, means, color=colour, linewidth=THIN, linestyle=line, alpha=0.6, zorder=0.5)
     if single:
         style = {"colors": colour, "linewidths": 0.35, "linestyles": line, "alpha": 0.4, "zorder": 0.5}
         axes.add_collection(LineCollection(single, **style))

@@ -149,21 +149,18 @@ def _saved(figure: Figure, model: FigureModel, name: str) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     figure.dpi = STYLE["figure.dpi"]  # which the canvases of vectors change
+    canvases: dict[str, Any] = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
+    canvas = canvases[name](figure)
     buffer = io.BytesIO()
     match name:
         case "svg":
-            FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+            canvas.print_svg(buffer, metadata={"Date": None})
             return _described(buffer.getvalue().decode(), model).encode()
         case "pdf":
             with _fonts_without_typesetting():
-                FigureCanvasPdf(figure).print_pdf(
-                    buffer, metadata={"CreationDate": None, "Title": model.numbered_title}
-                )
+                canvas.print_pdf(buffer, metadata={"CreationDate": None, "Title": model.numbered_title})
         case "png":
-            # As small as by the default compression, and sooner.
-            FigureCanvasAgg(figure).print_png(buffer, pil_kwargs={"compress_level": 3})
-        case _:
-            raise ValueError(name)
+            canvas.print_png(buffer, pil_kwargs={"compress_level": 3})  # as small as by the default, sooner
     return buffer.getvalue()
 
 

@@ -27,6 +27,13 @@ POSTERIOR = ("posterior_mean", "cred_low", "cred_high")
 LABEL_LETTERS = 42
 ACROSS = 2
 """visits side by side"""
+COLUMNS = 3
+"""of the legend"""
+LEGEND = 0.2
+"""height of a line of it in inches"""
+BENEFIT = "#dbe9e0"
+"""behind the side of zero on which the arm does better"""
+EDGE = "#808080"
 ROW = 0.24
 """height of a row in inches"""
 
@@ -58,10 +65,11 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
         f"{enumerated([visit.label for visit in visits])}: standardised differences with {level} intervals. The "
         "numbers are in the file beside."
     )
+    shaded = any(study.scores[study.outcomes[r["outcome"]].score].better for r in model.records)
     heights = [_height(label, len(labels) if key else 1) for label, key in rows]
     across = min(ACROSS, len(visits))
     down = -(-len(visits) // across)
-    model.size = (2.8 + 3.1 * across, (ROW * sum(heights) + 0.8) * down + 0.2)
+    model.size = (2.8 + 3.1 * across, (ROW * sum(heights) + 0.8) * down + 0.2 + (LEGEND if shaded else 0.0))
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, sharey=True, squeeze=False)
@@ -74,13 +82,22 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
             _panel(study, axes, rows, heights, own, labels, (low, high))
             axes.set_title(visit.label)
             axes.set_xlabel("Standardised difference")
-        if len(labels) > 1:
-            handles, names = grid.flat[0].get_legend_handles_labels()
-            unique = dict(zip(names, handles, strict=True))
-            body.legend(list(unique.values()), list(unique), loc="outside lower center", ncols=min(3, len(unique)))
+        _legend(body, grid.flat[0], labels, wrapped(f"Favours {arms}", LABEL_LETTERS) if shaded else "")
 
     model.draw = draw
     return model
+
+
+def _legend(body: SubFigure, axes: Axes, labels: list[str], favoured: str) -> None:
+    """Say which analysis a marker is of, where there are several, and what is shaded, where anything is."""
+    from matplotlib.patches import Patch
+
+    handles, names = axes.get_legend_handles_labels()
+    shown = dict(zip(names, handles, strict=True)) if len(labels) > 1 else {}
+    if favoured:
+        shown[favoured] = Patch(facecolor=BENEFIT, edgecolor=EDGE, linewidth=0.5)
+    if shown:
+        body.legend(list(shown.values()), list(shown), loc="outside lower center", ncols=min(COLUMNS, len(shown)))
 
 
 def _rows(study: Study, figure: Figure, results: ResultsIndex, model: FigureModel) -> list[tuple[str, str]]:
@@ -179,7 +196,7 @@ def _panel(
         if better:
             side = (0.0, right) if better == "higher" else (left, 0.0)
             axes.fill_betweenx(
-                [position - height / 2, position + height / 2], *side, color="#e7f0ea", linewidth=0, zorder=0
+                [position - height / 2, position + height / 2], *side, color=BENEFIT, linewidth=0, zorder=0
             )
         for record in records:
             if record["key"] != key:
@@ -210,7 +227,7 @@ def _panel(
                 va="center",
                 fontsize=6.5,
             )
-    axes.axvline(0, color="#808080", linewidth=0.8, zorder=1)
+    axes.axvline(0, color=EDGE, linewidth=0.8, zorder=1)
     axes.set_xlim(left, right)
     axes.locator_params(axis="x", nbins=5)
     axes.set_ylim(sum(heights) + 0.1, -0.1)

@@ -135,6 +135,7 @@ def _panel(study: Study, part: SubFigure, label: str, contexts: list[str], recor
             )
     bars.set_xlim(0, 118)
     bars.set_xticks([0, 25, 50, 75, 100])
+    bars.spines["bottom"].set_bounds(0, 100)
     bars.set_xlabel("Percent of the arm")
     bars.tick_params(axis="y", length=0)
     return bars

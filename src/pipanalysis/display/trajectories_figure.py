@@ -12,7 +12,15 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.courses import course_records, courses_note, draw_courses, lines_in_words, with_courses
+from pipanalysis.display.courses import (
+    course_records,
+    courses_note,
+    draw_courses,
+    lines_in_words,
+    lines_label,
+    thin_line,
+    with_courses,
+)
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import analysis, marks, wrapped
@@ -78,11 +86,13 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     down = -(-len(panels) // across)
     width = 7.2 if across > 1 else 6.2
     room = _room(study, points, LETTERS_PER_INCH * (width / across - 0.6))
-    # Arms stand side by side below the panels where their labels have room, else one below another.
+    # Arms and lines stand side by side below the panels where their labels have room, else one below another.
     letters = int(LETTERS_PER_INCH * width)
-    beside = sum(len(arm.label) + MARKER for arm in study.arms.values()) <= letters
-    arms = {arm.label: wrapped(arm.label, letters - MARKER) for arm in study.arms.values()}
-    more = 0 if beside else sum(text.count("\n") + 1 for text in arms.values()) - 1
+    thin_lines = lines_label(study, every)
+    entries = [*(arm.label for arm in study.arms.values()), *([thin_lines] if thin_lines else [])]
+    beside = sum(len(entry) + MARKER for entry in entries) <= letters
+    said_below = {entry: wrapped(entry, letters - MARKER) for entry in entries}
+    more = 0 if beside else sum(text.count("\n") + 1 for text in said_below.values()) - 1
     model.size = (width, (2.25 if room >= NARROWEST else 3.0) * down + 0.35 + LINE * more)
 
     def draw(body: SubFigure) -> None:
@@ -94,8 +104,10 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
         handles, names = grid.flat[0].get_legend_handles_labels()
+        if thin_lines:
+            handles, names = [*handles, thin_line()], [*names, thin_lines]
         columns = len(names) if beside else 1
-        body.legend(handles, [arms[name] for name in names], loc="outside lower center", ncols=columns)
+        body.legend(handles, [said_below[name] for name in names], loc="outside lower center", ncols=columns)
 
     model.draw = draw
     return model
