@@ -68,7 +68,7 @@ td.gt_row { white-space: nowrap; }
 .t { display: inline-block; text-align: left; white-space: pre; }
 @media (max-width: 60rem) {
   .page { display: block; }
-  nav { position: static; max-height: none; border-bottom: 1px solid #ccc; }
+  nav { position: static; max-height: 45vh; border-bottom: 1px solid #ccc; }
   main { padding: 0.8rem; }
   .mark { font-size: 0.8rem; }
 }
