@@ -119,6 +119,15 @@ def words(study: Study, changed: list[Row]) -> list[str]:
     return [block.text for block in found if isinstance(block, Paragraph)]
 
 
+def test_the_sentence_of_an_analysis_without_means_by_arm_has_the_numbers_of_units_alone(study: Study) -> None:
+    without = [row for row in rows(study) if not (row["stat_name"] == "estimate" and row["arm"])]
+    for text in words(study, without):
+        said = text.replace("\u00a0", " ")
+        assert re.search(r"At month6 with n = 3\d in Control and n = 3\d in Treated: difference −?\d", said)
+        assert "–" not in text
+        assert "adjusted mean" not in text
+
+
 def test_every_number_in_a_sentence_is_a_rounded_row_of_the_results(study: Study) -> None:
     said = words(study, rows(study))
     assert len(said) == len(study.plan.outcomes)

@@ -16,6 +16,7 @@ from pipanalysis.estimate.trial_data import TrialData
 
 ANCOVA = {"method": "ancova"}
 COVARIATES = ["age", "sex", "migraine", "chronicity"]
+CONTRAST = "treated - control"
 
 
 def test_published_difference_of_the_acupuncture_trial(acupuncture: Callable[..., TrialData]) -> None:
@@ -118,10 +119,26 @@ def test_clusters_of_one_unit_are_hc2_by_algebra() -> None:
     X = np.column_stack([np.ones(12), np.repeat([0.0, 1.0], [5, 7])])
     y = rng.normal(size=12)
     residual = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
-    found = cluster_robust(X, residual, np.arange(12))
-    assert found.vcov[1, 1] == pytest.approx(np.var(y[:5], ddof=1) / 5 + np.var(y[5:], ddof=1) / 7)
-    assert found.df[1] == pytest.approx((1 / 5 + 1 / 7) ** 2 / (1 / (25 * 4) + 1 / (49 * 6)))
+    sums = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    found = cluster_robust(X, residual, np.arange(12), sums)
+    variances = np.var(y[:5], ddof=1) / 5, np.var(y[5:], ddof=1) / 7
+    assert np.diag(found.vcov) == pytest.approx([variances[0], sum(variances), variances[1]])
+    assert found.df == pytest.approx([4, (1 / 5 + 1 / 7) ** 2 / (1 / (25 * 4) + 1 / (49 * 6)), 6])
     assert found.n_clusters == 12
+
+
+def test_cluster_robust_means_and_difference_agree(beat_the_blues: Callable[..., TrialData]) -> None:
+    """The difference of the means is the difference, and without clusters their errors are other ones."""
+    clustered, plain = (
+        family_results(beat_the_blues(options | {"visits": ["month3"]}), "ancova")
+        for options in (CLUSTERED | {"cluster": "fives"}, ANCOVA)
+    )
+    means = [stat(clustered, "estimate", arm=arm) for arm in ("control", "treated")]
+    assert means[1] - means[0] == pytest.approx(stat(clustered, "estimate", contrast=CONTRAST))
+    assert means == pytest.approx([stat(plain, "estimate", arm=arm) for arm in ("control", "treated")])
+    for arm in ("control", "treated"):
+        assert stat(clustered, "std_error", arm=arm) != pytest.approx(stat(plain, "std_error", arm=arm), rel=0.01)
+        assert stat(clustered, "df", arm=arm) < stat(clustered, "n_clusters") - 1
 
 
 def test_one_cluster_is_no_cluster_and_a_unit_without_its_cluster_is_left_out() -> None:
@@ -167,9 +184,10 @@ def test_data_that_do_not_suffice_end_in_a_failed_fit_with_its_reason(
     status = row(results, "fit_status", visit="month6")
     assert (status["stat"], status["stat_label"]) == (3, "failed")
     assert message in status["error"]
-    estimate = row(results, "estimate", visit="month6")
-    assert np.isnan(estimate["stat"])
-    assert message in estimate["error"]
+    for where in ({"contrast": CONTRAST}, {"arm": "control"}, {"arm": "treated"}):
+        estimate = row(results, "estimate", visit="month6", **where)
+        assert np.isnan(estimate["stat"])
+        assert message in estimate["error"]
 
 
 def with_stratum(levels: list[str], **options: object) -> TrialData:
@@ -187,15 +205,49 @@ def with_stratum(levels: list[str], **options: object) -> TrialData:
 def test_stratum_level_in_one_arm_only_is_fitted() -> None:
     results = family_results(with_stratum(["a", "a", "b", "b", "c", "a", "b", "b", "a", "a"]), "ancova")
     assert row(results, "fit_status")["stat_label"] == "ok"
-    assert np.isfinite(stat(results, "estimate"))
+    assert np.isfinite(stat(results, "estimate", contrast=CONTRAST))
 
 
 def test_stratum_that_is_the_arm_leaves_no_difference_to_estimate() -> None:
     results = family_results(with_stratum(["a", "b"] * 5), "ancova")
     assert row(results, "fit_status")["stat_label"] == "reduced"
-    assert np.isnan(stat(results, "estimate"))
-    assert "cannot be told apart from a covariate" in row(results, "estimate")["error"]
-    assert "treated at month6" in row(results, "estimate")["warning"]
+    assert np.isnan(stat(results, "estimate", contrast=CONTRAST))
+    assert "cannot be told apart from a covariate" in row(results, "estimate", contrast=CONTRAST)["error"]
+    assert "treated at month6" in row(results, "estimate", contrast=CONTRAST)["warning"]
+
+
+def test_adjusted_means_are_those_at_the_mean_baseline_by_algebra() -> None:
+    """Mean of an arm: its own less b times how far its baseline lies from that of all.
+
+    Its variance: s² (1/n + (x̄ - x̄ all)² / S), with S the sum of squares of the baseline within arms.
+    """
+    x = np.array([1.0, 2, 4, 7, 3, 5, 6, 8, 9.5])
+    y = np.array([2.0, 2.5, 5, 6, 5, 5.5, 8, 9, 12])
+    arms = slice(0, 4), slice(4, 9)
+    within = np.concatenate([x[a] - x[a].mean() for a in arms])
+    slope = within @ y / (within @ within)
+    residual = np.concatenate([y[a] - y[a].mean() for a in arms]) - slope * within
+    s2 = residual @ residual / 6
+    results = family_results(simple({"control": list(y[:4]), "treated": list(y[4:])}, list(x)), "ancova")
+    for name, a in zip(("control", "treated"), arms, strict=True):
+        away = x[a].mean() - x.mean()
+        assert stat(results, "estimate", arm=name) == pytest.approx(y[a].mean() - slope * away)
+        variance = s2 * (1 / len(x[a]) + away**2 / (within @ within))
+        assert stat(results, "std_error", arm=name) == pytest.approx(np.sqrt(variance))
+        assert stat(results, "df", arm=name) == 6
+
+
+@pytest.mark.parametrize("standard_error", ["model", "HC3"])
+def test_adjusted_means_weigh_the_levels_of_a_factor_alike(standard_error: str) -> None:
+    """In the additive model an arm's mean is the plain average of its means at A and at B, whatever is in each."""
+    levels = ["a", "a", "b", "b", "a", "a", "a", "b", "a", "a"]
+    trial = with_stratum(levels, standard_error=standard_error)
+    results = family_results(trial, "ancova")
+    y = np.random.default_rng(7).normal(size=10)
+    X = np.column_stack([np.ones(10), np.array(levels) == "b", np.arange(10) % 2])
+    a, b, arm = np.linalg.lstsq(X, y, rcond=None)[0]
+    assert stat(results, "estimate", arm="control") == pytest.approx(a + b / 2)
+    assert stat(results, "estimate", arm="treated") == pytest.approx(a + b / 2 + arm)
 
 
 def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_all() -> None:
@@ -204,11 +256,16 @@ def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_
     assert row(robust, "fit_status")["stat_label"] == "reduced"
     assert "as HC3 requires: 1 participant" in row(robust, "fit_status")["warning"]
     model = family_results(with_stratum(levels), "ancova")
-    assert stat(robust, "estimate") == pytest.approx(stat(model, "estimate"), rel=1e-10)
-    assert np.isfinite(stat(robust, "std_error"))
+    assert stat(robust, "estimate", contrast=CONTRAST) == pytest.approx(
+        stat(model, "estimate", contrast=CONTRAST), rel=1e-10
+    )
+    assert np.isfinite(stat(robust, "std_error", contrast=CONTRAST))
+    # The averages over the three sites rest on that unit; without HC3 they are there.
+    assert np.isnan([stat(robust, "estimate", arm=arm) for arm in ("control", "treated")]).all()
+    assert np.isfinite([stat(model, "estimate", arm=arm) for arm in ("control", "treated")]).all()
 
 
 def test_covariate_with_one_value_is_not_adjusted_for_and_this_is_said() -> None:
     results = family_results(with_stratum(["a"] * 10), "ancova")
     assert "not adjusted for site" in row(results, "fit_status")["warning"]
-    assert stat(results, "df") == 8
+    assert stat(results, "df", contrast=CONTRAST) == 8

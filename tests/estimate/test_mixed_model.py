@@ -41,6 +41,17 @@ def test_effects_are_those_of_lme4(results: pd.DataFrame, lmer: dict) -> None:
         assert found.loc[f"month{month}", "std_error"] == pytest.approx(se, rel=1e-6)
 
 
+def test_adjusted_means_are_those_of_emmeans_on_the_fit_of_lme4(results: pd.DataFrame, lmer: dict) -> None:
+    """Asymptotic covariance, as behind Satterthwaite's degrees of freedom: standard errors without an adjustment."""
+    arms = {"TAU": "control", "BtheB": "treated"}
+    expected = lmer["methods"]["Satterthwaite"]["lsmeans"]
+    assert len(expected) == 8
+    for mean in expected:
+        where = {"arm": arms[mean["treatment"]], "visit": f"month{mean['fmonth']}"}
+        assert stat(results, "estimate", **where) == pytest.approx(mean["emmean"], rel=1e-6)
+        assert stat(results, "std_error", **where) == pytest.approx(mean["SE"], rel=1e-6)
+
+
 def test_variances_are_those_of_lme4(results: pd.DataFrame, lmer: dict) -> None:
     between, residual = (part["vcov"] for part in lmer["varcorr"])
     assert stat(results, "variance_unit") == pytest.approx(between, rel=1e-5)
@@ -203,9 +214,10 @@ def test_visit_that_one_arm_missed_is_left_out_and_said() -> None:
     values[7:, 1] = np.nan
     results = family_results(trial_from(values), "mixed_model")
     assert row(results, "fit_status")["stat_label"] == "reduced"
-    gone = row(results, "estimate", visit="month12")
-    assert np.isnan(gone["stat"])
-    assert gone["error"] == "too few observed at month12 (6 in Control, 1 in Treated; 2 needed in each arm)"
+    for where in ({"contrast": "treated - control"}, {"arm": "control"}, {"arm": "treated"}):
+        gone = row(results, "estimate", visit="month12", **where)
+        assert np.isnan(gone["stat"])
+        assert gone["error"] == "too few observed at month12 (6 in Control, 1 in Treated; 2 needed in each arm)"
     values[:, 1] = np.nan
     without = effects(family_results(trial_from(values), "mixed_model"))
     pd.testing.assert_frame_equal(effects(results).loc[["month6", "month18"]], without.loc[["month6", "month18"]])

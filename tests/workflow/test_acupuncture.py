@@ -1,16 +1,21 @@
 """Vickers et al. 2004 (BMJ 328:744): the workflow reproduces the published numbers from configuration alone."""
 
+import html
+import re
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from pipanalysis.display.figure_model import EMPTY_FIGURE
+from pipanalysis.display.grid import EMPTY
+from pipanalysis.study.load import load_study
 from workflow.conftest import Workflow
 
 
 @pytest.fixture(scope="module")
-def estimates(shared: Path, root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def folder(shared: Path, root: Path, workflow: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("acupuncture")
     shutil.copytree(root / "tests" / "fixtures" / "acupuncture" / "config", folder / "config")
     trial = pd.read_csv(shared / "reference" / "data" / "acupuncture.csv", dtype=str)
@@ -23,6 +28,11 @@ def estimates(shared: Path, root: Path, workflow: Workflow, tmp_path_factory: py
     patients[["id", "treat"]].to_csv(raw / "allocation.csv", index=False)
     run = workflow(folder)
     assert run.status == 0, run.said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def estimates(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "results" / "estimates.csv", keep_default_na=False)
 
 
@@ -50,3 +60,35 @@ def test_published_adjusted_difference(estimates: pd.DataFrame) -> None:
     assert round(-value(estimates, "estimate", **where), 1) == 4.6
     assert [round(-value(estimates, stat, **where), 2) for stat in ("conf_high", "conf_low")] == [2.20, 7.08]
     assert round(value(estimates, "p_value", **where), 4) == 0.0002
+
+
+def test_the_published_numbers_stand_in_the_tables_and_in_the_report(folder: Path) -> None:
+    """Difference of the abstract with a decimal more, as above; means by arm as printed there."""
+    tables = folder / "results" / "tables"
+    report = plain((folder / "results" / "report.html").read_text(encoding="utf-8"))
+    assert "difference −4.64 (95% CI −7.08 to −2.20; P < 0.001)" in report
+    assert "the adjusted mean was –" not in report
+    for page in (report, plain((tables / "effects.html").read_text(encoding="utf-8"))):
+        assert "−4.64 (−7.08 to −2.20)" in page
+    for page in (report, plain((tables / "outcomes.html").read_text(encoding="utf-8"))):
+        assert "16.2 (13.7)" in page
+        assert "22.3 (17.0)" in page
+
+
+def plain(page: str) -> str:
+    """Return the text of a page: without its tags, blanks of all kinds as one."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page)))
+
+
+def test_every_display_of_its_configuration_is_there_in_every_format_with_something_to_show(folder: Path) -> None:
+    study = load_study(folder)
+    assert len(study.displays.tables) == 11
+    assert len(study.displays.figures) == 7
+    for table in study.displays.tables:
+        for ending in study.displays.table_endings():
+            assert study.layout.table(table.name, ending).stat().st_size > 0
+        assert EMPTY not in study.layout.table(table.name, "html").read_text(encoding="utf-8")
+    for figure in study.displays.figures:
+        for ending in study.displays.figure_endings():
+            assert study.layout.figure(figure.name, ending).stat().st_size > 0
+        assert EMPTY_FIGURE not in study.layout.figure(figure.name, "svg").read_text(encoding="utf-8")

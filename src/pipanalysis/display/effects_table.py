@@ -29,6 +29,10 @@ EFFECT = (
     "effect_size_high",
     "hedges_g",
 )
+MEANS = (
+    "Adjusted mean: at the mean of the baseline and numeric covariates that are adjusted for, factors averaged over "
+    "their levels with equal weights."
+)
 STATUS_NOTES = {
     "boundary": "a variance was estimated as zero, or nearly so",
     "reduced": "a simpler model than the planned one was fitted",
@@ -46,8 +50,14 @@ def effects_table(study: Study, table: Table, results: ResultsIndex, allocation:
     model.columns.append(Column(f"Standardised difference ({level})"))
     names = fill(study, table, results, model, partial(_row, adjusted=bool(families)))
     adjusted = [families_note(study, families)] if families else []
-    model.notes = [*_notes(study, names, results), *adjusted, *model.notes, *table.footnotes]
+    averaged = [MEANS] if any(isfinite(record[key]) for record in model.records for key in _means(record)) else []
+    first, *others = _notes(study, names, results)
+    model.notes = [first, *averaged, *others, *adjusted, *model.notes, *table.footnotes]
     return model
+
+
+def _means(record: dict[str, Any]) -> list[str]:
+    return [key for key in record if key.startswith("adjusted_mean_")]
 
 
 def _planned(at: Comparison) -> bool:

@@ -94,14 +94,15 @@ def _estimated(
     digits = study.displays.digits
     contrast = f"{arm} - {study.reference_arm.name}"
     of = "risk" if context else "mean"
-    each = []
+    each, sizes, means = [], [], []
     for one in (study.reference_arm.name, arm):
         risk = "measure=risk" if context else ""
         mean = results.stat(name, outcome.name, "estimate", visit=visit, arm=one, context=risk)
         n = results.stat(name, outcome.name, "n", visit=visit, arm=one)
-        each.append(
-            f"{rounding.fixed(mean, digits.estimate)} in {study.arms[one].label} (n\u00a0=\u00a0{rounding.count(n)})"
-        )
+        label, observed = study.arms[one].label, f"n\u00a0=\u00a0{rounding.count(n)}"
+        each.append(f"{rounding.fixed(mean, digits.estimate)} in {label} ({observed})")
+        sizes.append(f"{observed} in {label}")
+        means.append(mean)
     where = {"visit": visit, "contrast": contrast}
     names = ("estimate", "conf_low", "conf_high", "p_value")
     s = results.stats(name, outcome.name, names, **where, context=context)
@@ -109,7 +110,9 @@ def _estimated(
     limits = rounding.interval(s["conf_low"], s["conf_high"], digits.estimate)
     difference = f"difference {rounding.fixed(s['estimate'], digits.estimate)} ({level} CI {limits}"
     p = f"; {_p(s['p_value'], digits.p_value)}" if isfinite(s["p_value"]) else ""
-    text = f"the adjusted {of} was {each[0]} and {each[1]}: {difference}{p})"
+    known = all(map(isfinite, means))
+    compared = f"the adjusted {of} was {each[0]} and {each[1]}" if known else f"with {sizes[0]} and {sizes[1]}"
+    text = f"{compared}: {difference}{p})"
     size = results.stats(name, outcome.name, ("effect_size", "effect_size_low", "effect_size_high"), **where)
     if not context and isfinite(size["effect_size"]):
         shown = rounding.interval(size["effect_size_low"], size["effect_size_high"], digits.effect_size)

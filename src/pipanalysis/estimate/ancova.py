@@ -1,4 +1,8 @@
-"""Analysis of covariance at each visit: least squares of the outcome on arm, baseline and covariates (statsmodels)."""
+"""Analysis of covariance at each visit: least squares of the outcome on arm, baseline and covariates (statsmodels).
+
+Adjusted means are those at the mean of the numeric covariates, factors averaged over their levels with equal weights
+(least-squares means).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ import numpy as np
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.cluster_robust import FEW_CLUSTERS, FEW_DF, ClusterRobust, cluster_robust
-from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
+from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects, planned_means
 from pipanalysis.estimate.linear_design import (
     LinearDesign,
+    adjusted_means,
     check_residual,
+    combined_variances,
     design_effects,
     initial_status,
     linear_design,
@@ -52,35 +58,41 @@ def _at_visit(frame: AnalysisFrame, visit: str, standard_error: str) -> ModelRes
                 status = Status.reduced
                 # least squares fits such a unit exactly, so the other coefficients stay as they are
                 y, X = y[~alone], X[~alone]
+                design = design.determined_by(X)
         df: float | FloatArray = float(design.X.shape[0] - design.X.shape[1])
         with python_warnings() as said:
             fit = OLS(y, X).fit(cov_type="HC3" if standard_error == "HC3" else "nonrobust", use_t=True)
             vcov = np.asarray(fit.cov_params(), dtype=np.float64)
         notes += said
+        variances, df_means = combined_variances(design.mean_weights, vcov), df
         if standard_error == "cluster":
-            robust = _clustered(frame, X, np.asarray(fit.resid, dtype=np.float64))
-            vcov, df = robust.vcov, robust.df
+            p = X.shape[1]
+            robust = _clustered(frame, X, np.asarray(fit.resid, dtype=np.float64), design.mean_weights)
+            vcov, variances = robust.vcov[:p, :p], np.diag(robust.vcov)[p:]
+            df, df_means = robust.df[:p], robust.df[p:]
             clusters = [Extra("n_clusters", robust.n_clusters, visit)]
             notes += few_clusters(robust, df[sorted(design.effects.values())])
     except NotFittedError as error:
-        return ModelResult(
-            method, Status.failed, planned_effects(frame), _at(visit, frame), notes, error=str(error), visit=visit
-        )
+        planned = [*planned_means(frame), *planned_effects(frame)]
+        return ModelResult(method, Status.failed, planned, _at(visit, frame), notes, error=str(error), visit=visit)
     extras = [
         *_at(visit, frame),
         *clusters,
         Extra("variance_residual", float(fit.scale), visit),
         Extra("r_squared", 1 - float(fit.ssr) / float(((y - y.mean()) ** 2).sum()), visit),
     ]
-    effects = design_effects(frame, design, np.asarray(fit.params, dtype=np.float64), vcov, df)
-    return ModelResult(method, status, effects, extras, notes, visit=visit)
+    beta = np.asarray(fit.params, dtype=np.float64)
+    means = adjusted_means(frame, design, beta, variances, df_means)
+    effects = design_effects(frame, design, beta, vcov, df)
+    return ModelResult(method, status, [*means, *effects], extras, notes, visit=visit)
 
 
-def _clustered(frame: AnalysisFrame, X: FloatArray, residual: FloatArray) -> ClusterRobust:
+def _clustered(frame: AnalysisFrame, X: FloatArray, residual: FloatArray, means: FloatArray) -> ClusterRobust:
+    """Return the covariance of the coefficients and, after them, of the means, whose weights are given."""
     code = np.unique(frame.data["cluster"].to_numpy(dtype=str), return_inverse=True)[1]
     if code.max() == 0:
         raise NotFittedError(f"all {frame.terms.units} are of one cluster")
-    return cluster_robust(X, residual, code)
+    return cluster_robust(X, residual, code, np.vstack([np.eye(X.shape[1]), means]))
 
 
 def few_clusters(robust: ClusterRobust, df: FloatArray) -> list[str]:

@@ -87,6 +87,15 @@ def planned_effects(frame: AnalysisFrame) -> list[Effect]:
     ]
 
 
+def planned_means(frame: AnalysisFrame) -> list[Effect]:
+    """Return the adjusted means that were planned, without values."""
+    return [
+        Effect(visit, arm, error=frame.not_compared.get((arm, visit), ""))
+        for arm in frame.arms
+        for visit in frame.visits
+    ]
+
+
 def counts(frame: AnalysisFrame) -> list[Extra]:
     """Return how many units and observations the model has, and the units by arm and visit."""
     by_cell = [Extra("n", frame.observed[arm, visit], visit, arm) for arm in frame.arms for visit in frame.visits]

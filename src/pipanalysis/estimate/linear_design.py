@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,10 @@ NO_VARIANCE = 1e-12
 """share of the total sum of squares below which a residual sum of squares is rounding error"""
 
 
+ESTIMABLE = 1e-8
+"""share of a coefficient in the null space of a design that is rounding error"""
+
+
 @dataclass(frozen=True)
 class LinearDesign:
     """Design and response of the complete rows of a frame.
@@ -34,6 +38,9 @@ class LinearDesign:
         names: of the columns of X.
         aliased: columns left out because earlier ones determine them.
         effects: (arm, visit) → column of X; only differences that the data determine.
+        means: (arm, visit) → coefficients whose sum weighted so is the adjusted mean, shape (p,): at the mean of the
+            baseline and of numeric covariates, factors averaged over their levels with equal weights; only means that
+            the data determine.
         baseline: centred baseline in standard deviations, shape (n,); zeros where it is not adjusted for.
         unit: code of the unit of each row, shape (n,).
         between_rank: rank of the design of the units (arm, baseline, covariates), the intercept included.
@@ -44,6 +51,7 @@ class LinearDesign:
     names: tuple[str, ...]
     aliased: tuple[str, ...]
     effects: dict[tuple[str, str], int]
+    means: dict[tuple[str, str], FloatArray]
     baseline: FloatArray
     unit: NDArray[np.intp]
     between_rank: int
@@ -52,6 +60,16 @@ class LinearDesign:
     def n_units(self) -> int:
         """Units with a row."""
         return int(self.unit.max()) + 1 if self.unit.size else 0
+
+    @property
+    def mean_weights(self) -> FloatArray:
+        """Weights of the adjusted means in the order of `means`, shape (k, p)."""
+        return np.array([*self.means.values()]).reshape(len(self.means), self.X.shape[1])
+
+    def determined_by(self, X: FloatArray) -> LinearDesign:
+        """Return the design with those means alone that other rows of it determine too; X: these rows, shape (m, p)."""
+        null = find_aliased(X)[2]
+        return replace(self, means={key: row for key, row in self.means.items() if estimable(row, null)})
 
     def as_if_at(self, visit: str) -> FloatArray:
         """Return the rows of all units had they been observed at a visit in the reference arm, shape (n_units, p)."""
@@ -89,6 +107,7 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
         else:
             columns["baseline"] = baseline
     added = covariate_columns(data, frame.varying)
+    shares = factor_shares(data, frame.varying)
     columns |= added
     units |= added
     first_effect = len(columns)
@@ -102,9 +121,17 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
                 keys.append((arm, visit))
     X = np.column_stack(list(columns.values()))
     kept, aliased, null = find_aliased(X)
-    determined = np.abs(null).max(axis=1, initial=0.0) < 1e-8
+    determined = np.abs(null).max(axis=1, initial=0.0) < ESTIMABLE
     position = {int(j): i for i, j in enumerate(kept)}
     names = list(columns)
+    means = {
+        (arm, visit): weights
+        for arm in frame.arms
+        for visit in visits
+        if (arm, visit) not in frame.not_compared
+        for weights in [_mean_weights(names, shares, arm, visit)]
+        if estimable(weights, null)
+    }
     code = np.unique(data["unit"].to_numpy(dtype=str), return_inverse=True)[1]
     first_rows = np.unique(code, return_index=True)[1]
     return LinearDesign(
@@ -117,6 +144,7 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
             for i, key in enumerate(keys)
             if determined[first_effect + i] and first_effect + i in position
         },
+        means={key: weights[kept] for key, weights in means.items()},
         baseline=baseline,
         unit=code,
         between_rank=int(np.linalg.matrix_rank(np.column_stack(list(units.values()))[first_rows])),
@@ -129,11 +157,32 @@ def covariate_columns(data: pd.DataFrame, covariates: Sequence[Covariate]) -> di
     for covariate in covariates:
         values = data[covariate.column]
         if covariate.factor:
-            levels = [level for level in values.cat.categories if (values == level).any()]
-            columns |= {f"{covariate.name} {level}": _is(values, level) for level in levels[1:]}
+            columns |= {f"{covariate.name} {level}": _is(values, level) for level in _levels(values)[1:]}
         else:
             columns[covariate.name] = _standardised(values.to_numpy(dtype=np.float64))
     return columns
+
+
+def factor_shares(data: pd.DataFrame, covariates: Sequence[Covariate]) -> dict[str, float]:
+    """Return the share of each indicator of a factor where its levels weigh alike, by the names of the columns."""
+    factors = {c.name: _levels(data[c.column]) for c in covariates if c.factor}
+    return {f"{name} {level}": 1 / len(levels) for name, levels in factors.items() for level in levels[1:]}
+
+
+def _levels(values: pd.Series) -> list[str]:
+    """Return the levels of a factor that occur."""
+    return [level for level in values.cat.categories if (values == level).any()]
+
+
+def _mean_weights(names: Sequence[str], shares: Mapping[str, float], arm: str, visit: str) -> FloatArray:
+    """Return the weights of the coefficients in an adjusted mean; numeric covariates are centred, and weigh 0."""
+    own = {f"visit {visit}": 1.0, f"{arm} at {visit}": 1.0}
+    return np.array([own.get(name, shares.get(name, 0.0)) for name in names])
+
+
+def estimable(weights: FloatArray, null: FloatArray) -> bool:
+    """Tell whether a weighted sum of coefficients is determined; `null` spans the null space of the design."""
+    return bool((np.abs(weights @ null) < ESTIMABLE).all())
 
 
 def checked_design(
@@ -226,6 +275,38 @@ def design_effects(
                 why = frame.not_compared.get((arm, visit), "cannot be told apart from a covariate")
                 found.append(Effect(visit, arm, frame.reference, error=why))
     return found
+
+
+def adjusted_means(
+    frame: AnalysisFrame, design: LinearDesign, beta: FloatArray, variances: FloatArray, df: float | FloatArray
+) -> list[Effect]:
+    """Return the adjusted mean of every arm at every visit, with the reason where there is none.
+
+    Args:
+        frame: what the design was made of.
+        design: of k means that are determined.
+        beta: coefficients, shape (p,).
+        variances: of the means, shape (k,).
+        df: degrees of freedom, of all means or of each, shape (k,).
+    """
+    values = design.mean_weights @ beta
+    of_mean = np.broadcast_to(np.asarray(df, dtype=np.float64), values.shape)
+    found = dict(zip(design.means, zip(values, np.sqrt(variances), of_mean, strict=True), strict=True))
+    means = []
+    for arm in frame.arms:
+        for visit in frame.visits:
+            if (arm, visit) in found:
+                estimate, std_error, own_df = map(float, found[arm, visit])
+                means.append(Effect(visit, arm, "", estimate, std_error, own_df))
+            else:
+                why = frame.not_compared.get((arm, visit), "cannot be told apart from a covariate")
+                means.append(Effect(visit, arm, error=why))
+    return means
+
+
+def combined_variances(weights: FloatArray, vcov: FloatArray) -> FloatArray:
+    """Return the variances of weighted sums of coefficients: weights of shape (k, p), vcov of shape (p, p)."""
+    return np.asarray(((weights @ vcov) * weights).sum(axis=1))
 
 
 def ols_residual(y: FloatArray, X: FloatArray) -> FloatArray:

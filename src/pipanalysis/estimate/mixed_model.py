@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
-from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
+from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects, planned_means
 from pipanalysis.estimate.linear_design import (
     NO_VARIANCE,
+    adjusted_means,
     check_residual,
+    combined_variances,
     design_effects,
     initial_status,
     linear_design,
@@ -83,9 +85,8 @@ def mixed_model(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
             units, between = frame.terms.counted(design.n_units), design.between_rank
             raise NotFittedError(f"{units} for {between} parameters between {frame.terms.units}")
     except NotFittedError as error:
-        return ModelResult(
-            METHOD, Status.failed, planned_effects(frame), counts(frame), notes, error=str(error), normal_p=True
-        )
+        planned = [*planned_means(frame), *planned_effects(frame)]
+        return ModelResult(METHOD, Status.failed, planned, counts(frame), notes, error=str(error), normal_p=True)
     total = fit.variance_unit + fit.variance_residual
     extras = [
         *counts(frame),
@@ -93,7 +94,11 @@ def mixed_model(frame: AnalysisFrame, analysis: Analysis) -> ModelResult:
         Extra("variance_residual", fit.variance_residual),
         Extra("icc", fit.variance_unit / total),
     ]
-    effects = design_effects(frame, design, fit.beta, fit.vcov, float(df))
+    variances = combined_variances(design.mean_weights, fit.vcov)
+    effects = [
+        *adjusted_means(frame, design, fit.beta, variances, float(df)),
+        *design_effects(frame, design, fit.beta, fit.vcov, float(df)),
+    ]
     return ModelResult(method, status, effects, extras, notes, normal_p=True)
 
 

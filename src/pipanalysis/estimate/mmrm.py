@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
-from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects
+from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects, planned_means
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 
 if TYPE_CHECKING:
@@ -52,9 +52,8 @@ def mmrm(frame: AnalysisFrame, analysis: Analysis) -> tuple[ModelResult, Fitted 
             fit = fitted(frame, analysis, analysis.covariance, analysis.fallback)
             effects = [*_means(fit, frame, analysis), *differences(fit, frame, analysis)]
     except NotFittedError as error:
-        failed = planned_effects(frame)
-        means = [Effect(visit, arm) for arm in frame.arms for visit in frame.visits]
-        return ModelResult(method, Status.failed, [*means, *failed], counts(frame), notes, error=str(error)), None
+        planned = [*planned_means(frame), *planned_effects(frame)]
+        return ModelResult(method, Status.failed, planned, counts(frame), notes, error=str(error)), None
     status, more = how_it_ended(fit, frame, said)
     result = ModelResult(
         method_name(analysis, fit.structure),
