@@ -195,7 +195,7 @@ def test_stratum_that_is_the_arm_leaves_no_difference_to_estimate() -> None:
     assert row(results, "fit_status")["stat_label"] == "reduced"
     assert np.isnan(stat(results, "estimate"))
     assert "cannot be told apart from a covariate" in row(results, "estimate")["error"]
-    assert "treated at month6" in row(results, "estimate")["warning"]
+    assert "Treated at month6" in row(results, "estimate")["warning"]
 
 
 def test_hc3_leaves_out_a_unit_alone_in_its_stratum_and_the_estimate_is_that_of_all() -> None:

@@ -76,7 +76,8 @@ def prepare(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iterator[
             at = list(design.effects.values())
             rest = [j for j in range(design.X.shape[1]) if j not in at]
             benefit = 1 if trial.study.scores[outcome.score].better == "higher" else -1
-            problem = model.BinaryOutcome(design.y, design.X[:, rest], design.X[:, at], benefit)
+            arms = tuple(frame.terms.arm(arm) for arm, _ in design.effects)
+            problem = model.BinaryOutcome(design.y, design.X[:, rest], design.X[:, at], benefit, arms)
         except (NotFittedError, BayesInputError) as error:
             yield Prepared(outcome, frame, visit, None, error=str(error))
             continue

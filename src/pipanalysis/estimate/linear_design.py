@@ -32,7 +32,7 @@ class LinearDesign:
         X: columns of full rank, shape (n, p): a mean for each visit, baseline, covariates, and last the difference
             between each arm and the reference at each visit.
         names: of the columns of X.
-        aliased: columns left out because earlier ones determine them.
+        aliased: columns left out because earlier ones determine them, in words.
         effects: (arm, visit) → column of X; only differences that the data determine.
         baseline: centred baseline in standard deviations, shape (n,); zeros where it is not adjusted for.
         unit: code of the unit of each row, shape (n,).
@@ -78,7 +78,9 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
     """
     data, visits = frame.data, frame.model_visits
     indicator = {visit: _is(data["visit"], visit) for visit in visits}
+    terms = frame.terms
     columns: dict[str, FloatArray] = {f"visit {visit}": column for visit, column in indicator.items()}
+    said = {f"visit {visit}": terms.visit(visit) for visit in visits} | covariate_words(frame.varying)
     units: dict[str, FloatArray] = {"intercept": np.ones(len(data))}
     baseline = np.zeros(len(data))
     if frame.baseline_varies:
@@ -86,6 +88,7 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
         units["baseline"] = baseline
         if baseline_by_visit and len(visits) > 1:
             columns |= {f"baseline at {visit}": baseline * column for visit, column in indicator.items()}
+            said |= {f"baseline at {visit}": f"baseline {terms.at(visit)}" for visit in visits}
         else:
             columns["baseline"] = baseline
     added = covariate_columns(data, frame.varying)
@@ -99,6 +102,7 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
         for visit in visits:
             if (arm, visit) not in frame.not_compared:
                 columns[f"{arm} at {visit}"] = in_arm * indicator[visit]
+                said[f"{arm} at {visit}"] = f"{terms.arm(arm)} {terms.at(visit)}"
                 keys.append((arm, visit))
     X = np.column_stack(list(columns.values()))
     kept, aliased, null = find_aliased(X)
@@ -111,7 +115,7 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
         y=data["value"].to_numpy(dtype=np.float64),
         X=np.ascontiguousarray(X[:, kept]),
         names=tuple(names[j] for j in kept),
-        aliased=tuple(names[j] for j in aliased),
+        aliased=tuple(said.get(names[j], names[j]) for j in aliased),
         effects={
             key: position[first_effect + i]
             for i, key in enumerate(keys)
@@ -134,6 +138,12 @@ def covariate_columns(data: pd.DataFrame, covariates: Sequence[Covariate]) -> di
         else:
             columns[covariate.name] = _standardised(values.to_numpy(dtype=np.float64))
     return columns
+
+
+def covariate_words(covariates: Sequence[Covariate]) -> dict[str, str]:
+    """Return the name of each column that covariates can have → what sentences call it."""
+    words = {covariate.name: covariate.said for covariate in covariates}
+    return words | {f"{c.name} {level}": c.at(level) for c in covariates for level in c.levels}
 
 
 def checked_design(
