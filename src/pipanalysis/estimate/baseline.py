@@ -14,8 +14,8 @@ import numpy as np
 from pipanalysis.estimate.analysis_data import level_labels
 from pipanalysis.estimate.analysis_results import Scope
 from pipanalysis.estimate.describe import category_rows, continuous_rows, labelled, labelled_score
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import CATEGORICAL
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

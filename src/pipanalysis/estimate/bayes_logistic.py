@@ -40,8 +40,9 @@ from pipanalysis.estimate.bayes_settings import (
 )
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.linear_design import linear_design
-from pipanalysis.estimate.model_result import NotFittedError, contrast_name
+from pipanalysis.estimate.model_result import NotFittedError
 from pipanalysis.estimate.planning import suitable_outcomes
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.bayes.diagnostics import Diagnostics, Sensitivity

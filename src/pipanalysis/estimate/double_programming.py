@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.derive.intercurrent import after_column
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import compared_visits, given_at_baseline, suitable_outcomes
 from pipanalysis.second_program.categories import Fit, maximise, separated, standardised, with_error
 from pipanalysis.second_program.design import FEWEST, FloatArray, TooFewError, Wanted, complete_rows, design
 from pipanalysis.second_program.regression import least_squares
 from pipanalysis.second_program.repeated_measures import unstructured
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -35,12 +35,12 @@ from pipanalysis.estimate.model_result import (
     ModelResult,
     NotFittedError,
     Status,
-    contrast_name,
     model_rows,
     python_warnings,
 )
 from pipanalysis.estimate.partial_correlation import Correlation, correlation_difference, partial_correlation
 from pipanalysis.estimate.subgroup import INTERACTION, interaction_test
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray, TrialData

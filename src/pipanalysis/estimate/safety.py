@@ -11,8 +11,8 @@ import numpy as np
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.describe import continuous_rows
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.files import read_parquet
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table, event_file, event_path
 from pipanalysis.study.terms import counted, mid_sentence
 
