@@ -74,7 +74,8 @@ def test_no_name_of_the_configuration_is_in_a_sentence(change: Any, covariates: 
     trial = trial_of(planned(*analyses), change(values()))
     results = pd.concat([family_results(trial, family) for family in trial.study.families()])
     assert {*MODELS, "groups", "slopes"} == set(results["analysis"])
-    assert any(results["warning"]) or any(results["error"]) or (change is pd.DataFrame.copy and len(covariates) < 4)
+    silent = change is pd.DataFrame.copy and len(covariates) < 4
+    assert silent or any(results["warning"])
     assert names_in_sentences(trial.study, results) == set()
 
 
