@@ -2,101 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zlib
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 import pytest
-from fontTools.ttLib import TTFont
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 from scipy.stats import chi2, norm
 
 from display import results as made
+from display.figures import ANALYSES, ROWS, check_texts, figure_axes, model_of, shown, texts
 from display.models import HARD
-from pipanalysis.display.figure_files import STYLE, drawn, figure_frame, rendered
+from pipanalysis.display.figure_files import figure_frame, rendered
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
 from pipanalysis.display.posteriors_figure import stacked
 from pipanalysis.display.prior_posterior_figure import density
-from pipanalysis.display.step import DRAWINGS, figures
-from pipanalysis.estimate.analysis_results import Row, as_results
+from pipanalysis.display.step import DRAWINGS
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
-from pipanalysis.files import sha256, write_json, write_parquet
-from pipanalysis.study.load import Study
 
-ROWS: dict[str, Callable[[Study], list[Row]]] = {
-    "consort": made.flow,
-    "trajectories": made.means,
-    "forest": made.effects,
-    "missingness": made.completeness,
-    "recruitment": made.recruitment,
-    "posteriors": made.posteriors,
-    "prior_posterior": made.posteriors,
-    "tipping_points": made.deltas,
-}
-ANALYSES = {
-    "consort": ("flow", "primary"),
-    "trajectories": ("descriptives",),
-    "forest": ("primary",),
-    "missingness": ("completeness",),
-    "recruitment": ("recruitment",),
-    "posteriors": ("bayes",),
-    "prior_posterior": ("bayes",),
-    "tipping_points": ("primary",),
-}
 LONG = "Parenting stress: a subscale of dysfunctional interaction with a very long name, α to ω"
-
-
-def model_of(kind: str, labels: list[str], **options: Any) -> FigureModel:
-    study = made.study(labels, [made.figure(kind, *ANALYSES[kind], **options)])
-    return DRAWINGS[kind](study, study.displays.figures[0], made.index(ROWS[kind](study)), made.OPEN)
-
-
-def shown(svg: str) -> list[str]:
-    """Return the texts of an SVG whose letters are drawn as shapes: matplotlib names each in a comment."""
-    return re.findall(r"<!-- (.*?) -->", svg, re.DOTALL)
-
-
-def texts(model: FigureModel) -> Iterator[tuple[str, Any]]:
-    """Yield text and place of everything written on a figure."""
-    with mpl.rc_context(STYLE):
-        figure = drawn(model)
-        figure.draw_without_rendering()  # puts the labels of ticks into their places
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        beyond = {id(label) for axes in figure.findobj(Axes) for label in _out_of_view(axes)}
-        for text in figure.findobj(Text):
-            seen = text.get_visible() and (text.axes is None or text.axes.get_visible()) and id(text) not in beyond
-            if text.get_text().strip() and seen:
-                yield text.get_text(), text.get_window_extent(renderer)
-        yield "", figure.bbox
-
-
-def figure_axes(model: FigureModel) -> list[Axes]:
-    """Return the axes of a figure that are seen."""
-    with mpl.rc_context(STYLE):
-        return [axes for axes in drawn(model).findobj(Axes) if axes.get_visible()]
-
-
-def _out_of_view(axes: Any) -> list[Text]:
-    """Return the labels of ticks beyond the axes' limits, which are not drawn."""
-    both = ((axes.xaxis, sorted(axes.get_xlim())), (axes.yaxis, sorted(axes.get_ylim())))
-    return [
-        tick.label1
-        for axis, (low, high) in both
-        for tick in axis.get_major_ticks()
-        if not low <= tick.get_loc() <= high
-    ]
-
-
 NAMES = {
     "2": ["Depression", "Stress"],
     "long": [f"{LONG} {i}" for i in range(9)],
@@ -149,21 +76,6 @@ def test_long_labels_of_arms_have_room(kind: str) -> None:
     arms = [arm.model_copy(update={"label": f"{arm.label}: {LONG}"}) for arm in study.config.arms]
     study = replace(study, config=study.config.model_copy(update={"arms": arms}))
     check_texts(DRAWINGS[kind](study, study.displays.figures[0], made.index(ROWS[kind](study)), made.OPEN))
-
-
-def check_texts(model: FigureModel) -> None:
-    """Fail where a text of a figure is cut off or lies on another."""
-    *written, (_, page) = texts(model)
-    assert len(written) > 3
-    for text, box in written:
-        assert box.x0 >= page.x0 - 1, text
-        assert box.x1 <= page.x1 + 1, text
-        assert box.y0 >= page.y0 - 1, text
-        assert box.y1 <= page.y1 + 1, text
-    for (one, a), (other, b) in combinations(written, 2):
-        wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-        high = min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert wide < 2 or high < 4, (one, other)
 
 
 @pytest.mark.parametrize("kind", list(ROWS))
@@ -421,62 +333,3 @@ def test_the_size_of_residuals_is_drawn_by_bin_of_the_fitted_means() -> None:
     assert normal.get_ydata()[0] == pytest.approx(norm.expect(lambda z: abs(z) ** 0.5), rel=1e-6)
     band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
     assert (band.y0, band.y1) == pytest.approx(tuple(chi2.ppf((0.25, 0.75), 1) ** 0.25))
-
-
-@pytest.mark.parametrize("form", ["svg", "pdf", "png"])
-def test_the_same_results_give_the_same_bytes(form: str) -> None:
-    model = model_of("forest", ["Depression"])
-    assert rendered(model, [form]) == rendered(model_of("forest", ["Depression"]), [form])
-
-
-def test_fonts_are_embedded() -> None:
-    files = rendered(model_of("trajectories", ["Größe β"]), ["svg", "pdf"])
-    assert b"/FontFile2" in files["pdf"]
-    assert b"/Type3" not in files["pdf"]
-    assert b"<text" not in files["svg"]  # letters are shapes
-    programs = [
-        zlib.decompress(part) for part in re.findall(rb"stream\r?\n(x\x9c.+?)\r?\nendstream", files["pdf"], re.DOTALL)
-    ]
-    fonts = [TTFont(io.BytesIO(program)) for program in programs if program[:4] == b"\0\1\0\0"]
-    assert fonts
-    for font in fonts:
-        assert {"glyf", "head", "hhea", "hmtx", "loca", "maxp"} <= set(font.keys())
-        assert not {"GSUB", "GPOS", "GDEF"} & set(font.keys())
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    figured = [made.figure(kind, *ANALYSES[kind]) for kind in ROWS]
-    study = made.study(["Depression", "Stress"], figured, folder=tmp_path_factory.mktemp("figures"))
-    about = study.config.study.model_copy(update={"data": "synthetic"})
-    study = replace(study, config=study.config.model_copy(update={"study": about}))
-    write_parquet(
-        study.layout.estimates, as_results([row for rows in dict.fromkeys(ROWS.values()) for row in rows(study)])
-    )
-    write_json(study.layout.allocation_record, {"allocation": "masked"})
-    figures(study)
-    return study
-
-
-def test_every_figure_has_its_files_marks_and_words(written: Study) -> None:
-    folder = written.layout.figure("", "svg").parent
-    endings = written.displays.figure_endings()
-    assert {path.name for path in folder.iterdir()} == {f"{kind}.{ending}" for kind in ROWS for ending in endings}
-    for kind in ROWS:
-        svg = written.layout.figure(kind, "svg").read_text(encoding="utf-8")
-        words = written.layout.figure(kind, "txt").read_text(encoding="utf-8")
-        numbers = written.layout.figure(kind, "csv").read_text(encoding="utf-8")
-        for face in (" ".join(shown(svg)), words, numbers):
-            assert "SYNTHETIC DATA" in face
-            assert "MASKED ALLOCATION" in face
-        alternative = re.search(r"<desc [^>]*>(.*?)</desc>", svg, re.DOTALL)
-        assert alternative
-        assert len(alternative[1]) > 40
-        assert 'role="img"' in svg
-
-
-def test_all_files_are_the_same_when_made_again(written: Study) -> None:
-    folder = written.layout.figure("", "svg").parent
-    before = {path.name: sha256(path) for path in folder.iterdir()}
-    figures(written)
-    assert {path.name: sha256(path) for path in folder.iterdir()} == before

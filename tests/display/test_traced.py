@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from display.figures import shown
 from display.reference import reference_study
-from display.test_figures import shown
 from display.test_formats import rtf_rows, word_rows
 from display.test_report import NUMBER, pages
 from display.tracing import Rounded, displays, numbers_of, tokens

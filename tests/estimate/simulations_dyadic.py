@@ -76,7 +76,7 @@ def frames(wide: pd.DataFrame) -> list[Any]:
         long["visit"] = pd.Categorical(long["visit"].str.removeprefix(f"{role} "), categories=list(VISITS))
         long["arm"] = pd.Categorical(long["arm"], categories=["control", "treated"])
         frame = AnalysisFrame(long, ("control", "treated"), VISITS, True, (), 1.0, {})
-        made.append(Role(role, complete_rows(frame), {"control": PER_ARM, "treated": PER_ARM}))
+        made.append(Role(role, role, complete_rows(frame), {"control": PER_ARM, "treated": PER_ARM}))
     return made
 
 

@@ -213,7 +213,7 @@ def test_stratum_that_is_the_arm_leaves_no_difference_to_estimate() -> None:
     assert row(results, "fit_status")["stat_label"] == "reduced"
     assert np.isnan(stat(results, "estimate", contrast=CONTRAST))
     assert "cannot be told apart from a covariate" in row(results, "estimate", contrast=CONTRAST)["error"]
-    assert "treated at month6" in row(results, "estimate", contrast=CONTRAST)["warning"]
+    assert "Treated at month6" in row(results, "estimate", contrast=CONTRAST)["warning"]
 
 
 def test_adjusted_means_are_those_at_the_mean_baseline_by_algebra() -> None:

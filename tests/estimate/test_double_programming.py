@@ -105,7 +105,7 @@ def test_what_cannot_be_computed_says_so() -> None:
     found = both(trials.trial(study, people, scores), people, scores)
     again = found[(found["analysis"] == "again") & (found["stat_name"] == "estimate")]
     assert again["stat"].isna().all()
-    assert set(again["warning"]) == {"not computed a second time: fewer than 2 of treated at month12"}
+    assert set(again["warning"]) == {"not computed a second time: fewer than 2 of Treated at month12"}
     compared = as_results(compared_rows(study, found))
     assert compared["stat"].isna().all()
     assert set(compared["warning"]) == {"not compared: one of the two programs has no value"}

@@ -193,7 +193,8 @@ def test_sessions_are_not_read_while_masked(study: Study, tmp_path: Any) -> None
     blind = Study(layout, masked, study.instruments, study.plan, study.displays, None)
     rows = as_results(treated_rows(blind, scope(study), PEOPLE))
     assert rows["stat"].isna().all()
-    assert "masked" in rows["warning"].item()
+    said = "not read while the allocation is masked: the sessions may reveal the arm"
+    assert rows["warning"].item() == said
     opened = Study(layout, study.config.model_copy(update=changed), study.instruments, study.plan, study.displays, None)
     sessions = pd.DataFrame({"unit": ["d", "d", "e", "a"], "came": ["0", "1", "0", "1"]})
     write_parquet(layout.closed_events("log"), sessions)

@@ -33,19 +33,24 @@ def study(
     better: str | None = None,
     score_range: tuple[float, float] | None = None,
     plan: dict[str, Any] | None = None,
+    labels: dict[str, str] | None = None,
     folder: Path = Path("trial"),
 ) -> Study:
     """A study with one instrument `form`; the visit at 0 months is the baseline.
 
-    scores: name → type; plan: further parts of the plan.
+    scores: name → type; plan: further parts of the plan; labels: of arms and visits, by name.
     """
+    labels = labels or {}
     limits = {"range": dict(zip(("min", "max"), score_range, strict=True))} if score_range else {}
     scores = scores or {"total": "continuous"}
     config = {
         "study": {"id": "trial", "title": "A trial", "data": "real", "blinding": "open", "seed": 1},
-        "arms": [{"name": arm, "label": arm.title(), "reference": i == 0} for i, arm in enumerate(arms)],
+        "arms": [
+            {"name": arm, "label": labels.get(arm, arm.title()), "reference": i == 0} for i, arm in enumerate(arms)
+        ],
         "visits": [
-            {"name": name, "label": name, "months": months, "baseline": months == 0} for name, months in visits.items()
+            {"name": name, "label": labels.get(name, name), "months": months, "baseline": months == 0}
+            for name, months in visits.items()
         ],
         "randomisation": {"strata": strata or []},
         "variables": variables or [],

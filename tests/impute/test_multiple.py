@@ -92,18 +92,22 @@ def test_estimates_are_those_of_conditional_means_and_errors_larger_where_a_refe
     """At random both errors are those of the mixed model; copying a reference shrinks the jackknife's alone.
 
     Estimates within four Monte Carlo errors and a twentieth of a standard error: the posterior's mean is not the REML
-    estimate.
+    estimate. At random the errors within four Monte Carlo errors, 5.4% here: of the variance a share s is between M
+    imputations, estimated with the relative error sqrt(2 / (M - 1)), so that its root has s / sqrt(2 (M - 1)); the rest
+    and the jackknife hardly vary (in 100 repetitions of 200 imputations the root varied by 0.021, by this 0.022).
     """
     y, arm, baseline = simulated(n=120, seed=3)
     trial = incomplete_trial(y, arm, baseline)
     means = conditional_mean_imputation(trial, STRATEGIES)
-    found = multiple_imputation(trial, STRATEGIES, imputations=200, rng=np.random.default_rng(5))
+    imputations = 500
+    found = multiple_imputation(trial, STRATEGIES, imputations=imputations, rng=np.random.default_rng(5))
     for strategy in STRATEGIES:
         ours, theirs = found[strategy].effects, means[strategy].effects
         assert isinstance(ours, Pooled)
         np.testing.assert_array_less(np.abs(ours.value - theirs.value), 4 * ours.mcse + 0.05 * theirs.std_error)
     last = {s: (found[s].effects.std_error[0, -1], means[s].effects.std_error[0, -1]) for s in ("mar", "j2r", "cr")}
-    assert last["mar"][0] == pytest.approx(last["mar"][1], rel=0.1)
+    between = (imputations + 1) * found["mar"].effects.mcse[0, -1] ** 2 / last["mar"][0] ** 2
+    assert last["mar"][0] == pytest.approx(last["mar"][1], rel=4 * between / np.sqrt(2 * (imputations - 1)))
     assert last["j2r"][0] > 1.05 * last["j2r"][1]
     assert last["cr"][0] > 1.05 * last["cr"][1]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from estimate.names import names_in_sentences
+from pipanalysis.study.load import load_study
 from workflow.conftest import Workflow, made_again
 
 
@@ -51,6 +53,11 @@ def test_patients_and_missing_values_add_up(estimates: pd.DataFrame) -> None:
     counts = chosen[chosen["stat_name"].isin(["n", "n_missing"])].groupby(["visit", "arm"])["stat"].sum()
     assert set(counts.xs("usual_care", level="arm")) == {48.0}
     assert set(counts.xs("beat_the_blues", level="arm")) == {52.0}
+
+
+def test_no_name_of_the_configuration_is_in_a_sentence(finished: Path, estimates: pd.DataFrame) -> None:
+    assert any("patients" in warning for warning in estimates["warning"])
+    assert names_in_sentences(load_study(finished), estimates) == set()
 
 
 def effect(estimates: pd.DataFrame, analysis: str, visit: str) -> dict[str, float]:

@@ -22,6 +22,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.sandbox.regression.gmm import IV2SLS
 
 from display.tracing import Rounded, displays
+from estimate.names import names_in_sentences
 from pipanalysis.estimate import therapist
 from pipanalysis.estimate.step import family_results
 from pipanalysis.estimate.trial_data import read_trial_data
@@ -229,6 +230,12 @@ def shown(finished: Path) -> tuple[Study, pd.DataFrame, dict[str, Any]]:
     study = load_study(finished)
     record = json.loads(study.layout.allocation_record.read_text(encoding="utf-8"))
     return study, pd.read_parquet(study.layout.estimates), record
+
+
+def test_no_name_of_the_configuration_is_in_a_sentence(finished: Path) -> None:
+    results = pd.read_parquet(finished / "results" / "estimates.parquet")
+    assert results["warning"].nunique() > 20
+    assert names_in_sentences(load_study(finished), results) == set()
 
 
 def test_every_number_of_every_display_is_a_row_of_the_results(finished: Path) -> None:

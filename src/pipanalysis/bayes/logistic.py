@@ -35,6 +35,7 @@ class BinaryOutcome:
         X: design without the arms, (n, q), with an intercept.
         effects: indicator of each arm but the reference, (n, e).
         benefit: 1 where the event is good, -1 where it is bad.
+        effect_names: what messages call the arms but the reference.
 
     Raises:
         BayesInputError: values other than 0 and 1, no or only events, too few units in an arm; all of it.
@@ -44,6 +45,7 @@ class BinaryOutcome:
     X: FloatArray
     effects: FloatArray
     benefit: int
+    effect_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = []
@@ -55,7 +57,8 @@ class BinaryOutcome:
         for j in range(self.effects.shape[1]):
             inside = int((self.effects[:, j] != 0).sum())
             if min(inside, n - inside) < MIN_UNITS:
-                problems.append(f"arm {j + 2}: {inside} observed in it, {n - inside} outside it; {MIN_UNITS} needed")
+                arm = self.effect_names[j] if self.effect_names else f"arm {j + 2}"
+                problems.append(f"{arm}: {inside} observed in it, {n - inside} outside it; {MIN_UNITS} needed")
         if not np.isfinite(self.X).all():
             problems.append("covariates that are missing or infinite")
         if problems:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipanalysis.display.wording import analysis_label
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -54,7 +55,7 @@ def places(
             continue
         for name in analyses:
             for arm in list(study.arms)[1:]:
-                contrast = f"{arm} - {study.reference_arm.name}"
+                contrast = contrast_name(arm, study.reference_arm.name)
                 label = study.visits[visit].label if visit else "All visits"
                 label += f": {analysis_label(study, name)}" if several else ""
                 label += f", {study.arms[arm].label}" if len(study.arms) > 2 else ""

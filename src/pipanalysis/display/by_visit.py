@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.table_model import RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, estimand_line, outcome_label
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -43,7 +44,7 @@ class Comparison:
     @property
     def contrast(self) -> str:
         """The difference as the results name it."""
-        return f"{self.arm} - {self.study.reference_arm.name}"
+        return contrast_name(self.arm, self.study.reference_arm.name)
 
     @property
     def place(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import STRUCTURES, analysis_label, marks, method_sentence, outcome_label
 from pipanalysis.estimate.checks import INFLUENCE, RESIDUALS, SPHERICITY, SPREAD, structure_context
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -111,7 +112,7 @@ def _visit_rows(
     digits, rows = study.displays.digits, []
     slope = results.stats(name, outcome, ("scale_slope", "p_value"), visit=visit, context=SPREAD)
     for arm in list(study.arms)[1:]:
-        at = {"visit": visit, "contrast": f"{arm} - {study.reference_arm.name}"}
+        at = {"visit": visit, "contrast": contrast_name(arm, study.reference_arm.name)}
         ratio = results.stats(name, outcome, ("sd_ratio", "p_value"), context=SPREAD, **at)
         left = results.stats(name, outcome, LEFT_OUT, context=INFLUENCE, **at)
         if not isfinite(ratio["sd_ratio"]):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import characteristic_label, level_labels, marks, method_sentence, outcome_label
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -25,7 +26,7 @@ def baseline_table(study: Study, table: Table, results: ResultsIndex, allocation
     """Lay out baseline characteristics by arm, over all, and how far the arms differ."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     arms = [*study.arms, EVERYONE]
-    contrasts = [f"{arm} - {study.reference_arm.name}" for arm in list(study.arms)[1:]]
+    contrasts = [contrast_name(arm, study.reference_arm.name) for arm in list(study.arms)[1:]]
     group = RowGroup("")
     sizes: dict[str, float] = {}
     for name in table.analyses:
@@ -201,7 +202,7 @@ def _records(
             )
     if not domain:
         for arm in list(study.arms)[1:]:
-            contrast = f"{arm} - {study.reference_arm.name}"
+            contrast = contrast_name(arm, study.reference_arm.name)
             value = results.stat(analysis, outcome, "std_difference", visit=visit, contrast=contrast)
             records.append({**dict.fromkeys(records[0]), "analysis": analysis, "variable": outcome, "label": label})
             records[-1] |= {"visit": visit, "arm": contrast, "std_difference": value}

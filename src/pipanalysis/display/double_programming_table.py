@@ -9,6 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence, outcome_label
 from pipanalysis.estimate.double_programming import repeated_context
+from pipanalysis.study.contrasts import compared_arm
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -74,7 +75,7 @@ def _row(
     words = [study.visits[visit].label]
     words += [f"{part.partition('=')[2].replace('_', ' ')}" for part in plain.split("; ") if part]
     if len(study.arms) > 2:
-        words.append(study.arms[contrast.partition(" - ")[0]].label)
+        words.append(study.arms[compared_arm(contrast)].label)
     own = results.row(ours, outcome, "estimate", visit=visit, contrast=contrast, context=context)
     mark = model.footnotes.mark(*(str(row["warning"]) for row in (own, found) if row is not None))
     cells = [rounding.fixed(one[stat], DIGITS) for one in (first, second) for stat in COMPARED]

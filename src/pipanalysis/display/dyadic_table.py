@@ -10,6 +10,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
 from pipanalysis.estimate.dyadic import pair_context
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _effect_rows(
         for i, n in enumerate(units.values()):
             cells[i] = f"n = {rounding.count(n)}" if isfinite(n) else ""
         for arm in list(study.arms)[1:]:
-            contrast = f"{arm} - {study.reference_arm.name}"
+            contrast = contrast_name(arm, study.reference_arm.name)
             s = results.stats(chosen.name, outcome, EFFECT, visit=visit, contrast=contrast, context=context)
             shown = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], DIGITS)
             cells += [shown if isfinite(s["estimate"]) else "not estimated"]
@@ -114,7 +115,7 @@ def _association_rows(
             model.records.append(_record(chosen, outcome, visit, "", context) | {"arm": arm} | s)
         covariances: list[str] = []
         for arm in list(study.arms)[1:]:
-            where = {"visit": visit, "contrast": f"{arm} - {reference}"}
+            where = {"visit": visit, "contrast": contrast_name(arm, reference)}
             s = results.stats(chosen.name, outcome, ASSOCIATION, **where, context=context)
             shown = rounding.with_interval(s["association"], s["conf_low"], s["conf_high"], DIGITS)
             cells += [shown, rounding.p_value(s["p_value"], digits.p_value)]

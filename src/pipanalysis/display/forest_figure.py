@@ -10,6 +10,7 @@ from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import analysis, enumerated, marks, wrapped
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _rows(study: Study, figure: Figure, results: ResultsIndex, model: FigureMode
 
 def _effects(study: Study, figure: Figure, results: ResultsIndex, outcome: str, arm: str) -> list[dict[str, Any]]:
     found = []
-    contrast = f"{arm} - {study.reference_arm.name}"
+    contrast = contrast_name(arm, study.reference_arm.name)
     for name in figure.analyses:
         for visit in study.visits:
             if not (figure.visits == "all" or visit in figure.visits):

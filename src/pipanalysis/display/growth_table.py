@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis_label, estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -48,7 +49,7 @@ def _rows(study: Study, results: ResultsIndex, model: TableModel, name: str, out
     rows, digits = [], study.displays.digits
     reference = study.reference_arm.name
     for arm in list(study.arms)[1:]:
-        contrast = f"{arm} - {reference}"
+        contrast = contrast_name(arm, reference)
         own = results.row(name, outcome.name, "estimate", contrast=contrast, context=SLOPE)
         if own is None:
             continue

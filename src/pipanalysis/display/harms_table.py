@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table, event_file
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _harms(study: Study, results: ResultsIndex, model: TableModel, name: str, so
             cells.append(f"{events} ({rate})" if isfinite(s["n_events"]) else rounding.ABSENT)
             model.records.append(_record(name, source, label, context) | {"arm": arm} | s)
         for arm in list(study.arms)[1:]:
-            contrast = f"{arm} - {study.reference_arm.name}"
+            contrast = contrast_name(arm, study.reference_arm.name)
             d = results.stats(name, source, DIFFERENCE, contrast=contrast, context=context)
             points = [_percent(value) for value in d.values()]
             cells.append(rounding.with_interval(points[0], points[1], points[2], digits.percent + 1))

@@ -8,6 +8,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, characteristic_label, marks, method_sentence, outcome_label
 from pipanalysis.estimate.moderator import SLOPE, SLOPE_PER_SD, SPREAD, contexts
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _outcome_rows(
         record |= {"label": outcome.label, "visit": visit} | {f"n_{arm}": n for arm, n in numbers.items()}
         by_value: dict[str, list[str]] = {context: ["" for _ in arms] for context in contexts(analysis(study, name))}
         for arm in arms[1:]:
-            contrast = f"{arm} - {study.reference_arm.name}"
+            contrast = contrast_name(arm, study.reference_arm.name)
             where = {"visit": visit, "contrast": contrast}
             for context in (*by_value, SLOPE, SLOPE_PER_SD):
                 s = results.stats(name, outcome.name, EFFECT, **where, context=context)

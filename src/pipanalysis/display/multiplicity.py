@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -38,7 +39,7 @@ def families_shown(study: Study, table: Table, results: ResultsIndex) -> list[Hy
     """Return the families of hypotheses that a table of effects has rows of, in the plan's order."""
     outcomes = [name for name in study.outcomes if table.outcomes == "all" or name in table.outcomes]
     visits = [name for name in study.visits if table.visits == "all" or name in table.visits]
-    contrasts = [f"{arm} - {study.reference_arm.name}" for arm in list(study.arms)[1:]]
+    contrasts = [contrast_name(arm, study.reference_arm.name) for arm in list(study.arms)[1:]]
     found = {
         row["context"]
         for name in table.analyses

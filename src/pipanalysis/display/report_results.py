@@ -14,6 +14,7 @@ from pipanalysis.display.multiplicity import adjusted_row
 from pipanalysis.display.report_bayes import bayes_sentences
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
 from pipanalysis.display.wording import analysis_label, outcome_label
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import at_visit, mid_sentence
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _sentences(study: Study, results: ResultsIndex, outcome: Outcome) -> Iterato
 def _comparison(
     study: Study, results: ResultsIndex, outcome: Outcome, name: str, visit: str, arm: str
 ) -> Iterator[str]:
-    contrast = f"{arm} - {study.reference_arm.name}"
+    contrast = contrast_name(arm, study.reference_arm.name)
     where = {"visit": visit, "contrast": contrast}
     own, context = results.row(name, outcome.name, "estimate", **where), ""
     if own is None:
@@ -92,7 +93,7 @@ def _estimated(
 ) -> str:
     """Return the sentence with means or risks, difference, interval, P and standardised difference."""
     digits = study.displays.digits
-    contrast = f"{arm} - {study.reference_arm.name}"
+    contrast = contrast_name(arm, study.reference_arm.name)
     of = "risk" if context else "mean"
     each, sizes, means = [], [], []
     for one in (study.reference_arm.name, arm):
@@ -132,7 +133,7 @@ def _meaning(
     rejected: bool,
 ) -> str:
     """Return what the interval shows, and what it does not; `rejected`: by the plan's procedure for multiplicity."""
-    contrast = f"{arm} - {study.reference_arm.name}"
+    contrast = contrast_name(arm, study.reference_arm.name)
     where = {"visit": visit, "contrast": contrast, "context": context}
     low, high = results.stats(name, outcome.name, ("conf_low", "conf_high"), **where).values()
     if not (isfinite(low) and isfinite(high)):

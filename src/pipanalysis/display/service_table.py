@@ -9,6 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.harms_table import counting_warning, kinds_of_event, share_with_limits
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _cells(
         ]
         model.records.append(start | {"arm": arm, "contrast": ""} | s | d)
     for arm in list(study.arms)[1:]:
-        contrast = f"{arm} - {study.reference_arm.name}"
+        contrast = contrast_name(arm, study.reference_arm.name)
         risk = results.stats(name, source, RISK, contrast=contrast, context=context)
         means = results.stats(name, source, MEANS, contrast=contrast, context=per_unit)
         points = [100 * value for value in risk.values()]

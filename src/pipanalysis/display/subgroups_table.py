@@ -14,6 +14,7 @@ from pipanalysis.display.wording import (
     method_sentence,
     outcome_label,
 )
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _outcome_rows(
             cells = [rounding.count(n) for n in numbers.values()]
             why = []
             for arm in arms[1:]:
-                contrast = f"{arm} - {study.reference_arm.name}"
+                contrast = contrast_name(arm, study.reference_arm.name)
                 where = {"visit": visit, "contrast": contrast, "context": context}
                 s = results.stats(name, outcome.name, EFFECT, **where)
                 own = results.row(name, outcome.name, "estimate", **where)

@@ -11,6 +11,7 @@ from pipanalysis.display.figure_files import LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import analysis, analysis_label, marks, wrapped
 from pipanalysis.estimate.delta_adjustment import delta_context
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _records(
         shared |= {f"{stat}_{one}": value for stat, value in counted.items()}
     records = []
     for reference_delta, arm_delta in product(adjustment.deltas, repeat=2):
-        where = {"visit": visit, "contrast": f"{arm} - {reference}"}
+        where = {"visit": visit, "contrast": contrast_name(arm, reference)}
         context = delta_context(reference_delta, arm_delta)
         s = results.stats(name, outcome.name, DRAWN, **where, context=context)
         if all(isfinite(value) for value in s.values()):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import nan
@@ -34,17 +33,23 @@ class Covariate:
         name: its name in the study.
         factor: categorical.
         label: what sentences call it; by default its name.
+        levels: of a categorical one, code → label.
     """
 
     column: str
     name: str
     factor: bool
     label: str = ""
+    levels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def said(self) -> str:
         """What sentences call it."""
         return self.label or self.name
+
+    def at(self, level: str) -> str:
+        """Return what sentences call one of its levels, by its code."""
+        return f"{self.said} ({self.levels.get(level, level)})"
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,6 @@ class AnalysisFrame:
         data = self.data[self.data["visit"] == visit].reset_index(drop=True)
         return replace(self, data=data, visits=(visit,), not_compared=chosen)
 
-    def in_study_terms(self, text: str) -> str:
-        """Return a library's message with the study's names for x1, x2, ..."""
-        names = {c.column: c.name for c in self.covariates}
-        return re.sub(r"\bx\d+\b", lambda found: names.get(found.group(), found.group()), text)
-
 
 def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> AnalysisFrame:
     """Put together the frame of an analysis: a row per unit of its set and visit compared, missing values included.
@@ -155,9 +155,10 @@ def analysis_frame(trial: TrialData, analysis: Analysis, outcome: Outcome) -> An
     for i, name in enumerate(names, start=1):
         variable = study.variables.get(name)
         factor = variable is not None and variable.type == "category"
-        covariate = Covariate(f"x{i}", name, factor, said_of(study, name))
-        if factor and variable is not None:
-            values = pd.Categorical(people[name], categories=levels_in_order(trial, variable))
+        levels = level_labels(study, variable) if factor and variable is not None else {}
+        covariate = Covariate(f"x{i}", name, factor, said_of(study, name), levels)
+        if factor:
+            values = pd.Categorical(people[name], categories=list(levels))
             columns[covariate.column] = values.repeat(k)
         elif name in study.scores:
             columns[covariate.column] = np.repeat(trial.at_baseline(name)[members], k)
@@ -211,11 +212,10 @@ def level_positions(trial: TrialData, score: str) -> FloatArray:
     return positions
 
 
-def levels_in_order(trial: TrialData, variable: Variable) -> list[str]:
-    """Return the codes of a categorical variable in the order of the configuration."""
-    if variable.role == "site":
-        return [site.name for site in trial.study.config.sites] or list(variable.levels)
-    return list(variable.levels)
+def level_labels(study: Study, variable: Variable) -> dict[str, str]:
+    """Return code → label of a categorical variable, in the order of the configuration."""
+    sites = study.config.sites if variable.role == "site" else []
+    return {site.name: site.label for site in sites} or dict(variable.levels)
 
 
 def pooled_sd(values: FloatArray, arm: np.ndarray[Any, Any]) -> float:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipanalysis.estimate.analysis_data import levels_in_order
+from pipanalysis.estimate.analysis_data import level_labels
 from pipanalysis.estimate.analysis_results import Scope
 from pipanalysis.estimate.describe import category_rows, continuous_rows, labelled, labelled_score
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import CATEGORICAL
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +101,5 @@ def _characteristic(trial: TrialData, name: str) -> tuple[NDArray[Any], list[str
     column = trial.participants[name]
     if variable is None or variable.type != "category":
         return column.to_numpy(dtype=np.float64, na_value=nan), None
-    label = {site.name: site.label for site in study.config.sites} if variable.role == "site" else {}
-    label = label or dict(variable.levels)
-    codes = {code: label.get(code, code) for code in levels_in_order(trial, variable)}
+    codes = level_labels(study, variable)
     return labelled(column.to_numpy(dtype=object), codes), list(dict.fromkeys(codes.values()))

@@ -48,8 +48,8 @@ from pipanalysis.estimate.bayes_settings import (
     seed_of,
 )
 from pipanalysis.estimate.comparison import counts
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import suitable_outcomes
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.bayes.arrays import FloatArray

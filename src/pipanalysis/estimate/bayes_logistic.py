@@ -40,8 +40,9 @@ from pipanalysis.estimate.bayes_settings import (
 )
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.linear_design import linear_design
-from pipanalysis.estimate.model_result import NotFittedError, contrast_name
+from pipanalysis.estimate.model_result import NotFittedError
 from pipanalysis.estimate.planning import suitable_outcomes
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.bayes.diagnostics import Diagnostics, Sensitivity
@@ -76,7 +77,8 @@ def prepare(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iterator[
             at = list(design.effects.values())
             rest = [j for j in range(design.X.shape[1]) if j not in at]
             benefit = 1 if trial.study.scores[outcome.score].better == "higher" else -1
-            problem = model.BinaryOutcome(design.y, design.X[:, rest], design.X[:, at], benefit)
+            arms = tuple(frame.terms.arm(arm) for arm, _ in design.effects)
+            problem = model.BinaryOutcome(design.y, design.X[:, rest], design.X[:, at], benefit, arms)
         except (NotFittedError, BayesInputError) as error:
             yield Prepared(outcome, frame, visit, None, error=str(error))
             continue

@@ -49,8 +49,9 @@ from pipanalysis.estimate.bayes_settings import (
 from pipanalysis.estimate.bayes_therapists import UNREAD, main_therapists
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.linear_design import LinearDesign, check_residual, linear_design
-from pipanalysis.estimate.model_result import NotFittedError, contrast_name
+from pipanalysis.estimate.model_result import NotFittedError
 from pipanalysis.estimate.planning import suitable_outcomes
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.bayes.arrays import FloatArray, IntArray

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Exposure
 
 METHOD = "cace iv2sls HC3"
+EXPOSURE = "exposure="
 STRONG_F = 10.0
 """first-stage F below which the instrument is called weak (Staiger and Stock 1997, Econometrica 65:557-586)"""
 
@@ -53,8 +54,8 @@ class TwoStage:
 def exposures(exposure: Exposure) -> dict[str, str]:
     """Return the name of each form of exposure → context of its results."""
     return {
-        "received": f"exposure=at least {exposure.min_sessions} sessions",
-        "dose": f"exposure=per {exposure.per_sessions} sessions",
+        "received": f"{EXPOSURE}at least {exposure.min_sessions} sessions",
+        "dose": f"{EXPOSURE}per {exposure.per_sessions} sessions",
     }
 
 
@@ -119,7 +120,8 @@ def _at_visit(
             extras.append(Extra("first_stage", fit.first_stage, visit, context=contexts[form]))
             extras.append(Extra("f_first_stage", fit.f_first_stage, visit, context=contexts[form]))
             if fit.f_first_stage < STRONG_F:
-                low = f"first-stage F {fit.f_first_stage:.1f} of the {contexts[form]}, below {STRONG_F:g}"
+                received = contexts[form].removeprefix(EXPOSURE)
+                low = f"first-stage F {fit.f_first_stage:.1f} ({received}), below {STRONG_F:g}"
                 notes.append(warning_of("weak-instrument", low))
     except NotFittedError as error:
         status, problem = Status.failed, str(error)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.mmrm import differences, fitted, marginal_means
-from pipanalysis.estimate.model_result import Effect, NotFittedError, contrast_name, python_warnings
+from pipanalysis.estimate.model_result import Effect, NotFittedError, python_warnings
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,8 @@ from math import nan, sqrt
 from typing import TYPE_CHECKING
 
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.estimate.model_result import Effect, ModelResult, contrast_name, effect_statistics
+from pipanalysis.estimate.model_result import Effect, ModelResult, effect_statistics
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.study.plan import DeltaAdjustment

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.derive.intercurrent import after_column
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import compared_visits, given_at_baseline, suitable_outcomes
 from pipanalysis.second_program.categories import Fit, maximise, separated, standardised, with_error
-from pipanalysis.second_program.design import FloatArray, Wanted, complete_rows, design
+from pipanalysis.second_program.design import FEWEST, FloatArray, TooFewError, Wanted, complete_rows, design
 from pipanalysis.second_program.regression import least_squares
 from pipanalysis.second_program.repeated_measures import unstructured
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis, Outcome
+    from pipanalysis.study.terms import Terms
 
 RATIOS = ("odds_ratio", "risk_ratio")
 """measures whose standard error is that of the logarithm"""
@@ -70,7 +71,7 @@ def _repeated(
             for visit in at:
                 for arm in wanted.arms[1:]:
                     contrast = contrast_name(arm, wanted.arms[0])
-                    said = f"not computed a second time: {error}"
+                    said = f"not computed a second time: {_reason(error, study.terms)}"
                     context = repeated_context(theirs.name)
                     yield scope.row("estimate", nan, visit=visit, contrast=contrast, context=context, warning=said)
             continue
@@ -78,6 +79,13 @@ def _repeated(
             for name, value in (("estimate", one.estimate), ("std_error", one.std_error), ("df", one.df)):
                 contrast = contrast_name(arm, wanted.arms[0])
                 yield scope.row(name, value, visit=visit, contrast=contrast, context=repeated_context(theirs.name))
+
+
+def _reason(error: Exception, terms: Terms) -> str:
+    """Return what the second program says, with labels for the names that it knows arms and visits by."""
+    if isinstance(error, TooFewError):
+        return f"fewer than {FEWEST} of {terms.arm(error.arm)} {terms.at(error.visit)}"
+    return str(error)
 
 
 def repeated_context(analysis: str, context: str = "") -> str:

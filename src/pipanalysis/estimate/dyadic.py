@@ -27,6 +27,7 @@ import pandas as pd
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.comparison import complete_rows
+from pipanalysis.estimate.engine_messages import in_study_terms
 from pipanalysis.estimate.mmrm import how_it_ended, method_name
 from pipanalysis.estimate.model_result import (
     Effect,
@@ -34,12 +35,12 @@ from pipanalysis.estimate.model_result import (
     ModelResult,
     NotFittedError,
     Status,
-    contrast_name,
     model_rows,
     python_warnings,
 )
 from pipanalysis.estimate.partial_correlation import Correlation, correlation_difference, partial_correlation
 from pipanalysis.estimate.subgroup import INTERACTION, interaction_test
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray, TrialData
@@ -60,11 +61,13 @@ class Role:
 
     Attributes:
         name: of the role.
+        label: what sentences call it.
         frame: complete rows, with value and baseline in these units.
         planned: units of each arm in the analysis set.
     """
 
     name: str
+    label: str
     frame: AnalysisFrame
     planned: dict[str, int]
 
@@ -100,8 +103,8 @@ def _role(trial: TrialData, analysis: Analysis, role: DyadRole) -> Role:
     sign = -1.0 if trial.study.scores[outcome.score].better == "lower" else 1.0
     unit = sign / frame.baseline_sd
     data = frame.data.assign(value=frame.data["value"] * unit, baseline=frame.data["baseline"] * unit)
-    notes = tuple(f"{role.name}: {note}" for note in frame.notes)
-    return Role(role.name, replace(frame, data=data, notes=notes), planned)
+    notes = tuple(f"{note} ({role.label})" for note in frame.notes)
+    return Role(role.name, role.label, replace(frame, data=data, notes=notes), planned)
 
 
 def association_rows(scope: Scope, visit: str, first: Role, second: Role) -> Iterator[Row]:
@@ -190,7 +193,7 @@ def joint_effects(
         ]
         method = method_name(analysis, "us")
         return ModelResult(method, Status.failed, failed, [*numbers, *untested], notes, error=str(error)), none
-    status, more = how_it_ended(fit, frames[0], said)
+    status, more = how_it_ended(fit, frames[0], said, _labels(roles))
     if tried:
         status = max(status, Status.reduced)
         more = [f"the direct product of roles and visits was fitted: {'; '.join(tried)}", *more]
@@ -248,7 +251,7 @@ def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[M
         try:
             fit = MMRM(formula, data, subject="unit", covariance=structure, **options).fit()  # type: ignore[arg-type]
         except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
-            tried.append(f"{structure}: {roles[0].frame.in_study_terms(str(error))}".replace("\n", "; "))
+            tried.append(f"{structure}: {in_study_terms(str(error), roles[0].frame, _labels(roles))}")
             continue
         if fit.converged and not np.isfinite(fit.inference(analysis.df).vcov).all():
             tried.append(f"{structure}: the data do not determine the covariance")
@@ -257,6 +260,10 @@ def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[M
         else:
             tried.append(f"{structure}: {fit.attempts[-1].message}")
     raise NotFittedError(f"no covariance structure converged ({'; '.join(tried)})")
+
+
+def _labels(roles: list[Role]) -> dict[str, str]:
+    return {role.name: role.label for role in roles}
 
 
 def _cell(role: Role, visit: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipanalysis.estimate.comparison import MIN_OBSERVED, too_few_observed
-from pipanalysis.estimate.model_result import contrast_name
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

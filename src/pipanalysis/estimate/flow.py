@@ -12,6 +12,7 @@ import pandas as pd
 from pipanalysis.derive.intercurrent import after_column, events_not_read
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.estimate.safety import not_read
 from pipanalysis.files import read_parquet
 from pipanalysis.study.event_tables import event_file, event_path
 
@@ -116,7 +117,7 @@ def treated_rows(study: Study, scope: Scope, participants: pd.DataFrame) -> Iter
         return
     path = event_path(study, sessions.table)
     if path is None:
-        said = f"not read while the allocation is masked: the event table {sessions.table} may reveal the arm"
+        said = not_read("sessions")
         yield scope.row("n_stage", nan, arm=sessions.arm, context="stage=treated", warning=said)
         return
     table = read_parquet(path, ["unit", sessions.attended])

@@ -18,7 +18,13 @@ import pandas as pd
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.growth_likelihood import UnitSums, highest, least_squares_given, unit_sums
-from pipanalysis.estimate.linear_design import NO_VARIANCE, covariate_columns, initial_status, ols_residual
+from pipanalysis.estimate.linear_design import (
+    NO_VARIANCE,
+    covariate_columns,
+    covariate_words,
+    initial_status,
+    ols_residual,
+)
 from pipanalysis.estimate.mixed_model import OPTIMISERS, random_intercept, varies_between_units, without_intercept
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 from pipanalysis.mmrm.design import find_aliased
@@ -146,7 +152,7 @@ def growth_design(frame: AnalysisFrame, months: Mapping[str, float]) -> GrowthDe
         between[f"arm {arm}"] = in_arm
     X = np.column_stack(list(columns.values()))
     kept, aliased, _ = find_aliased(X)
-    names = list(columns)
+    names, said = list(columns), covariate_words(frame.varying)
     position = {names[j]: i for i, j in enumerate(kept)}
     missing = [name for name in ("time", *slopes.values()) if name not in position]
     if missing:
@@ -166,7 +172,7 @@ def growth_design(frame: AnalysisFrame, months: Mapping[str, float]) -> GrowthDe
         X=np.ascontiguousarray(X[:, kept]),
         time=time,
         unit=unit,
-        aliased=tuple(names[j] for j in aliased),
+        aliased=tuple(said.get(names[j], names[j]) for j in aliased),
         slope=position["time"],
         arm_slopes={arm: position[slope] for arm, slope in slopes.items()},
         df=df,

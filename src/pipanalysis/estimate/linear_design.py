@@ -36,7 +36,7 @@ class LinearDesign:
         X: columns of full rank, shape (n, p): a mean for each visit, baseline, covariates, and last the difference
             between each arm and the reference at each visit.
         names: of the columns of X.
-        aliased: columns left out because earlier ones determine them.
+        aliased: columns left out because earlier ones determine them, in words.
         effects: (arm, visit) → column of X; only differences that the data determine.
         means: (arm, visit) → coefficients whose sum weighted so is the adjusted mean, shape (p,): at the mean of the
             baseline and of numeric covariates, factors averaged over their levels with equal weights; only means that
@@ -96,7 +96,9 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
     """
     data, visits = frame.data, frame.model_visits
     indicator = {visit: _is(data["visit"], visit) for visit in visits}
+    terms = frame.terms
     columns: dict[str, FloatArray] = {f"visit {visit}": column for visit, column in indicator.items()}
+    said = {f"visit {visit}": terms.visit(visit) for visit in visits} | covariate_words(frame.varying)
     units: dict[str, FloatArray] = {"intercept": np.ones(len(data))}
     baseline = np.zeros(len(data))
     if frame.baseline_varies:
@@ -104,10 +106,10 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
         units["baseline"] = baseline
         if baseline_by_visit and len(visits) > 1:
             columns |= {f"baseline at {visit}": baseline * column for visit, column in indicator.items()}
+            said |= {f"baseline at {visit}": f"baseline {terms.at(visit)}" for visit in visits}
         else:
             columns["baseline"] = baseline
     added = covariate_columns(data, frame.varying)
-    shares = factor_shares(data, frame.varying)
     columns |= added
     units |= added
     first_effect = len(columns)
@@ -118,33 +120,26 @@ def linear_design(frame: AnalysisFrame, *, baseline_by_visit: bool) -> LinearDes
         for visit in visits:
             if (arm, visit) not in frame.not_compared:
                 columns[f"{arm} at {visit}"] = in_arm * indicator[visit]
+                said[f"{arm} at {visit}"] = f"{terms.arm(arm)} {terms.at(visit)}"
                 keys.append((arm, visit))
     X = np.column_stack(list(columns.values()))
     kept, aliased, null = find_aliased(X)
     determined = np.abs(null).max(axis=1, initial=0.0) < ESTIMABLE
     position = {int(j): i for i, j in enumerate(kept)}
     names = list(columns)
-    means = {
-        (arm, visit): weights
-        for arm in frame.arms
-        for visit in visits
-        if (arm, visit) not in frame.not_compared
-        for weights in [_mean_weights(names, shares, arm, visit)]
-        if estimable(weights, null)
-    }
     code = np.unique(data["unit"].to_numpy(dtype=str), return_inverse=True)[1]
     first_rows = np.unique(code, return_index=True)[1]
     return LinearDesign(
         y=data["value"].to_numpy(dtype=np.float64),
         X=np.ascontiguousarray(X[:, kept]),
         names=tuple(names[j] for j in kept),
-        aliased=tuple(names[j] for j in aliased),
+        aliased=tuple(said.get(names[j], names[j]) for j in aliased),
         effects={
             key: position[first_effect + i]
             for i, key in enumerate(keys)
             if determined[first_effect + i] and first_effect + i in position
         },
-        means={key: weights[kept] for key, weights in means.items()},
+        means={key: row[kept] for key, row in _mean_weights(frame, names).items() if estimable(row, null)},
         baseline=baseline,
         unit=code,
         between_rank=int(np.linalg.matrix_rank(np.column_stack(list(units.values()))[first_rows])),
@@ -163,26 +158,36 @@ def covariate_columns(data: pd.DataFrame, covariates: Sequence[Covariate]) -> di
     return columns
 
 
-def factor_shares(data: pd.DataFrame, covariates: Sequence[Covariate]) -> dict[str, float]:
-    """Return the share of each indicator of a factor where its levels weigh alike, by the names of the columns."""
-    factors = {c.name: _levels(data[c.column]) for c in covariates if c.factor}
-    return {f"{name} {level}": 1 / len(levels) for name, levels in factors.items() for level in levels[1:]}
-
-
 def _levels(values: pd.Series) -> list[str]:
     """Return the levels of a factor that occur."""
     return [level for level in values.cat.categories if (values == level).any()]
 
 
-def _mean_weights(names: Sequence[str], shares: Mapping[str, float], arm: str, visit: str) -> FloatArray:
-    """Return the weights of the coefficients in an adjusted mean; numeric covariates are centred, and weigh 0."""
-    own = {f"visit {visit}": 1.0, f"{arm} at {visit}": 1.0}
-    return np.array([own.get(name, shares.get(name, 0.0)) for name in names])
+def _mean_weights(frame: AnalysisFrame, names: Sequence[str]) -> dict[tuple[str, str], FloatArray]:
+    """Return (arm, visit) → the weights of the coefficients in its adjusted mean, in the order of their names.
+
+    The levels of a factor weigh alike; the baseline and numeric covariates are centred, and weigh nothing.
+    """
+    factors = {c.name: _levels(frame.data[c.column]) for c in frame.varying if c.factor}
+    shared = {f"{name} {level}": 1 / len(levels) for name, levels in factors.items() for level in levels[1:]}
+    means = {}
+    for arm in frame.arms:
+        for visit in frame.model_visits:
+            if (arm, visit) not in frame.not_compared:
+                weight = shared | {f"visit {visit}": 1.0, f"{arm} at {visit}": 1.0}
+                means[arm, visit] = np.array([weight.get(name, 0.0) for name in names])
+    return means
 
 
 def estimable(weights: FloatArray, null: FloatArray) -> bool:
     """Tell whether a weighted sum of coefficients is determined; `null` spans the null space of the design."""
     return bool((np.abs(weights @ null) < ESTIMABLE).all())
+
+
+def covariate_words(covariates: Sequence[Covariate]) -> dict[str, str]:
+    """Return the name of each column that covariates can have → what sentences call it."""
+    words = {covariate.name: covariate.said for covariate in covariates}
+    return words | {f"{c.name} {level}": c.at(level) for c in covariates for level in c.levels}
 
 
 def checked_design(

@@ -14,7 +14,8 @@ from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.estimate.model_result import Effect, ModelResult, contrast_name
+from pipanalysis.estimate.model_result import Effect, ModelResult
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.study.plan import Margin

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from math import exp, inf, isfinite, log, nan, sqrt
 from typing import TYPE_CHECKING
 
-from pipanalysis.estimate.model_result import ModelResult, contrast_name, model_rows
+from pipanalysis.estimate.model_result import ModelResult, model_rows
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.estimate.analysis_results import Row, Scope

@@ -10,15 +10,16 @@ import pandas as pd
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects, planned_means
+from pipanalysis.estimate.engine_messages import BASELINE, in_study_terms
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipanalysis.estimate.trial_data import FloatArray
     from pipanalysis.mmrm import MMRMFit
     from pipanalysis.study.plan import Analysis
 
-BASELINE = "(baseline)"
-"""level of the visit that a constrained analysis adds for the baseline; no visit of a study can have this name"""
 NEARLY_SINGULAR = 1e-4
 """smallest eigenvalue of the visits' correlation below which a fit is at the boundary"""
 
@@ -65,9 +66,18 @@ def mmrm(frame: AnalysisFrame, analysis: Analysis) -> tuple[ModelResult, Fitted 
     return result, Fitted(frame, fit)
 
 
-def how_it_ended(fit: MMRMFit, frame: AnalysisFrame, said: list[str]) -> tuple[Status, list[str]]:
-    """Return the status of a converged fit, and what the reader must know; `said` are the libraries' warnings."""
-    notes = [frame.in_study_terms(text) for text in (*fit.notes, *said)]
+def how_it_ended(
+    fit: MMRMFit, frame: AnalysisFrame, said: list[str], roles: Mapping[str, str] | None = None
+) -> tuple[Status, list[str]]:
+    """Return the status of a converged fit, and what the reader must know.
+
+    Args:
+        fit: the fit.
+        frame: what was fitted.
+        said: the libraries' warnings.
+        roles: name → label of the roles of a dyad, where the model is of several.
+    """
+    notes = [in_study_terms(text, frame, roles) for text in (*fit.notes, *said)]
     status = Status.reduced if frame.not_compared or fit.aliased or len(fit.attempts) > 1 else Status.ok
     smallest = float(np.linalg.eigvalsh(_correlation(fit)).min())
     if smallest < NEARLY_SINGULAR:
@@ -104,7 +114,7 @@ def fitted(
         else:
             fit = MMRM(formula, data, **options).fit()
     except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
-        raise NotFittedError(frame.in_study_terms(str(error)).replace("\n", "; ")) from None
+        raise NotFittedError(in_study_terms(str(error), frame)) from None
     if not fit.converged:
         tried = "; ".join(f"{attempt.covariance}: {attempt.message}" for attempt in fit.attempts)
         raise NotFittedError(f"no covariance structure converged ({tried})")

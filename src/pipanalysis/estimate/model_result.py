@@ -10,6 +10,7 @@ from enum import IntEnum
 from math import isfinite, nan
 
 from pipanalysis.estimate.analysis_results import Row, Scope
+from pipanalysis.study.contrasts import contrast_name
 
 
 class Status(IntEnum):
@@ -95,11 +96,6 @@ class ModelResult:
     def said(self) -> str:
         """The warnings as they stand in a row of the results, each once."""
         return "; ".join(dict.fromkeys(self.warnings))
-
-
-def contrast_name(arm: str, reference: str) -> str:
-    """Return how a difference between arms is written in the results."""
-    return f"{arm} - {reference}"
 
 
 def model_rows(scope: Scope, result: ModelResult, baseline_sd: float = nan) -> Iterator[Row]:

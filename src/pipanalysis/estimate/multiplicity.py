@@ -24,9 +24,9 @@ import numpy as np
 
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.estimate.planning import P_VALUE_OF_METHOD, tested_hypotheses
 from pipanalysis.mmrm.multiplicity import adjust_p
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     import pandas as pd

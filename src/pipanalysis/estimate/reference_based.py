@@ -66,8 +66,7 @@ def reference_based(frame: AnalysisFrame, analysis: Analysis, rng: np.random.Gen
         else:
             found = conditional_mean_imputation(trial, analysis.strategies)
     except (NotFittedError, MMRMError) as error:
-        said = frame.in_study_terms(str(error))
-        return ModelResult(method, Status.failed, planned, _counts(observed), notes, error=said)
+        return ModelResult(method, Status.failed, planned, _counts(observed), notes, error=str(error))
     effects = [
         effect
         for strategy in analysis.strategies
@@ -107,7 +106,8 @@ def _incomplete_trial(frame: AnalysisFrame, *, baseline_by_visit: bool) -> Incom
     arm = np.array([frame.arms.index(name) for name in first.data["arm"]], dtype=np.intp)
     effects = tuple(compared.effects[name, frame.visits[0]] for name in frame.arms[1:])
     y = frame.data["value"].to_numpy(dtype=np.float64).reshape(n, t)
-    return IncompleteTrial(y, arm, X, X_reference, compared.X, effects)
+    visits = tuple(map(frame.terms.visit, frame.visits))
+    return IncompleteTrial(y, arm, X, X_reference, compared.X, effects, visits)
 
 
 def _effects(frame: AnalysisFrame, observed: AnalysisFrame, found: Imputed, context: str) -> Sequence[Effect]:

@@ -21,8 +21,9 @@ from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts
 from pipanalysis.estimate.linear_design import check_residual, initial_status, linear_design
-from pipanalysis.estimate.model_result import NotFittedError, Status, contrast_name
+from pipanalysis.estimate.model_result import NotFittedError, Status
 from pipanalysis.estimate.random_stream import random_stream
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

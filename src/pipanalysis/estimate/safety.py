@@ -11,8 +11,8 @@ import numpy as np
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.describe import continuous_rows
-from pipanalysis.estimate.model_result import contrast_name
 from pipanalysis.files import read_parquet
+from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table, event_file, event_path
 from pipanalysis.study.terms import counted, mid_sentence
 
@@ -49,7 +49,7 @@ def safety_rows(trial: TrialData, analysis: Analysis) -> Iterator[Row]:
     path = event_path(study, table)
     if path is None:
         arms = [sessions.arm] if analysis.method == "adherence" and sessions else list(study.arms)
-        said = f"not read while the allocation is masked: the event table {table} may reveal the arm"
+        said = not_read({"adherence": "sessions", "harms": "events", "service_use": "contacts"}[analysis.method])
         yield from (scope.row("n_set", nan, arm=arm, warning=said) for arm in arms)
         return
     events = read_parquet(path)
@@ -59,6 +59,11 @@ def safety_rows(trial: TrialData, analysis: Analysis) -> Iterator[Row]:
         yield from harms_rows(trial, scope, source, events)
     elif source:
         yield from service_rows(trial, scope, source, events)
+
+
+def not_read(what: str) -> str:
+    """Return why a closed event table gives no numbers."""
+    return f"not read while the allocation is masked: the {what} may reveal the arm"
 
 
 def exact_interval(count: int, n: int, conf_level: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipanalysis.estimate.safety import is_one
+from pipanalysis.estimate.safety import is_one, not_read
 from pipanalysis.files import read_parquet
 from pipanalysis.schedule import target_dates
 from pipanalysis.study.event_tables import event_path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray, TrialData
     from pipanalysis.study.study import Sessions
 
-MASKED = "not read while the allocation is masked: the sessions may reveal the arm"
+MASKED = not_read("sessions")
 
 
 @dataclass(frozen=True)

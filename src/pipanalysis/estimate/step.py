@@ -145,7 +145,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
         rerandomisation,
         subgroup,
     )
-    from pipanalysis.estimate.analysis_data import analysis_frame
+    from pipanalysis.estimate.analysis_data import analysis_frame, level_labels
     from pipanalysis.estimate.measures import measure_rows
     from pipanalysis.estimate.model_result import model_rows
     from pipanalysis.estimate.random_stream import random_stream
@@ -189,7 +189,7 @@ def outcome_rows(trial: TrialData, analysis: Analysis, outcome: Outcome) -> Iter
     elif analysis.moderator:
         yield from model_rows(scope, moderator.moderated_effects(frame, analysis), frame.baseline_sd)
     elif analysis.subgroup:
-        labels = subgroup.level_labels(trial.study, analysis.subgroup)
+        labels = level_labels(trial.study, trial.study.variables[analysis.subgroup])
         yield from model_rows(scope, subgroup.subgroup_effects(frame, analysis, labels), frame.baseline_sd)
     else:
         result, fit = mmrm.mmrm(frame, analysis)

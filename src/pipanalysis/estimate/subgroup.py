@@ -23,18 +23,9 @@ if TYPE_CHECKING:
     from pipanalysis.estimate.trial_data import FloatArray
     from pipanalysis.mmrm import MMRMFit
     from pipanalysis.mmrm.emmeans import MarginalMeans
-    from pipanalysis.study.load import Study
     from pipanalysis.study.plan import Analysis
 
 INTERACTION = ("p_value_interaction", "f_interaction", "num_df_interaction", "den_df_interaction")
-
-
-def level_labels(study: Study, name: str) -> dict[str, str]:
-    """Return code → label of a categorical variable, in the order of the configuration."""
-    variable = study.variables[name]
-    if variable.role == "site" and study.config.sites:
-        return {site.name: site.label for site in study.config.sites}
-    return dict(variable.levels)
 
 
 def context_of(label: str) -> str:
@@ -189,10 +180,10 @@ def _interaction(
         estimable = [w for w in weights if w is not None and means.functions.combine(w[None, :]).estimable[0]]
         contrasts += [second - first for first, second in pairwise(estimable)]
     planned = (len(frame.arms) - 1) * (len(codes) - 1)
-    at = frame.terms.visit(visit)
+    at = frame.terms.at(visit)
     if not contrasts:
-        return interaction_test(fit, means, analysis, visit, []), f"no interaction can be tested at {at}"
-    note = "" if len(contrasts) == planned else f"interaction at {at} tested over the levels with both arms alone"
+        return interaction_test(fit, means, analysis, visit, []), f"no interaction can be tested {at}"
+    note = "" if len(contrasts) == planned else f"interaction {at} tested over the levels with both arms alone"
     return interaction_test(fit, means, analysis, visit, contrasts), note
 
 

@@ -76,6 +76,7 @@ class IncompleteTrial:
         X_reference: the same had the units been of the reference arm.
         Z: columns of the analysis at each visit, (n, q): the arms' effects among them.
         effects: columns of Z that hold the arms 1, 2, ... against the reference.
+        visits: what messages call the visits; by default their codes.
     """
 
     y: FloatArray
@@ -84,6 +85,7 @@ class IncompleteTrial:
     X_reference: FloatArray
     Z: FloatArray
     effects: tuple[int, ...]
+    visits: tuple[str, ...] = ()
 
     @cached_property
     def observed(self) -> BoolArray:
@@ -151,6 +153,7 @@ def fit_imputation_model(
         n_groups=n_arms if by_arm else 1,
         reml=reml,
         start=start,
+        labels={"visit": trial.visits} if trial.visits else None,
     )
     if not fit.converged:
         raise NonConvergence(fit.message)

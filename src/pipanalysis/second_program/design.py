@@ -11,6 +11,9 @@ import pandas as pd
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
+FEWEST = 2
+"""rows that an arm needs at a visit"""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -43,6 +46,14 @@ class Wanted:
     schedule: tuple[str, ...] = ()
     events: Sequence[tuple[str, str]] = ()
     worst: float | None = None
+
+
+class TooFewError(ValueError):
+    """An arm that is hardly observed at a visit."""
+
+    def __init__(self, arm: str, visit: str) -> None:
+        super().__init__(f"fewer than {FEWEST} of {arm} at {visit}")
+        self.arm, self.visit = arm, visit
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,8 @@ def design(rows: pd.DataFrame, wanted: Wanted) -> Design:
         wanted: what is asked for.
 
     Raises:
-        ValueError: an arm is observed fewer than twice at a visit, or is told by the other columns.
+        TooFewError: an arm is observed fewer than twice at a visit.
+        ValueError: an arm is told by the other columns.
     """
     at = {visit: _is(rows["visit"], visit) for visit in wanted.visits}
     columns: list[FloatArray] = list(at.values())
@@ -134,8 +146,8 @@ def design(rows: pd.DataFrame, wanted: Wanted) -> Design:
     for arm in wanted.arms:
         inside = _is(rows["arm"], arm)
         for visit in wanted.visits:
-            if (inside * at[visit]).sum() < 2:
-                raise ValueError(f"fewer than 2 of {arm} at {visit}")
+            if (inside * at[visit]).sum() < FEWEST:
+                raise TooFewError(arm, visit)
             if arm != wanted.arms[0]:
                 effects[arm, visit] = len(columns)
                 columns.append(inside * at[visit])

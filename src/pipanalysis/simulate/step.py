@@ -20,6 +20,7 @@ from pipanalysis.simulate.sheets import sheet
 from pipanalysis.simulate.traits import draw_traits, exact_moments
 from pipanalysis.simulate.units import draw_codes, randomised_units
 from pipanalysis.simulate.write import write_sheet
+from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
@@ -203,7 +204,7 @@ def _truth(study: Study, simulation: Simulation) -> dict[str, Any]:
         }
         reference = moments[study.reference_arm.name]
         effects[trait.score] = {
-            f"{arm} - {study.reference_arm.name}": {
+            contrast_name(arm, study.reference_arm.name): {
                 visit: moments[arm][visit][0] - reference[visit][0] for visit in study.visits
             }
             for arm in study.arms
