@@ -108,7 +108,6 @@ def latex_document(model: TableModel) -> str:
         f"\\fancyfoot[C]{{\\footnotesize {latex_text(mark_line(model.marks))}\\quad \\thepage}}",
         f"\\fancyhead[L]{{\\parbox[b]{{\\textwidth}}{{\\footnotesize\\raggedright\\firstmarks{HEADINGS}}}}}",
         "\\setlength{\\parindent}{0pt}\\setlength{\\parskip}{3pt}\\setlength{\\LTleft}{0pt}",
-        "\\setcounter{LTchunksize}{10000}",
         "\\setlength{\\tabcolsep}{0pt}\\setlength{\\LTpre}{4pt}\\setlength{\\LTpost}{4pt}\\raggedright",
         "\\begin{document}",
         f"{{\\large\\bfseries {latex_text(numbered_title(model))}}}\n",
@@ -128,7 +127,7 @@ def latex_document(model: TableModel) -> str:
 def _to_hundredths(paper: Paper) -> Paper:
     """Return column widths as they are written, so that a cell is as wide as the columns that it covers.
 
-    A wider one would widen a column: longtable, which takes widths over from run to run, would take more to settle.
+    A wider one would widen a column, so that longtable asks for another run.
     """
     columns = [Placed(round(one.width, 2), None if one.point is None else round(one.point, 2)) for one in paper.columns]
     return replace(paper, stub=round(paper.stub, 2), columns=tuple(columns))
@@ -173,7 +172,6 @@ def _table(model: TableModel, paper: Paper, kept: list[bool], note_size: float |
         "\\bottomrule",
         "\\endfoot",
         *(["\\endlastfoot"] if below else []),
-        _widths(every),
         *_body(model, paper, every, kept),
         *below,
         "\\end{longtable}",
@@ -189,9 +187,8 @@ def _columns(placed: Placed) -> str:
 def _widths(every: int) -> str:
     """Return a row that takes no room and gives the columns their widths, whatever cells over several of them follow.
 
-    In a part of the table (its head, its body) where no cell stands in a column alone, a cell over columns would widen
-    the last of them, and longtable would take more runs to find that out. It sets the body in one part, as
-    `LTchunksize` says.
+    No cell of the head stands in one column alone: those over several would widen the last of them, and longtable,
+    which takes widths over from one run to the next, would take more runs to settle.
     """
     return f"{' & ' * (every - 1)}\\\\*[-\\normalbaselineskip]"
 
