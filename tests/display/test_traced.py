@@ -19,7 +19,7 @@ from display.reference import reference_study
 from display.test_formats import rtf_rows, word_rows
 from display.test_report import NUMBER, pages
 from display.tracing import Rounded, displays, numbers_of, tokens
-from pipanalysis.display.grid import lines
+from pipanalysis.display.grid import lines, notes
 from pipanalysis.display.latex_document import latex_text
 from pipanalysis.display.report_bayes import CAUTION
 from pipanalysis.display.report_model import Paragraph
@@ -88,13 +88,16 @@ def test_every_format_of_every_table_has_the_cells_that_were_laid_out(rendered: 
     for name, model in rendered.models.items():
         body = [[line.label, *line.cells] for line in lines(model)]
         path = {ending: rendered.study.layout.table(name, ending) for ending in ENDINGS}
-        assert word_rows(path["docx"].read_bytes())[-len(body) :] == body, name
-        assert rtf_rows(path["rtf"].read_text(encoding="ascii"))[-len(body) :] == body, name
+        below = [[note] for note in notes(model)]
+        assert word_rows(path["docx"].read_bytes())[-len(body + below) :] == body + below, name
+        assert rtf_rows(path["rtf"].read_text(encoding="ascii"))[-len(body + below) :] == body + below, name
         joined = ["".join(row).strip() for row in body]
         assert html_rows(path["html"].read_text(encoding="utf-8")) == joined, name
         assert html_rows(source.split(f'id="table-of-{name}"')[1]) == joined, name
         written = ["".join(map(latex_text, row)).replace("~", " ") for row in body]
-        assert latex_rows(path["tex"].read_text(encoding="utf-8")) == written, name
+        found = latex_rows(path["tex"].read_text(encoding="utf-8"))
+        assert found[: len(body)] == written, name
+        assert len(found) == len(body + below), name
         cells += sum(len(row) for row in body)
     assert cells > 5000
 

@@ -23,6 +23,11 @@ FONT = "Times New Roman"
 EPOCH = dt.datetime(2000, 1, 1)
 """the date of everything in a document: Word's properties and zip entries, which have no time zone"""
 WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+END = (
+    f'<w:p {WORD}><w:pPr><w:spacing w:before="0" w:after="0" w:line="20" w:lineRule="exact"/>'
+    '<w:rPr><w:sz w:val="2"/></w:rPr></w:pPr></w:p>'
+)
+"""the least paragraph: a document of Word does not end with a table"""
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """characters that XML cannot hold"""
 
@@ -31,7 +36,8 @@ def docx_document(model: TableModel) -> bytes:
     """Return a table as the bytes of a Word document.
 
     The marks are the table's first header row, so that they stay with it when it is pasted elsewhere, and stand in the
-    footer of every page. Numbers stand on decimal tab stops.
+    footer of every page. The notes are its last rows where a page has room for them below others. Numbers stand on
+    decimal tab stops.
     """
     from docx import Document
     from docx.enum.text import WD_ALIGN_PARAGRAPH
@@ -47,12 +53,15 @@ def docx_document(model: TableModel) -> bytes:
         for mark in model.marks:
             _paragraph(document, mark).runs[0].bold = True
         _paragraph(document, EMPTY)
-    else:
+    rows = [] if model.empty else sheet(model, paper)
+    if rows:
         body = document.element.body
-        table = parse_xml(_table(model, paper))
-        body.insert(len(body) - 1, table)
-    for note in notes(model):
-        _paragraph(document, note)
+        body.insert(len(body) - 1, parse_xml(_table(model, paper, rows)))
+    if any(row.note for row in rows):
+        body.insert(len(body) - 1, parse_xml(END))
+    else:
+        for note in notes(model):
+            _paragraph(document, note)
     footer = document.sections[0].footer.paragraphs[0]
     footer.alignment = WD_ALIGN_PARAGRAPH.CENTER
     footer.add_run(_clean(mark_line(model.marks)))
@@ -82,14 +91,16 @@ def _set_up(document: Document, model: TableModel, paper: Paper) -> None:
     section.orientation = WD_ORIENT.LANDSCAPE if paper.landscape else WD_ORIENT.PORTRAIT
     for side in ("left_margin", "right_margin", "top_margin", "bottom_margin"):
         setattr(section, side, Cm(2))
-    for name, size, before in (("Normal", paper.size, 0), ("Body Text", paper.size, 3), ("Caption", 11.0, 0)):
+    # LibreOffice puts an empty paragraph of style Normal at the end of each row that is shorter than others.
+    spaced = (("Normal", paper.size, 0, 0), ("Body Text", paper.size, 3, 3), ("Caption", 11.0, 0, 3))
+    for name, size, before, after in spaced:
         style = document.styles[name]
         style.font.name, style.font.size = FONT, Pt(size)
         style.font.color.rgb = RGBColor(0, 0, 0)
         fonts = style.element.rPr.rFonts
         for script in ("w:ascii", "w:hAnsi", "w:eastAsia", "w:cs"):
             fonts.set(qn(script), FONT)
-        style.paragraph_format.space_before, style.paragraph_format.space_after = Pt(before), Pt(3)
+        style.paragraph_format.space_before, style.paragraph_format.space_after = Pt(before), Pt(after)
         style.paragraph_format.line_spacing = 1.0
     document.styles["Caption"].paragraph_format.keep_with_next = True
     properties = document.core_properties
@@ -99,23 +110,27 @@ def _set_up(document: Document, model: TableModel, paper: Paper) -> None:
     properties.created = properties.modified = properties.last_printed = EPOCH
 
 
-def _table(model: TableModel, paper: Paper) -> str:
+def _table(model: TableModel, paper: Paper, rows: list[Row]) -> str:
     widths = [paper.stub, *(column.width for column in paper.columns)]
+    covered = max(row.covered for row in rows)
+    widths += [paper.room - paper.width] * (covered - len(widths))
     grid = "".join(f'<w:gridCol w:w="{_twips(width)}"/>' for width in widths)
     side = _twips(SIDE)
     return (
-        f'<w:tbl {WORD}><w:tblPr><w:tblW w:w="{_twips(paper.width)}" w:type="dxa"/><w:tblLayout w:type="fixed"/>'
+        f'<w:tbl {WORD}><w:tblPr><w:tblW w:w="{_twips(sum(widths))}" w:type="dxa"/><w:tblLayout w:type="fixed"/>'
         f'<w:tblCellMar><w:left w:w="{side}" w:type="dxa"/><w:right w:w="{side}" w:type="dxa"/></w:tblCellMar>'
         f'<w:tblLook w:firstRow="1" w:firstColumn="1"/><w:tblCaption w:val="{_quoted(numbered_title(model))}"/>'
-        f"</w:tblPr><w:tblGrid>{grid}</w:tblGrid>{''.join(_row(row) for row in sheet(model, paper))}</w:tbl>"
+        f"</w:tblPr><w:tblGrid>{grid}</w:tblGrid>{''.join(_row(row, covered) for row in rows)}</w:tbl>"
     )
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, covered: int) -> str:
+    after = covered - row.covered
+    short = f'<w:gridAfter w:val="{after}"/>' if after else ""
     header = "<w:tblHeader/>" if row.header else ""
     place = "bottom" if row.header else "top"
     cells = "".join(_cell(cell, "<w:keepNext/>" if row.keep else "", place) for cell in row.cells)
-    return f"<w:tr><w:trPr><w:cantSplit/>{header}</w:trPr>{cells}</w:tr>"
+    return f"<w:tr><w:trPr>{short}<w:cantSplit/>{header}</w:trPr>{cells}</w:tr>"
 
 
 def _cell(cell: Cell, kept: str, place: str) -> str:
@@ -125,12 +140,13 @@ def _cell(cell: Cell, kept: str, place: str) -> str:
     span = f'<w:gridSpan w:val="{cell.span}"/>' if cell.span > 1 else ""
     point = _twips(cell.point) if cell.point is not None else 0
     tab = f'<w:tabs><w:tab w:val="decimal" w:pos="{point}"/></w:tabs>' if point else ""
+    size = f'<w:sz w:val="{round(2 * cell.size)}"/>' if cell.size else ""
     indent = f'<w:ind w:left="{_twips(INDENT * cell.depth)}"/>' if cell.depth else ""
     return (
         f'<w:tc><w:tcPr><w:tcW w:w="{_twips(cell.width)}" w:type="dxa"/>{span}{borders}<w:vAlign w:val="{place}"/>'
         f'</w:tcPr><w:p><w:pPr>{kept}{tab}<w:spacing w:before="20" w:after="20"/>{indent}'
         f'<w:jc w:val="{"center" if cell.centred else "left"}"/></w:pPr>'
-        f"<w:r><w:rPr>{'<w:b/>' if cell.bold else ''}</w:rPr>"
+        f"<w:r><w:rPr>{'<w:b/>' if cell.bold else ''}{size}</w:rPr>"
         f'<w:t xml:space="preserve">{escape(_clean(cell.text))}</w:t></w:r></w:p></w:tc>'
     )
 

@@ -41,11 +41,11 @@ def lines(model: TableModel) -> list[Line]:
     return found
 
 
-def stay(body: list[Line]) -> list[bool]:
+def stay(body: list[Line], whole: int = WHOLE) -> list[bool]:
     """Return whether each line of a table stays on one page with the next.
 
-    A heading does, so that none ends a page; a row with what it is divided into; and the rows below one heading, since
-    not every format can repeat the heading where they go on.
+    A heading does, so that none ends a page; a row with what it is divided into; and the rows below one heading, so
+    many at most, since not every format can repeat the heading where they go on.
     """
     kept = [line.kind != "row" for line in body]
     rows: list[int] = []
@@ -55,7 +55,7 @@ def stay(body: list[Line]) -> list[bool]:
             continue
         for row in rows[:-1]:
             divided = body[row + 1].depth > body[row].depth
-            kept[row] = len(rows) <= WHOLE or divided or row in (rows[0], rows[-2])
+            kept[row] = len(rows) <= whole or divided or row in (rows[0], rows[-2])
         rows = []
     return kept
 

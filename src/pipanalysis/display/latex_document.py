@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split, stay, unbroken
+from pipanalysis.display.grid import EMPTY, Line, lines, notes, spanners, split, unbroken
 from pipanalysis.display.paper import (
     CM_PER_POINT,
     INDENT,
@@ -18,6 +19,7 @@ from pipanalysis.display.paper import (
     Paper,
     Placed,
     on_paper,
+    stay_with_notes,
     text_width,
 )
 from pipanalysis.display.wording import mark_line, numbered_title
@@ -75,6 +77,8 @@ FOOTNOTE = 8
 """size in points of the head and foot of a page (`footnotesize`)"""
 HEADINGS = 1000
 """class of marks of e-TeX, which no package uses, for the headings that the first row of a page stands under"""
+HAIR = 0.001
+"""what a cell over several columns is narrower than they are, in centimetres"""
 PREAMBLE = r"""
 \documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
@@ -87,15 +91,15 @@ def latex_document(model: TableModel) -> str:
     """Return a table as a LaTeX document that compiles by itself; the table is a `longtable` that can be copied out.
 
     Each column of numbers is two columns of LaTeX, which meet at the decimal point. The head of a longtable is the same
-    on every page: the headings under which rows go on stand above it, in the head of the page.
+    on every page: the headings under which rows go on stand above it, in the head of the page. Notes are its last rows
+    where a page has room for them below others.
     """
-    paper = on_paper(model)
+    paper = _to_hundredths(on_paper(model))
     turned = ",landscape" if paper.landscape else ""
     width = LANDSCAPE if paper.landscape else PORTRAIT
     # The foot of the page grows downwards with what the marks say.
     foot = ceil(text_width(mark_line(model.marks)) * FOOTNOTE * CM_PER_POINT / (0.9 * width))
     bottom = 2 + max(foot - 1, 0) * 1.25 * FOOTNOTE * CM_PER_POINT
-    size = f"\\fontsize{{{paper.size:g}}}{{{paper.size * 1.2:g}}}\\selectfont"
     parts = [
         f"% {numbered_title(model)}".replace("\n", " "),
         PREAMBLE,
@@ -107,18 +111,29 @@ def latex_document(model: TableModel) -> str:
         "\\setlength{\\tabcolsep}{0pt}\\setlength{\\LTpre}{4pt}\\setlength{\\LTpost}{4pt}\\raggedright",
         "\\begin{document}",
         f"{{\\large\\bfseries {latex_text(numbered_title(model))}}}\n",
-        size,
+        _font(paper.size),
         *(latex_text(line) + "\n" for line in model.lead),
     ]
+    note_size: float | None = None
     if model.empty:
         parts += [latex_text(line) + "\n" for line in (*model.marks, EMPTY)]
     else:
-        parts += _table(model, paper)
-    parts += [latex_text(note) + "\n" for note in notes(model)]
+        kept, note_size = stay_with_notes(model, paper)
+        parts += _table(model, paper, kept, note_size)
+    parts += [latex_text(note) + "\n" for note in (notes(model) if note_size is None else [])]
     return "\n".join([*parts, "\\end{document}", ""])
 
 
-def _table(model: TableModel, paper: Paper) -> list[str]:
+def _to_hundredths(paper: Paper) -> Paper:
+    """Return column widths as they are written, so that a cell is as wide as the columns that it covers.
+
+    A wider one would widen a column, so that longtable asks for another run.
+    """
+    columns = [Placed(round(one.width, 2), None if one.point is None else round(one.point, 2)) for one in paper.columns]
+    return replace(paper, stub=round(paper.stub, 2), columns=tuple(columns))
+
+
+def _table(model: TableModel, paper: Paper, kept: list[bool], note_size: float | None) -> list[str]:
     # LaTeX columns: one of labels, two a column of ours.
     every = 1 + 2 * len(model.columns)
     head = []
@@ -132,7 +147,7 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
         widths = [placed.width for placed in paper.columns]
         for label, covered in over:
             first = start // 2 - 1
-            box = f"b{{{sum(widths[first : first + covered]):.2f}cm}}"
+            box = f"b{{{_less(sum(widths[first : first + covered]))}}}"
             heading = f"\\centering\\arraybackslash\\bfseries {latex_text(label)}"
             cells.append(f"\\multicolumn{{{2 * covered}}}{{{box}}}{{{heading}}}")
             if label:
@@ -145,27 +160,55 @@ def _table(model: TableModel, paper: Paper) -> list[str]:
         inside = f"{place}\\arraybackslash\\bfseries {latex_text(unbroken(column.label))}"
         side = f"@{{\\hspace{{{SIDE if column.numbers else 0:.2f}cm}}}}"
         width = placed.width - 2 * SIDE if column.numbers else placed.width
-        cells.append(f"\\multicolumn{{2}}{{{side}b{{{width:.2f}cm}}{side}}}{{{inside}}}")
+        cells.append(f"\\multicolumn{{2}}{{{side}b{{{_less(width)}}}{side}}}{{{inside}}}")
     head += [" & ".join(cells) + "\\\\", "\\midrule"]
+    below = [] if note_size is None else [_rule(every), *_notes(model, every, paper.room, note_size)]
     stub = f"@{{}}>{{\\raggedright\\arraybackslash}}p{{{paper.stub - SIDE:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
     return [
         f"\\begin{{longtable}}{{{stub}{''.join(_columns(placed) for placed in paper.columns)}}}",
+        _widths(every),
         *head,
         "\\endhead",
         "\\bottomrule",
         "\\endfoot",
-        *_body(model, paper, every),
+        *(["\\endlastfoot"] if below else []),
+        *_body(model, paper, every, kept),
+        *below,
         "\\end{longtable}",
     ]
 
 
 def _columns(placed: Placed) -> str:
     """Return the two columns of LaTeX that meet where the decimal points stand."""
-    point = placed.width / 2 if placed.point is None else placed.point
+    point = round(placed.width / 2, 2) if placed.point is None else placed.point
     return f"w{{r}}{{{point:.2f}cm}}@{{}}w{{l}}{{{placed.width - point:.2f}cm}}"
 
 
-def _body(model: TableModel, paper: Paper, every: int) -> Iterator[str]:
+def _widths(every: int) -> str:
+    """Return a row that takes no room and gives the columns their widths, whatever cells over several of them follow.
+
+    No cell of the head stands in one column alone: those over several would widen the last of them, and longtable,
+    which takes widths over from one run to the next, would take more runs to settle.
+    """
+    return f"{' & ' * (every - 1)}\\\\*[-\\normalbaselineskip]"
+
+
+def _rule(every: int) -> str:
+    """Return the rule below the last row where notes follow: that of booktabs, but for a page that may end below it."""
+    rule = f"\\multispan{{{every}}}\\leaders\\hrule height \\heavyrulewidth\\hfill\\cr"
+    return f"\\noalign{{\\nobreak\\vskip\\aboverulesep}}{rule}\\noalign{{\\nobreak\\vskip\\belowrulesep}}"
+
+
+def _notes(model: TableModel, every: int, width: float, size: float) -> Iterator[str]:
+    """Yield the notes as rows that stay on one page, as wide as the page and without a width to the table."""
+    said = notes(model)
+    for i, note in enumerate(said, 1):
+        inside = f"{_font(size)}\\raggedright\\strut {latex_text(note)}\\strut"
+        box = f"\\makebox[0pt][l]{{\\parbox[t]{{{width:.2f}cm}}{{{inside}}}}}"
+        yield f"\\multicolumn{{{every}}}{{@{{}}l@{{}}}}{{{box}}}\\\\" + ("*" if i < len(said) else "")
+
+
+def _body(model: TableModel, paper: Paper, every: int, stays: list[bool]) -> Iterator[str]:
     """Yield the lines of the body and, wherever a page may end, a mark with the headings that the next line is under.
 
     The mark begins the next page with its line; those of nothing are for the first page and for pages of notes.
@@ -173,7 +216,7 @@ def _body(model: TableModel, paper: Paper, every: int) -> Iterator[str]:
     body = lines(model)
     above: list[Line] = []
     yield f"\\noalign{{\\marks{HEADINGS}{{}}}}"
-    for line, following, kept in zip(body, [*body[1:], None], stay(body), strict=True):
+    for line, following, kept in zip(body, [*body[1:], None], stays, strict=True):
         yield _line(line, model, paper, every) + ("*" if kept else "")
         if line.kind != "row":
             above = [one for one in above if _level(one) < _level(line)] + [line]
@@ -208,9 +251,18 @@ def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:
 def _wrapped(covered: int, width: float, place: str, inside: str, edge: str = "") -> str:
     """Return a cell over so many columns of LaTeX whose text goes on in a new line at a width in centimetres."""
     if place == "c":
-        return f"\\multicolumn{{{covered}}}{{{edge}p{{{width:.2f}cm}}}}{{\\centering\\arraybackslash {inside}}}"
-    box = f"{edge}p{{{width - SIDE:.2f}cm}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
+        return f"\\multicolumn{{{covered}}}{{{edge}p{{{_less(width)}}}}}{{\\centering\\arraybackslash {inside}}}"
+    box = f"{edge}p{{{_less(width - SIDE)}}}@{{\\hspace{{{SIDE:.2f}cm}}}}"
     return f"\\multicolumn{{{covered}}}{{{box}}}{{\\raggedright\\arraybackslash {inside}}}"
+
+
+def _font(size: float) -> str:
+    return f"\\fontsize{{{size:g}}}{{{size * 1.2:g}}}\\selectfont"
+
+
+def _less(width: float) -> str:
+    """Return the width of a cell over columns: a hair less than theirs, each of which TeX rounds down."""
+    return f"{width - HAIR:.3f}cm"
 
 
 def latex_text(text: str) -> str:

@@ -5,18 +5,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import Line, lines, spanners, split, stay, unbroken
-from pipanalysis.display.wording import mark_line
+from pipanalysis.display.grid import Line, lines, notes, spanners, split, stay, unbroken
+from pipanalysis.display.wording import mark_line, numbered_title
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipanalysis.display.table_model import Column, TableModel
 
 SIZES = (9.0, 8.0, 7.0)
 """font sizes in points, tried in turn until a table is as wide as its page"""
 PORTRAIT, LANDSCAPE = 17.0, 25.7
 """width of the text on A4 in centimetres, with margins of 2 cm"""
+TEXT_HEIGHT = (25.7, 17.0)
+"""of a page upright and turned, in centimetres"""
+TITLE = 12.0
+"""size of the title's letters in points, at most"""
+HEAD = 3.0
+"""height of a table's head and of the headings that rows stand under, in centimetres, at most"""
+FULL = 0.93
+"""how much of a line is full of text that goes on in the next one, at least"""
 CM_PER_POINT = 2.54 / 72
 PADDING = 0.25
 """white space beside the text of a cell, in centimetres, both sides together"""
@@ -66,6 +77,11 @@ class Paper:
     def width(self) -> float:
         """Width of the whole table in centimetres."""
         return self.stub + sum(column.width for column in self.columns)
+
+    @property
+    def room(self) -> float:
+        """Width of the page's text in centimetres."""
+        return LANDSCAPE if self.landscape else PORTRAIT
 
 
 def on_paper(model: TableModel) -> Paper:
@@ -133,6 +149,7 @@ class Cell:
         point: from the left side of the text to its decimal point; None where it is not aligned.
         above: whether a rule stands above it.
         below: whether a rule stands below it.
+        size: of the font in points; None for that of the table.
     """
 
     text: str
@@ -144,19 +161,29 @@ class Cell:
     point: float | None = None
     above: bool = False
     below: bool = False
+    size: float | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """Cells side by side; a header repeats on every page, and a row that is kept stays with the next one."""
+    """Cells side by side; a header repeats on every page, and a row that is kept stays with the next one.
+
+    A note goes over all columns and on to the right side of the page.
+    """
 
     cells: tuple[Cell, ...]
     header: bool = False
     keep: bool = False
+    note: bool = False
+
+    @property
+    def covered(self) -> int:
+        """How many columns its cells cover."""
+        return sum(cell.span for cell in self.cells)
 
 
 def sheet(model: TableModel, paper: Paper) -> list[Row]:
-    """Return the rows of a table on paper: marks, spanners and headings as headers, then the body.
+    """Return the rows of a table on paper: marks, spanners and headings as headers, the body, notes that stay with it.
 
     The marks are a row of the table, so that they stay with it when it is pasted elsewhere.
     """
@@ -180,8 +207,58 @@ def sheet(model: TableModel, paper: Paper) -> list[Row]:
     rows.append(Row(tuple(headings), header=True, keep=True))
     body = lines(model)
     last = len(body) - 1
+    kept, size = stay_with_notes(model, paper)
+    rows += [_row(line, model, widths, paper, below=i == last, keep=kept[i]) for i, line in enumerate(body)]
+    beyond = paper.room - paper.width > SIDE
+    wide = paper.room if beyond else paper.width
+    cells = [Cell(text, wide, len(widths) + beyond, size=size) for text in ([] if size is None else notes(model))]
+    return rows + [Row((cell,), keep=i < len(cells), note=True) for i, cell in enumerate(cells, 1)]
+
+
+def stay_with_notes(model: TableModel, paper: Paper) -> tuple[list[bool], float | None]:
+    """Return whether each line of a table stays on one page with the next, and the size of the letters of its notes.
+
+    Notes are the last rows of the table and stay on a page with those above them, so that no page holds only notes:
+    LibreOffice keeps rows of a table together, but not always the last ones with a paragraph below the table. Where a
+    page has no room for the rows that stay together and the notes, fewer rows stay, or the letters are smaller; where
+    it has none even for these, the size is None: the notes go on below the table.
+    """
+    body, said = lines(model), notes(model)
     kept = stay(body)
-    return rows + [_row(line, model, widths, paper, below=i == last, keep=kept[i]) for i, line in enumerate(body)]
+    first = _start(kept)
+    # The marks stand above the table and below the page.
+    room = TEXT_HEIGHT[paper.landscape] - HEAD - 2 * text_height([mark_line(model.marks)], paper.size, paper.room)
+    sizes = [size for size in SIZES if size <= paper.size]
+    for size, tail in product(sizes, (kept, stay(body, whole=0))):
+        found = [*kept[:first], *tail[first:-1], True]
+        start = _start(found)
+        taken = sum(_line_height(line, paper) for line in body[start:]) + text_height(said, size, paper.room)
+        if not start:  # all of the table: its title stays above it
+            taken += text_height([numbered_title(model)], TITLE, paper.room)
+            taken += text_height(model.lead, paper.size, paper.room)
+        if said and taken <= room:
+            return found, size
+    return kept, None
+
+
+def _start(kept: list[bool]) -> int:
+    """Return the first of the lines that stay on one page with the last."""
+    return next((i + 1 for i in reversed(range(len(kept) - 1)) if not kept[i]), 0)
+
+
+def _line_height(line: Line, paper: Paper) -> float:
+    """Return about how high a line is: as the highest of its cells."""
+    if line.kind != "row":
+        return text_height([line.label], paper.size, paper.width - PADDING - INDENT * line.depth)
+    words = [(line.label, paper.stub - INDENT * line.depth)]
+    words += [(text, one.width) for text, one in zip(line.cells, paper.columns, strict=True) if one.point is None]
+    return max(text_height([text], paper.size, width - PADDING) for text, width in words)
+
+
+def text_height(texts: Sequence[str], size: float, width: float) -> float:
+    """Return about how high texts below one another are in centimetres, in letters of a size in points."""
+    em = size * CM_PER_POINT
+    return sum(-(-text_width(text) * em // (FULL * width)) for text in texts) * 1.4 * em
 
 
 def _row(line: Line, model: TableModel, widths: list[float], paper: Paper, *, below: bool, keep: bool) -> Row:

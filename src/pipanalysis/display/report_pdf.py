@@ -10,17 +10,7 @@ from pathlib import Path
 
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
 from pipanalysis.display.grid import EMPTY, Line, footnotes, lines, spanners, split, unbroken
-from pipanalysis.display.paper import (
-    CM_PER_POINT,
-    INDENT,
-    LANDSCAPE,
-    PADDING,
-    PORTRAIT,
-    SIDE,
-    Paper,
-    on_paper,
-    text_width,
-)
+from pipanalysis.display.paper import HEAD, INDENT, PADDING, SIDE, TEXT_HEIGHT, Paper, on_paper, text_height
 from pipanalysis.display.report_model import Grid, Link, Paragraph, Report, Subheading, anchor, heading
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.wording import mark_line
@@ -35,12 +25,6 @@ MOST_KEPT = 10
 """the same if they are the parts of one row"""
 SMALL = (8.5, 7.5)
 """sizes of the notes' letters in points: the second where notes would else not go on a page with rows above them"""
-TEXT_HEIGHT = (25.7, 17.0)
-"""of a page upright and turned, in centimetres"""
-FULL = 0.93
-"""how much of a line is full of text that goes on in the next one, at least"""
-HEAD = 3.0
-"""height of a table's head and of the headings that rows stand under, in centimetres, at most"""
 GAP = "\u2003"
 """between footnotes"""
 PREAMBLE = """
@@ -229,13 +213,9 @@ def _table(model: TableModel, paper: Paper, kept: int, size: float) -> str:
         body.append(("" if line.kind != "row" or i > first else bound) + _line(line, model, paper, every))
     body.append("table.hline(),")
     if kept:
-        inside = f"#block(width: {_wide(paper)}cm)[{_below(model, size)}]"
+        inside = f"#block(width: {paper.room}cm)[{_below(model, size)}]"
         body.append(f"table.cell(colspan: {every - 1}, align: left, inset: (top: 9pt))[{inside}]")
     return f"#table(columns: ({', '.join(widths)}), table.header({', '.join(head)}),\n" + "\n".join(body) + ")"
-
-
-def _wide(paper: Paper) -> float:
-    return LANDSCAPE if paper.landscape else PORTRAIT
 
 
 def _kept(model: TableModel, paper: Paper) -> tuple[int, float]:
@@ -250,17 +230,11 @@ def _kept(model: TableModel, paper: Paper) -> tuple[int, float]:
         return 0, SMALL[0]
     whole = [i + 1 for i, row in enumerate(rows) if row.depth == min(row.depth for row in rows)]
     most = max((count for count in whole if count <= KEPT), default=min(whole[0], MOST_KEPT))
-    heights = [_height([row.label], paper.size, paper.stub - PADDING - INDENT * row.depth) for row in rows]
+    heights = [text_height([row.label], paper.size, paper.stub - PADDING - INDENT * row.depth) for row in rows]
     for count, size in product(sorted({most, min(most, KEPT)}, reverse=True), SMALL):
-        if HEAD + sum(heights[:count]) + _height(said, size, _wide(paper)) <= TEXT_HEIGHT[paper.landscape]:
+        if HEAD + sum(heights[:count]) + text_height(said, size, paper.room) <= TEXT_HEIGHT[paper.landscape]:
             return count, size
     return 0, SMALL[0]
-
-
-def _height(texts: Sequence[str], size: float, width: float) -> float:
-    """Return about how high texts below one another are in centimetres, in letters of a size in points."""
-    em = size * CM_PER_POINT
-    return sum(-(-text_width(text) * em // (FULL * width)) for text in texts) * 1.4 * em
 
 
 def _line(line: Line, model: TableModel, paper: Paper, every: int) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 A4 = (11906, 16838)
 MARGIN = 1134
+END = "\\pard\\plain\\sb0\\sa0\\sl-20\\slmult0\\f0\\fs2\\par"
+"""the least paragraph: a document does not end with a table"""
 
 
 def rtf_document(model: TableModel) -> str:
@@ -35,19 +37,24 @@ def rtf_document(model: TableModel) -> str:
         f"\\fs{round(2 * paper.size)}",
         *(_paragraph(line) for line in model.lead),
     ]
+    rows = [] if model.empty else sheet(model, paper)
+    covered = max((row.covered for row in rows), default=0)
+    parts += [_row(row, paper, covered) for row in rows]
     if model.empty:
         parts += [_paragraph(line) for line in (*model.marks, EMPTY)]
+    elif rows[-1].note:
+        return "\n".join([*parts, END, "}", ""])
     else:
-        parts += [_row(row, paper) for row in sheet(model, paper)]
         parts.append("\\pard\\sb0\\sa0\\fs4\\par" + f"\\fs{round(2 * paper.size)}")
-    return "\n".join([*parts, *(_paragraph(note) for note in notes(model)), "}", ""])
+    parts += [_paragraph(note) for note in notes(model)]
+    return "\n".join([*parts, "}", ""])
 
 
 def _paragraph(text: str) -> str:
     return f"\\pard\\widctlpar\\sb0\\sa60 {rtf_text(text)}\\par"
 
 
-def _row(row: Row, paper: Paper) -> str:
+def _row(row: Row, paper: Paper, covered: int) -> str:
     flags = "\\trhdr" if row.header else ""
     place = "\\clvertalb" if row.header else "\\clvertalt"
     definition, content, right = [f"\\trowd\\trgaph{_twips(SIDE)}\\trleft0\\trkeep{flags}"], [], 0.0
@@ -58,6 +65,10 @@ def _row(row: Row, paper: Paper) -> str:
         )
         definition.append(f"{rules}{place}\\cellx{_twips(right)}")
         content.append(_cell(cell, paper, keep=row.keep))
+    if row.covered < covered:
+        # LibreOffice draws out a row that is shorter than others: an empty cell beside it, without a say in its height.
+        definition.append(f"{place}\\clhidemark\\cellx{_twips(paper.room)}")
+        content.append(_cell(Cell("", paper.room - right), paper, keep=row.keep))
     return "".join(definition) + "\n" + "\n".join(content) + "\\row"
 
 
@@ -67,7 +78,8 @@ def _cell(cell: Cell, paper: Paper, *, keep: bool) -> str:
     tab = f"\\tqdec\\tx{_twips(cell.point)}" if cell.point is not None else ""
     place = "\\qc" if cell.centred else "\\ql"
     text = f"{{\\b {rtf_text(cell.text)}}}" if cell.bold else rtf_text(cell.text)
-    return f"\\pard\\intbl{kept}{place}\\sb20\\sa20{indent}{tab}\\f0\\fs{round(2 * paper.size)} {text}\\cell"
+    size = round(2 * (cell.size or paper.size))
+    return f"\\pard\\intbl{kept}{place}\\sb20\\sa20{indent}{tab}\\f0\\fs{size} {text}\\cell"
 
 
 def _twips(centimetres: float) -> int:
