@@ -126,7 +126,7 @@ class Disclosure(Model):
     """analyses whose counts are shown however small, by decision (a flow of participants)"""
 
 
-TABLES_PER_FIGURE = 6
+TABLES_PER_FIGURE = 10
 """tables that are rendered in about the time of one figure, each in all of its formats"""
 
 
