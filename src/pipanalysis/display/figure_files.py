@@ -48,6 +48,8 @@ STYLE: Any = {
     "svg.hashsalt": "pipanalysis",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
+    # Matplotlib splits fonts of PDF by this one, and minus signs and dashes would be fonts of their own.
+    "ps.fonttype": 42,
     # Hinted text is not as wide in all formats, and labels would be cut off.
     "text.hinting": "none",
     "figure.dpi": 200,
