@@ -21,6 +21,7 @@ METHODS = {
     "clda": "mmrm",
     "effect_size": "describe",
 }
+WITH_MEANS = ["ancova", "mixed_model", "mmrm", "clda"]
 IN_OUTCOME_UNITS = ["estimate", "std_error", "conf_low", "conf_high"]
 SITE = {"name": "site", "label": "Site", "type": "category", "levels": {"n": "North", "s": "South"}}
 VISITS = {"baseline": 0, "month6": 6, "month12": 12}
@@ -52,8 +53,15 @@ def results(
     return family_results(trials.trial(configuration, people, long), METHODS[method])
 
 
-def agree(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(found, expected, rtol=1e-5, atol=1e-7, check_names=False)
+def means(found: pd.DataFrame) -> pd.DataFrame:
+    """The arms' adjusted means and their standard errors by arm and visit."""
+    chosen = found[(found["arm"] != "") & (found["context"] == "") & found["stat_name"].isin(["estimate", "std_error"])]
+    return chosen.pivot(index=["arm", "visit"], columns="stat_name", values="stat")
+
+
+def agree[T: (pd.DataFrame, pd.Series)](found: T, expected: T) -> None:
+    equal = pd.testing.assert_series_equal if isinstance(found, pd.Series) else pd.testing.assert_frame_equal
+    equal(found, expected, rtol=1e-5, atol=1e-7, check_names=False)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -104,6 +112,34 @@ def test_units_of_the_outcome_scale_the_effects(method: str, seed: int, scale: f
         assert after[name].to_numpy() == pytest.approx(factor * before[name].to_numpy(), rel=1e-5, abs=1e-7 * factor)
 
 
+@pytest.mark.parametrize("method", WITH_MEANS)
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=4, deadline=None, derandomize=True)
+def test_adjusted_means_differ_by_the_effects_whatever_arm_is_the_reference(method: str, seed: int) -> None:
+    people, long = data(seed)
+    people.loc[people.index[::3], "arm"] = "third"
+    arms = (*ARMS, "third")
+    found = results(people, long, method, arms=arms)
+    own = means(found)
+    assert own.notna().all(axis=None)
+    for arm in arms[1:]:
+        difference = effects(found, contrast=f"{arm} - control")["estimate"]
+        agree((own.loc[arm] - own.loc["control"])["estimate"], difference)
+    agree(means(results(people, long, method, arms=arms[::-1])).loc[own.index], own)
+
+
+@pytest.mark.parametrize("method", WITH_MEANS)
+@given(seed=st.integers(0, 10_000), scale=st.sampled_from([10.0, 0.001]), shift=st.sampled_from([0.0, -70.0]))
+@settings(max_examples=4, deadline=None, derandomize=True)
+def test_adjusted_means_go_with_the_units_of_the_outcome(method: str, seed: int, scale: float, shift: float) -> None:
+    people, long = data(seed)
+    before = means(results(people, long, method))
+    after = means(results(people, long.assign(value=scale * long["value"] + shift), method))
+    expected = {"estimate": scale * before["estimate"] + shift, "std_error": scale * before["std_error"]}
+    for name, values in expected.items():
+        assert after[name].to_numpy() == pytest.approx(values.to_numpy(), rel=1e-5, abs=1e-7 * scale)
+
+
 @pytest.mark.parametrize("method", ["ancova", "mixed_model", "mmrm"])
 def test_covariate_that_is_constant_or_a_copy_changes_nothing(method: str) -> None:
     people, long = data(1)
@@ -121,6 +157,7 @@ def test_covariate_that_is_constant_or_a_copy_changes_nothing(method: str) -> No
     )
     found = family_results(trials.trial(configuration, people, long), METHODS[method])
     agree(effects(found), effects(results(people, long, method)))
+    agree(means(found), means(results(people, long, method)))
     status = found[found["stat_name"] == "fit_status"]
     assert status["warning"].str.contains("not adjusted for C: all participants").all()
     assert (status["stat_label"] == "reduced").all()
