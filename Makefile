@@ -37,7 +37,7 @@ qc: results ## the mixed models again in R (nlme, and mmrm where it is installed
 	Rscript qc/mmrm.R $(STUDY)/build/qc $(STUDY)/results/estimates.csv
 
 crate: results ## the results as a Workflow Run RO-Crate, STUDY/build/crate, with Snakemake's report; validated
-	@rm -rf $(STUDY)/build/crate
+	@rm -rf $(STUDY)/build/crate && mkdir -p $(STUDY)/build
 	@$(SNAKEMAKE) --directory $(STUDY) --report build/workflow-report.html >/dev/null
 	@$(BIN)/pipanalysis crate $(STUDY)/build/crate --study $(STUDY) --report $(STUDY)/build/workflow-report.html
 	@tools/validate-crate $(STUDY)/build/crate
