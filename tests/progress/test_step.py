@@ -213,7 +213,8 @@ def test_an_empty_trial(tmp_path: Path) -> None:
     ):
         assert said in text
     assert not re.search(r"\b(nan|None|NaT)\b", text)
-    progress(chosen)
+    said = progress(chosen)
+    assert "0 open queries; the data hold no date (" in said
     assert "The data hold no date" in words(chosen.layout.progress_page.read_text(encoding="utf-8"))
     outputs(chosen)
 

@@ -96,9 +96,10 @@ def progress(study: Study, *, as_of: str | None = None, show: bool = False) -> s
     write_text(layout.progress_page, render(page))
     record(layout.progress_history, now, history)
     enrolled = f"{several(len(data.enrolled), study.config.study.unit)} {study.progress.enrolled}"
+    when = "; the data hold no date" if data.as_of == NO_DAY else f" as of {today.isoformat()}"
     return (
         f"{enrolled}, {len(shown[0].frame)} to chase, "
-        f"{now.counts['Open data queries']} open queries as of {today.isoformat()} "
+        f"{now.counts['Open data queries']} open queries{when} "
         f"({layout.progress_page.relative_to(layout.root)})"
     )
 
