@@ -27,6 +27,7 @@ def test_each_strategy_stands_under_the_mixed_model(study: Study) -> None:
     assert page.row(label + "copy reference")[5] == "25.25"
     said = "".join(page.text)
     assert "Jump to reference: from then on at the mean of Routine care." in said
+    assert "Adjusted mean after imputation: of all these dyads, of every arm, had they been in it." in said
     assert "last mean carried forward" not in said.lower()
     assert numbers["strategy"].fillna("").tolist() == ["", "mar", "j2r", "cir", "cr"]
     assert numbers.loc[1, ["n_pip", "n_imputed_pip", "adjusted_mean_pip"]].tolist() == [30, 8, 22.25]

@@ -45,7 +45,7 @@ def _notes(study: Study, names: list[str]) -> list[str]:
     assumed = [f"{STRATEGIES[s][0]}: {STRATEGIES[s][1].format(reference=reference)}." for s in used]
     return [
         f"Difference: {others} minus {reference}. Observed, imputed: {unit}s of the arm with a value at the visit, and "
-        "without one.",
+        f"without one. Adjusted mean after imputation: of all these {unit}s, of every arm, had they been in it.",
         f"What is assumed of those who miss a visit and all later ones. {' '.join(assumed)} Values missing before a "
         f"later one that is there are taken as missing at random, and so are those of {reference}"
         + (" unless the last mean is carried forward." if "lmcf" in used else "."),
