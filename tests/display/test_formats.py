@@ -2,8 +2,6 @@
 
 import io
 import re
-import shutil
-import subprocess
 import zipfile
 from dataclasses import replace
 from itertools import pairwise
@@ -15,6 +13,7 @@ from docx.oxml.ns import qn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from display.documents import office_pages, pdf_pages, pdf_places, pdflatex
 from display.models import HARD, table
 from pipanalysis.display.docx_document import docx_document
 from pipanalysis.display.formats import DOCUMENTS
@@ -260,25 +259,14 @@ def test_html_gives_both_parts_of_a_number_the_width_of_the_widest() -> None:
 
 def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
     """Where it is installed: every page has the mark, and every row is there, in order."""
-    office = shutil.which("soffice")
-    if office is None or shutil.which("pdftotext") is None:
-        pytest.skip("LibreOffice (soffice) or poppler (pdftotext) is not here")
     model = table(rows=60)
     model.columns.append(Column("n", "Psychotherapeutically"))
     for group in model.groups:
         group.rows = [replace(row, cells=(*row.cells, "9")) if row.cells else row for row in group.rows]
-    for name in ("docx", "rtf"):
-        (tmp_path / f"{name}.{name}").write_bytes(DOCUMENTS[name](model))
-        subprocess.run(
-            [office, f"-env:UserInstallation=file://{tmp_path}/office", "--headless", "--convert-to", "pdf"]
-            + ["--outdir", str(tmp_path), str(tmp_path / f"{name}.{name}")],
-            check=True,
-            capture_output=True,
-        )
-        text = subprocess.run(
-            ["pdftotext", "-layout", str(tmp_path / f"{name}.pdf"), "-"], check=True, capture_output=True, text=True
-        ).stdout
-        pages = text.split("\f")[:-1]
+    for document, pages in office_pages(
+        tmp_path, {f"t.{name}": DOCUMENTS[name](model) for name in ("docx", "rtf")}
+    ).items():
+        name, text = document.removeprefix("t."), "\f".join(pages)
         assert len(pages) > 1
         for page in pages[:-1]:
             # LibreOffice 7 repeats the header rows of Word documents; \\trhdr of RTF it neither reads nor writes.
@@ -291,29 +279,12 @@ def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
 
 def test_pdflatex_sets_the_document_within_its_page(tmp_path: Path) -> None:
     """Where it is installed: no error, and nothing wider than the page, the marks included."""
-    latex = shutil.which("pdflatex")
-    if latex is None:
-        pytest.skip("pdfLaTeX is not here")
     hard = HARD.replace("𝔸", "").replace("‒", "–") + " √(2(1 − r)) ≈ 3 × 10⁻¹¹; "
     for name, model in (("two", table(columns=2, label=hard, marks=(hard * 4,))), ("wrapped", narrow("Care"))):
-        (tmp_path / f"{name}.tex").write_text(latex_document(model), encoding="utf-8")
-        for _ in range(2):
-            done = subprocess.run(
-                [latex, "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"],
-                cwd=tmp_path,
-                capture_output=True,
-                check=False,
-            )
-        said = done.stdout.decode("latin-1")
-        assert done.returncode == 0, said[-2000:]
-        assert "Overfull" not in said
-        if shutil.which("pdftotext") is None:
-            continue
-        boxes = subprocess.run(
-            ["pdftotext", "-bbox", f"{name}.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
-        )
-        (height,) = {float(n) for n in re.findall(r'<page width="[\d.]+" height="([\d.]+)"', boxes.stdout.decode())}
-        lowest = max(float(n) for n in re.findall(r'yMax="([\d.]+)"', boxes.stdout.decode()))
+        assert "Overfull" not in pdflatex(tmp_path, name, latex_document(model))
+        places = pdf_places(tmp_path / f"{name}.pdf")
+        (height,) = {float(n) for n in re.findall(r'<page width="[\d.]+" height="([\d.]+)"', places)}
+        lowest = max(float(n) for n in re.findall(r'yMax="([\d.]+)"', places))
         assert lowest < height - CM / 2
 
 
@@ -354,18 +325,10 @@ def test_word_and_rtf_keep_the_rows_that_stay_together_with_the_next() -> None:
 
 
 def test_latex_pages_begin_with_the_headings_that_their_rows_are_under(tmp_path: Path) -> None:
-    latex = shutil.which("pdflatex")
-    if latex is None or shutil.which("pdftotext") is None:
-        pytest.skip("pdfLaTeX or poppler (pdftotext) is not here")
     model = of_many_rows()
     model.notes = ["A note that goes on, " * 20] * 40  # longer than a page
-    (tmp_path / "t.tex").write_text(latex_document(model), encoding="utf-8")
-    for _ in range(2):
-        subprocess.run([latex, "-interaction=nonstopmode", "t.tex"], cwd=tmp_path, capture_output=True, check=True)
-    done = subprocess.run(
-        ["pdftotext", "-layout", "t.pdf", "-"], cwd=tmp_path, capture_output=True, check=True, text=True
-    )
-    pages = done.stdout.split("\f")[:-1]
+    pdflatex(tmp_path, "t", latex_document(model))
+    pages = pdf_pages(tmp_path / "t.pdf")
     above = {}
     group = heading = ""
     for line in lines(model):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from html.parser import HTMLParser
@@ -17,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from display import results as made
+from display.documents import pdf_pages
 from display.models import HARD
 from pipanalysis.display.consort_checklist import ITEMS, PARTS
 from pipanalysis.display.figure_model import FigureModel
@@ -249,15 +247,8 @@ def test_the_checklist_has_every_item_of_consort_2025_in_order(written: Study) -
     assert 'href="#figure-of-consort"' in flow
 
 
-def pages(path: Path) -> Iterator[str]:
-    if shutil.which("pdftotext") is None:
-        pytest.skip("poppler (pdftotext) is not here")
-    said = subprocess.run(["pdftotext", "-layout", str(path), "-"], check=True, capture_output=True, text=True).stdout
-    yield from said.split("\f")[:-1]
-
-
 def test_the_pdf_has_the_marks_on_every_page_and_the_same_words(written: Study) -> None:
-    found = list(pages(written.layout.report("pdf")))
+    found = pdf_pages(written.layout.report("pdf"))
     assert len(found) > 4
     assert all("SYNTHETIC DATA" in page and "MASKED ALLOCATION" in page for page in found)
     text = " ".join(" ".join(found).split())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chromium import AXE, launched, missing
+from display.documents import pdf_pages
 from display.reference import reference_study
 from display.test_report import reported, synthetic
 from pipanalysis.display.step import report, tables
@@ -124,11 +125,10 @@ def test_the_page_is_no_wider_than_the_window(page: Page, size: Any) -> None:
 
 
 def test_every_printed_page_has_the_marks(page: Page, tmp_path: Path) -> None:
-    from display.test_report import pages
 
     path = tmp_path / "printed.pdf"
     page.pdf(path=path, prefer_css_page_size=True)
-    found = list(pages(path))
+    found = pdf_pages(path)
     assert len(found) > 2
     assert all("SYNTHETIC DATA" in one for one in found)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from display.documents import pdf_pages
 from display.models import table
-from display.test_report import pages
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.report_model import Block, Paragraph, Rendered, Report, Section
 from pipanalysis.display.report_pdf import report_pdf
@@ -21,7 +21,7 @@ def found(blocks: list[Block], pictures: dict[str, bytes], tmp_path: Path) -> li
     """Return the text of each page of a report of one section."""
     path = tmp_path / "report.pdf"
     path.write_bytes(report_pdf(Report("R", "", ["MARK"], [Section("s", "S", blocks)], Rendered(pictures))))
-    return list(pages(path))[1:]  # without the list of contents
+    return pdf_pages(path)[1:]  # without the list of contents
 
 
 def test_no_table_begins_at_the_foot_of_a_page(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_sections_of_words_follow_one_another_and_displays_begin_a_page(tmp_path
     words = [Section(f"s{i}", f"Words {i}", [Paragraph(f"said {i}")]) for i in range(3)]
     sections = [*words, Section("t", "Tables", [table()])]
     path.write_bytes(report_pdf(Report("R", "", ["MARK"], sections, Rendered({}))))
-    contents, first, second = pages(path)
+    contents, first, second = pdf_pages(path)
     assert "Tables" in contents
     assert all(f"said {i}" in first for i in range(3))
     assert "Of Symptoms" in second

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from display.documents import pdf_pages
 from display.figures import shown
 from display.reference import reference_study
 from display.test_formats import rtf_rows, word_rows
-from display.test_report import NUMBER, pages
+from display.test_report import NUMBER
 from display.tracing import Rounded, displays, numbers_of, tokens
 from pipanalysis.display.grid import lines, notes
 from pipanalysis.display.latex_document import latex_text
@@ -263,7 +264,7 @@ def test_every_number_in_words_beside_a_display_is_of_the_results_or_of_the_conf
 def test_no_page_of_the_report_holds_only_notes(rendered: Shown) -> None:
     """From the first table on, lines of every page begin with labels of rows, or with the report's later sections."""
     labels = {line.label for model in rendered.models.values() for line in lines(model) if line.kind == "row"}
-    shown = list(pages(rendered.study.layout.report("pdf")))
+    shown = pdf_pages(rendered.study.layout.report("pdf"))
     first = next(i for i, page in enumerate(shown) if "Table 1. " in page and "Contents" not in page and i > 3)
     last = max(i for i, page in enumerate(shown) if re.search(r"^Table \d+\. ", page, re.M))
     without = [
