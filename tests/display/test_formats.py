@@ -30,7 +30,7 @@ from pipanalysis.display.paper import (
     sheet,
     text_width,
 )
-from pipanalysis.display.rtf_document import rtf_document, rtf_text
+from pipanalysis.display.rtf_document import rtf_document
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 
 CM = 72 / 2.54
@@ -53,10 +53,10 @@ def rtf_rows(source: str) -> list[list[str]]:
     """Return the text of each table row of an RTF document, without the cell beside one that is shorter than others."""
     rows = []
     for row in source.split("\\trowd")[1:]:
-        cells = re.findall(r"\\fs\d+ (.*?)\\cell\n?", row.split("\\row")[0], re.DOTALL)
+        cells = re.findall(r"\\fs\d+\{\\f0(?:\\b)? (.*?)\}\\cell\n", row.split("\\row")[0], re.DOTALL)
         if "\\clhidemark" in row:
             assert cells.pop() == ""
-        rows.append([rtf_read(cell.removeprefix("{\\b ").removesuffix("}")) for cell in cells])
+        rows.append([rtf_read(cell) for cell in cells])
     return rows
 
 
@@ -97,11 +97,6 @@ def test_rtf_repeats_the_header_and_is_ascii() -> None:
     assert not any(headers[3:])
     assert source.count("\\trhdr") == 3
     assert source.count("{") - source.count("\\{") == source.count("}") - source.count("\\}")
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])))
-def test_any_text_survives_rtf(text: str) -> None:
-    assert rtf_read(rtf_text(text)) == text
 
 
 @given(st.text(st.characters(codec="utf-8")))
@@ -374,7 +369,7 @@ def test_a_row_whose_label_takes_several_lines_begins_at_its_top() -> None:
     for row in re.findall(r"<w:tr>.*?</w:tr>", word_xml(docx_document(model))):
         place = "bottom" if "w:tblHeader" in row else "top"
         assert set(re.findall(r'w:vAlign w:val="(\w+)"', row)) == {place}
-    for definition in re.findall(r"\\trowd.*", rtf_document(model)):
+    for definition in re.findall(r"\\trowd.*?\\pard", rtf_document(model), re.DOTALL):
         place = "b" if "trhdr" in definition else "t"
         assert set(re.findall(r"\\clvertal(\w)", definition)) == {place}
 

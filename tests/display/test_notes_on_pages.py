@@ -144,7 +144,7 @@ def test_letters_of_notes_are_smaller_where_rows_would_else_not_go_on_their_page
     assert list(dict.fromkeys(sizes)) == [*SIZES, None]  # the more notes, the smaller
     model = nearly_a_page(10 + sizes.index(SIZES[-1]))
     assert f'<w:sz w:val="{2 * SIZES[-1]:g}"/>' in word_xml(docx_document(model))
-    assert f"\\fs{2 * SIZES[-1]:g} N00 " in rtf_document(model)
+    assert f"\\fs{2 * SIZES[-1]:g}{{\\f0 N00 " in rtf_document(model)
     assert f"\\fontsize{{{SIZES[-1]:g}}}" in latex_document(model)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pipanalysis.display.docx_document import docx_document
 from pipanalysis.display.html_page import great_table, html_page
 from pipanalysis.display.latex_document import latex_document
-from pipanalysis.display.rtf_document import rtf_document
 from pipanalysis.files import write_bytes, write_csv
 from pipanalysis.study.displays import TABLE_ENDINGS
 
@@ -20,10 +19,17 @@ if TYPE_CHECKING:
     from pipanalysis.display.table_model import TableModel
     from pipanalysis.study.layout import Layout
 
+
+def _rtf(model: TableModel) -> bytes:
+    from pipanalysis.display.rtf_document import rtf_document  # half a second of imports
+
+    return rtf_document(model).encode("ascii")
+
+
 DOCUMENTS: dict[str, Callable[[TableModel], bytes]] = {
     "html": lambda model: html_page(model, table_html(model)).encode(),
     "docx": docx_document,
-    "rtf": lambda model: rtf_document(model).encode("ascii"),
+    "rtf": _rtf,
     "latex": lambda model: latex_document(model).encode(),
 }
 
