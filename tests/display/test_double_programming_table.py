@@ -7,8 +7,11 @@ from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.study.load import Study
 
 
-def both(study: Study, difference: float, warning: str = "") -> list[Row]:
-    """Two programs' rows of the primary outcome at 12 months, and of the risk difference of secure attachment."""
+def both(study: Study, difference: float, warning: str = "", means: tuple[float, ...] = ()) -> list[Row]:
+    """Two programs' rows of the primary outcome at 12 months, and of the risk difference of secure attachment.
+
+    means: differences of the programs' adjusted means of the arms.
+    """
     named = {one.name: one for one in study.plan.analyses}
     rows: list[Row] = []
     cases = (
@@ -25,19 +28,24 @@ def both(study: Study, difference: float, warning: str = "") -> list[Row]:
             rows.append(own.row(stat, a, **where, context=context))
             rows.append(again.row(stat, b, **where, context=repeated))
         rows.append(again.row("max_relative_difference", difference, **where, context=repeated, warning=warning))
+        if name == "primary":
+            for arm, one in zip(study.arms, means, strict=False):
+                at = {"visit": "month12", "arm": arm, "context": repeated}
+                rows.append(again.row("max_relative_difference", one, **at, warning="" if one == one else "no mean"))
     return rows
 
 
 def test_both_programs_stand_side_by_side(study: Study) -> None:
-    page = shown(study, both(study, 2.86e-7), "double_programming")
-    assert page.row("12 months") == [f"{MINUS}4.4981", "3.5022", f"{MINUS}4.4980", "3.5022", "3\u00a0×\u00a010⁻⁷"]
-    assert page.row("12 months, risk difference") == ["0.0007", "0.1268", "0.0007", "0.1268", "3\u00a0×\u00a010⁻⁷"]
+    page = shown(study, both(study, 2.86e-7, means=(4.1e-8, 5.3e-7)), "double_programming")
+    small, larger = "3\u00a0×\u00a010⁻⁷", "5\u00a0×\u00a010⁻⁷"
+    assert page.row("12 months") == [f"{MINUS}4.4981", "3.5022", f"{MINUS}4.4980", "3.5022", small, larger]
+    assert page.row("12 months, risk difference") == ["0.0007", "0.1268", "0.0007", "0.1268", small, "–"]
     said = " ".join(page.text)
-    assert "The largest here is 3\u00a0×\u00a010⁻⁷." in said
+    assert f"The largest here is {larger}." in said
     assert "SYNTHETIC DATA" in said
     record = pd.read_csv(study.layout.table("double_programming", "csv")).iloc[0]
     assert (record["first_estimate"], record["second_estimate"]) == (-4.49805, -4.498049)
-    assert record["max_relative_difference"] == 2.86e-7
+    assert (record["max_relative_difference"], record["max_relative_difference_of_means"]) == (2.86e-7, 5.3e-7)
 
 
 def test_visits_stand_in_time_order(study: Study) -> None:
@@ -50,5 +58,8 @@ def test_visits_stand_in_time_order(study: Study) -> None:
 
 def test_what_was_not_compared_is_said_and_not_hidden(study: Study) -> None:
     page = shown(study, both(study, float("nan"), "not compared: no value"), "double_programming")
-    assert page.row("12 months [a]")[-1] == "–"
+    assert page.row("12 months [a]")[-2:] == ["–", "–"]
     assert "not compared: no value" in " ".join(page.text)
+    page = shown(study, both(study, 1e-9, means=(float("nan"), 1e-9)), "double_programming")
+    assert page.row("12 months [a]")[-2:] == ["1\u00a0×\u00a010⁻⁹", "–"]
+    assert "no mean" in " ".join(page.text)

@@ -55,7 +55,8 @@ def test_continuous_outcomes_agree(arms: tuple[str, ...]) -> None:
     )
     found = both(trials.trial(study, people, scores), people, scores)
     compared = as_results(compared_rows(study, found))
-    assert len(compared) == 2 * 2 * (len(arms) - 1)
+    assert len(compared) == 2 * 2 * (len(arms) - 1 + len(arms))
+    assert set(compared["arm"]) == {"", *arms}
     assert compared["stat"].max() < 1e-7
 
 
@@ -91,9 +92,29 @@ def test_a_changed_estimate_is_seen() -> None:
     )
     at = (found["analysis"] == "mmrm") & (found["visit"] == "month6") & (found["stat_name"] == "estimate")
     moved = found.assign(stat=found["stat"].where(~(at & (found["contrast"] != "")), found["stat"] + 0.25 * se))
-    compared = as_results(compared_rows(study, moved)).set_index("visit")["stat"]
-    assert compared["month6"] == pytest.approx(0.25, rel=1e-6)
-    assert compared["month12"] < 1e-7
+    compared = as_results(compared_rows(study, moved)).set_index(["visit", "contrast", "arm"])["stat"]
+    assert compared.pop(("month6", "treated - control", "")) == pytest.approx(0.25, rel=1e-6)
+    assert compared.max() < 1e-7
+
+
+def test_a_changed_mean_and_one_of_one_program_alone_are_seen() -> None:
+    people, scores = continuous()
+    study = configuration({"method": "ancova"}, {**REPEAT, "analyses": ["ancova"]})
+    found = both(trials.trial(study, people, scores), people, scores)
+    of = (found["visit"] == "month6") & (found["arm"] == "treated") & (found["contrast"] == "")
+    first = of & (found["analysis"] == "ancova")
+    se = found.loc[first & (found["stat_name"] == "std_error"), "stat"].item()
+    moved = found.assign(stat=found["stat"].where(~(first & (found["stat_name"] == "estimate")), found["stat"] - se))
+    for changed in (moved, found[~first], found[~(of & (found["analysis"] == "again"))]):
+        compared = as_results(compared_rows(study, changed)).set_index(["visit", "contrast", "arm"])
+        assert len(compared) == 6
+        seen, said = compared.loc[("month6", "", "treated"), ["stat", "warning"]]
+        if changed is moved:
+            assert seen == pytest.approx(1, rel=1e-6)
+        else:
+            assert np.isnan(seen)
+            assert said == "not compared: one of the two programs has no value"
+        assert compared["stat"].drop(("month6", "", "treated")).max() < 1e-7
 
 
 def test_what_cannot_be_computed_says_so() -> None:

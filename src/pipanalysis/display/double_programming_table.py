@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
 from pipanalysis.display.wording import analysis, marks, method_sentence, outcome_label
 from pipanalysis.estimate.double_programming import repeated_context
-from pipanalysis.study.contrasts import compared_arm
+from pipanalysis.study.contrasts import compared_arm, reference_arm
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
     from pipanalysis.study.displays import Table
     from pipanalysis.study.load import Study
 
+RELATIVE = "Relative difference"
 COMPARED = ("estimate", "std_error")
 DIGITS = 4
 """of estimates and standard errors: more than a paper needs, so that agreement can be seen"""
@@ -28,7 +29,8 @@ def double_programming_table(
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [], [])
     model.columns = [
         *(Column(head, program) for program in ("First program", "Second program") for head in ("Estimate", "SE")),
-        Column("Relative difference"),
+        Column("Between arms", RELATIVE),
+        Column("Adjusted means", RELATIVE),
     ]
     largest, visits = 0.0, list(study.visits)
     repeated = []
@@ -39,24 +41,36 @@ def double_programming_table(
                 if not (table.outcomes == "all" or outcome.name in table.outcomes):
                     continue
                 rows = []
-                differences = results.rows(ours, outcome.name, "max_relative_difference")
+                differences = [
+                    found
+                    for found in results.rows(ours, outcome.name, "max_relative_difference")
+                    if f"{found['context']}; ".startswith(f"{repeated_context(name)}; ")
+                ]
+                largest = max([largest, *(found["stat"] for found in differences if isfinite(found["stat"]))])
                 for found in sorted(differences, key=lambda row: visits.index(str(row["visit"]))):
-                    context = str(found["context"])
-                    if context == repeated_context(name) or context.startswith(f"{repeated_context(name)}; "):
-                        rows.append(_row(study, results, model, ours, name, outcome.name, found))
-                        largest = max(largest, found["stat"] if isfinite(found["stat"]) else 0.0)
+                    if found["contrast"]:
+                        means = [row for row in differences if _is_mean_of(row, found)]
+                        rows.append(_row(study, results, model, ours, name, outcome.name, found, means))
                 if rows:
                     group.rows += [TableRow(outcome_label(study, outcome)), *rows]
             model.groups.append(group)
             repeated.append(name)
     model.notes = [
         "Relative difference: the largest of those of the estimates (over the first standard error; ratios by their "
-        "logarithms), of the standard errors (of a ratio: of its logarithm) and of the degrees of freedom. The largest "
-        f"here is {rounding.power_of_ten(largest)}.",
+        "logarithms), of the standard errors (of a ratio: of its logarithm) and of the degrees of freedom; beside that "
+        "of the difference between arms, that of the adjusted means of the arms compared, where the table of the "
+        f"analysis has them. The largest here is {rounding.power_of_ten(largest)}.",
         *dict.fromkeys(method_sentence(study, name) for name in [*table.analyses, *repeated]),
         *table.footnotes,
     ]
     return model
+
+
+def _is_mean_of(row: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Return whether a row is of the adjusted mean of an arm that is compared, at its visit."""
+    contrast = str(found["contrast"])
+    compared = (compared_arm(contrast), reference_arm(contrast))
+    return not row["contrast"] and row["visit"] == found["visit"] and row["arm"] in compared
 
 
 def _row(
@@ -67,6 +81,7 @@ def _row(
     name: str,
     outcome: str,
     found: dict[str, Any],
+    means: list[dict[str, Any]],
 ) -> TableRow:
     visit, contrast, context = str(found["visit"]), str(found["contrast"]), str(found["context"])
     plain = context.removeprefix(repeated_context(name)).removeprefix("; ")
@@ -77,12 +92,15 @@ def _row(
     if len(study.arms) > 2:
         words.append(study.arms[compared_arm(contrast)].label)
     own = results.row(ours, outcome, "estimate", visit=visit, contrast=contrast, context=context)
-    mark = model.footnotes.mark(*(str(row["warning"]) for row in (own, found) if row is not None))
+    said = [str(row["warning"]) for row in (own, found, *means) if row is not None]
+    mark = model.footnotes.mark(*dict.fromkeys(said))
     cells = [rounding.fixed(one[stat], DIGITS) for one in (first, second) for stat in COMPARED]
+    of_means = max((float(row["stat"]) for row in means), default=nan, key=lambda stat: stat if isfinite(stat) else inf)
+    cells += [rounding.power_of_ten(stat) for stat in (float(found["stat"]), of_means)]
     model.records.append(
         {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast, "context": plain}
         | {f"first_{stat}": first[stat] for stat in COMPARED}
         | {f"second_{stat}": second[stat] for stat in COMPARED}
-        | {"max_relative_difference": found["stat"]}
+        | {"max_relative_difference": found["stat"], "max_relative_difference_of_means": of_means}
     )
-    return TableRow(", ".join(words) + mark, (*cells, rounding.power_of_ten(float(found["stat"]))), 1)
+    return TableRow(", ".join(words) + mark, tuple(cells), 1)

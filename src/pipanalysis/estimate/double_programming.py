@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from math import exp, inf, isfinite, log, nan, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipanalysis.derive.intercurrent import after_column
 from pipanalysis.estimate.analysis_results import Row, Scope
@@ -29,8 +29,24 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Analysis, Outcome
     from pipanalysis.study.terms import Terms
 
+WITH_MEANS = ("mmrm", "ancova")
+"""methods whose adjusted means are computed a second time"""
 RATIOS = ("odds_ratio", "risk_ratio")
 """measures whose standard error is that of the logarithm"""
+
+
+class Cell(NamedTuple):
+    """What an estimate is of: an arm's adjusted mean, or a contrast between arms."""
+
+    outcome: str
+    visit: str
+    arm: str
+    contrast: str
+    context: str
+
+
+Cells = dict[Cell, dict[str, float]]
+"""the estimate, standard error and degrees of freedom of each"""
 
 
 def double_programming(study: Study, people: pd.DataFrame, scores: pd.DataFrame) -> list[Callable[[], Iterator[Row]]]:
@@ -75,10 +91,10 @@ def _repeated(
                     context = repeated_context(theirs.name)
                     yield scope.row("estimate", nan, visit=visit, contrast=contrast, context=context, warning=said)
             continue
-        for (arm, visit), one in found.items():
+        for (kind, arm, visit), one in found.items():
+            of = {"arm": arm} if kind == "mean" else {"contrast": contrast_name(arm, wanted.arms[0])}
             for name, value in (("estimate", one.estimate), ("std_error", one.std_error), ("df", one.df)):
-                contrast = contrast_name(arm, wanted.arms[0])
-                yield scope.row(name, value, visit=visit, contrast=contrast, context=repeated_context(theirs.name))
+                yield scope.row(name, value, visit=visit, **of, context=repeated_context(theirs.name))
 
 
 def _reason(error: Exception, terms: Terms) -> str:
@@ -176,26 +192,41 @@ def compared_rows(study: Study, results: pd.DataFrame) -> Iterator[Row]:
     log scale; one of standard errors and of degrees of freedom to the first's own. Where one program has no value the
     difference is NaN, and a warning says which.
     """
+    named = {analysis.name: analysis for analysis in study.plan.analyses}
     for ours in study.plan.analyses:
         if ours.method != "double_programming":
             continue
         second = results[results["analysis"] == ours.name]
         for name in ours.analyses:
-            first = _cells(results[(results["analysis"] == name) & (results["contrast"] != "")])
-            again = second[
-                second["context"].eq(repeated_context(name))
-                | second["context"].str.startswith(f"{repeated_context(name)}; ")
-            ]
-            for key, stats in _cells(again).items():
-                outcome, visit, contrast, context = key
-                plain = context.removeprefix(repeated_context(name)).removeprefix("; ")
-                scope = Scope(ours, outcome, study.outcomes[outcome].domain, study.plan.conf_level, f"compared {name}")
-                found = _differences(first.get((outcome, visit, contrast, plain), {}), stats, plain)
+            first = _cells(results[results["analysis"] == name])
+            again = _cells(
+                second[
+                    second["context"].eq(repeated_context(name))
+                    | second["context"].str.startswith(f"{repeated_context(name)}; ")
+                ]
+            )
+            of_means = named[name].method in WITH_MEANS
+            for cell in _compared(first, again, repeated_context(name), means=of_means):
+                plain = cell.context.removeprefix(repeated_context(name)).removeprefix("; ")
+                domain = study.outcomes[cell.outcome].domain
+                scope = Scope(ours, cell.outcome, domain, study.plan.conf_level, f"compared {name}")
+                found = _differences(first.get(cell._replace(context=plain), {}), again.get(cell, {}), plain)
                 largest = max((abs(value) for value in found.values()), default=inf)
                 said = "" if isfinite(largest) else "not compared: one of the two programs has no value"
                 value = largest if isfinite(largest) else nan
-                where = {"visit": visit, "contrast": contrast, "context": context}
+                where = {"visit": cell.visit, "arm": cell.arm, "contrast": cell.contrast, "context": cell.context}
                 yield scope.row("max_relative_difference", value, **where, warning=said)
+
+
+def _compared(first: Cells, again: Cells, context: str, *, means: bool) -> Iterator[Cell]:
+    """Yield what the second program estimated, and what the first has an adjusted mean of where the second fitted."""
+    yield from again
+    fitted = {(cell.outcome, cell.visit) for cell in again}
+    for cell, stats in first.items() if means else ():
+        mean = cell.arm and not cell.contrast and not cell.context and isfinite(stats.get("estimate", nan))
+        there = cell._replace(context=context)
+        if mean and (cell.outcome, cell.visit) in fitted and there not in again:
+            yield there
 
 
 def _differences(first: dict[str, float], second: dict[str, float], context: str) -> dict[str, float]:
@@ -210,9 +241,9 @@ def _differences(first: dict[str, float], second: dict[str, float], context: str
     return {name: value if isfinite(value) else inf for name, value in found.items()}
 
 
-def _cells(rows: pd.DataFrame) -> dict[tuple[str, str, str, str], dict[str, float]]:
-    found: dict[tuple[str, str, str, str], dict[str, float]] = {}
+def _cells(rows: pd.DataFrame) -> Cells:
+    found: Cells = {}
     chosen = rows[rows["stat_name"].isin(["estimate", "std_error", "df"])]
-    for row in chosen[["outcome", "visit", "contrast", "context", "stat_name", "stat"]].itertuples(index=False):
-        found.setdefault((row[0], row[1], row[2], row[3]), {})[row[4]] = row[5]
+    for *where, name, value in chosen[[*Cell._fields, "stat_name", "stat"]].itertuples(index=False):
+        found.setdefault(Cell(*where), {})[name] = value
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,14 @@ class TooFewError(ValueError):
         self.arm, self.visit = arm, visit
 
 
+class Asked(NamedTuple):
+    """What is estimated of an arm at a visit: its difference from the reference, or its adjusted mean."""
+
+    kind: Literal["difference", "mean"]
+    arm: str
+    visit: str
+
+
 @dataclass(frozen=True)
 class Design:
     """Rows without missing values, sorted by unit and visit.
@@ -64,11 +72,19 @@ class Design:
         rows: unit, visit, arm, value or level, one a row.
         X: shape (n, p), of full rank; the differences between arms at visits are the columns of `effects`.
         effects: (arm, visit) → column of X.
+        means: (arm, visit) → weights (p,) of the coefficients in its adjusted mean; those that the data determine.
     """
 
     rows: pd.DataFrame
     X: FloatArray
     effects: dict[tuple[str, str], int]
+    means: dict[tuple[str, str], FloatArray]
+
+    def sums(self) -> dict[Asked, FloatArray]:
+        """Return every difference between arms and every adjusted mean as weights (p,) of the coefficients."""
+        one = np.eye(self.X.shape[1])
+        differences = {Asked("difference", *key): one[column] for key, column in self.effects.items()}
+        return differences | {Asked("mean", *key): weights for key, weights in self.means.items()}
 
 
 def complete_rows(people: pd.DataFrame, scores: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
@@ -132,6 +148,9 @@ def after_events(people: pd.DataFrame, own: pd.DataFrame, wanted: Wanted) -> pd.
 def design(rows: pd.DataFrame, wanted: Wanted) -> Design:
     """Return the design: a mean for each visit, arms within visits, baseline (by visit), adjustments.
 
+    Adjusted means are those at the mean of every number over the rows, where it is 0, and of a factor's levels with
+    equal weights: emmeans' of R.
+
     Args:
         rows: from `complete_rows`.
         wanted: what is asked for.
@@ -155,8 +174,11 @@ def design(rows: pd.DataFrame, wanted: Wanted) -> Design:
         before = rows[wanted.baseline_score].to_numpy(dtype=float)
         before = before - before.mean()
         columns += [before * here for here in at.values()] if wanted.by_visit else [before]
+    shares: dict[int, float] = {}
     for name, levels in wanted.factors.items():
-        columns += [_is(rows[name].astype(str), level) for level in levels]
+        seen = [level for level in levels if (rows[name].astype(str) == level).any()]
+        shares |= dict.fromkeys(range(len(columns), len(columns) + len(seen)), 1 / len(seen))
+        columns += [_is(rows[name].astype(str), level) for level in seen]
     for name in wanted.numbers:
         number = rows[name].to_numpy(dtype=float)
         columns.append(number - number.mean())
@@ -167,8 +189,23 @@ def design(rows: pd.DataFrame, wanted: Wanted) -> Design:
             kept.append(j)
     if not set(effects.values()) <= set(kept):
         raise ValueError("an arm cannot be told apart from the visits")
-    X = np.column_stack([columns[j] for j in kept])
-    return Design(rows, X, {key: kept.index(j) for key, j in effects.items()})
+    whole, means = np.column_stack(columns), {}
+    for arm in wanted.arms:
+        for v, visit in enumerate(wanted.visits):
+            weights = np.zeros(len(columns))
+            weights[v] = 1.0
+            weights[list(shares)] = list(shares.values())
+            if arm != wanted.arms[0]:
+                weights[effects[arm, visit]] = 1.0
+            if _determined(weights, whole):
+                means[arm, visit] = weights[kept]
+    return Design(rows, whole[:, kept], {key: kept.index(j) for key, j in effects.items()}, means)
+
+
+def _determined(weights: FloatArray, X: FloatArray) -> bool:
+    """Return whether a sum of coefficients is one of fitted values, so that it does not depend on the columns kept."""
+    found = np.linalg.lstsq(X.T, weights, rcond=None)[0]
+    return bool(np.allclose(X.T @ found, weights, atol=1e-6))
 
 
 def _is(column: pd.Series, level: str) -> FloatArray:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipanalysis.second_program.design import Design
+from pipanalysis.second_program.design import Asked, Design
 from pipanalysis.second_program.repeated_measures import Estimate
 
 
-def least_squares(design: Design, *, robust: bool) -> dict[tuple[str, str], Estimate]:
-    """Return every difference of an arm from the reference at the one visit of the design.
+def least_squares(design: Design, *, robust: bool) -> dict[Asked, Estimate]:
+    """Return every difference of an arm from the reference, and every adjusted mean, at the one visit of the design.
 
     Args:
         design: rows of continuous values at one visit.
@@ -27,5 +27,6 @@ def least_squares(design: Design, *, robust: bool) -> dict[tuple[str, str], Esti
         vcov = inverse @ (scaled.T @ scaled) @ inverse
     beta = inverse @ X.T @ y
     return {
-        key: Estimate(float(beta[c]), float(np.sqrt(vcov[c, c])), float(n - p)) for key, c in design.effects.items()
+        asked: Estimate(float(c @ beta), float(np.sqrt(c @ vcov @ c)), float(n - p))
+        for asked, c in design.sums().items()
     }

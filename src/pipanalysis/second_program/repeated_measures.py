@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from pipanalysis.second_program.design import Design, FloatArray
+from pipanalysis.second_program.design import Asked, Design, FloatArray
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference between arms, its standard error and degrees of freedom."""
+    """A difference between arms or an adjusted mean, its standard error and degrees of freedom."""
 
     estimate: float
     std_error: float
@@ -34,8 +34,8 @@ class _Pattern:
     seen: FloatArray
 
 
-def unstructured(design: Design, visits: tuple[str, ...]) -> dict[tuple[str, str], Estimate]:
-    """Fit by REML; return every difference of an arm from the reference at a visit.
+def unstructured(design: Design, visits: tuple[str, ...]) -> dict[Asked, Estimate]:
+    """Fit by REML; return every difference of an arm from the reference at a visit, and every adjusted mean.
 
     Args:
         design: rows of continuous values.
@@ -55,10 +55,10 @@ def unstructured(design: Design, visits: tuple[str, ...]) -> dict[tuple[str, str
     adjusted = Phi + 2 * Phi @ sum(W[i, j] * (Q[i, j] - P[i] @ Phi @ P[j]) for i in k for j in k) @ Phi
     beta = _generalised_least_squares(patterns, _inverses(patterns, basis, theta))[1]
     found = {}
-    for key, c in design.effects.items():
-        slope = np.array([-(Phi @ P[i] @ Phi)[c, c] for i in k])
-        df = 2 * Phi[c, c] ** 2 / (slope @ W @ slope)
-        found[key] = Estimate(float(beta[c]), float(np.sqrt(adjusted[c, c])), float(df))
+    for asked, c in design.sums().items():
+        slope = np.array([-c @ Phi @ P[i] @ Phi @ c for i in k])
+        df = 2 * (c @ Phi @ c) ** 2 / (slope @ W @ slope)
+        found[asked] = Estimate(float(c @ beta), float(np.sqrt(c @ adjusted @ c)), float(df))
     return found
 
 

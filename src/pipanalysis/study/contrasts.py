@@ -13,3 +13,8 @@ def contrast_name(arm: str, reference: str) -> str:
 def compared_arm(contrast: str) -> str:
     """Return the arm from which a difference is taken, by the name of the difference."""
     return contrast.partition(MINUS)[0]
+
+
+def reference_arm(contrast: str) -> str:
+    """Return the arm that a difference is from, by the name of the difference."""
+    return contrast.partition(MINUS)[2]
