@@ -152,6 +152,21 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         raise DataError(Problem(str(path), f"cannot be read: {found}", "a whole Parquet file", hint)) from None
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """Return a JSON record that an earlier step wrote.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(Problem(str(path), f"cannot be read: {error}", "a record that an earlier step wrote")) from None
+    if not isinstance(record, dict):
+        raise DataError(Problem(str(path), "no object", "a record that an earlier step wrote"))
+    return record
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 checksum of a file in hexadecimal."""
     with path.open("rb") as handle:

@@ -22,6 +22,8 @@ from pipanalysis.display.posteriors_figure import stacked
 from pipanalysis.display.prior_posterior_figure import density
 from pipanalysis.display.step import DRAWINGS
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
+from pipanalysis.study.load import Study
+from pipanalysis.study.published import PUBLISHED
 
 LONG = "Parenting stress: a subscale of dysfunctional interaction with a very long name, α to ω"
 NAMES = {
@@ -146,8 +148,14 @@ def test_an_arm_with_too_few_complete_units_keeps_its_band_and_the_note_names_it
     assert shown(rendered(none, ["svg"])["svg"].decode())[-2:] == ["Control", "Treated"]
 
 
+def of_data(study: Study, **about: str) -> Study:
+    """The study with other data: synthetic, or published."""
+    config = study.config.model_copy(update={"study": study.config.study.model_copy(update=about)})
+    return replace(study, config=config)
+
+
 def test_lines_of_single_made_up_units_are_all_drawn_and_the_note_says_that_nobody_is_behind_them() -> None:
-    study = made.study(["Depression"], [made.figure("trajectories", "descriptives")])
+    study = of_data(made.study(["Depression"], [made.figure("trajectories", "descriptives")]), data="synthetic")
     rows = made.single_courses(study, "control", 31), made.courses(study, {"treated": 24})
     model = DRAWINGS["trajectories"](study, study.displays.figures[0], made.index(made.means(study), *rows), made.OPEN)
     (axes,) = figure_axes(model)
@@ -179,6 +187,20 @@ def test_lines_of_single_made_up_units_are_all_drawn_and_the_note_says_that_nobo
     assert "Single participants and groups of similar participants" in [text for text, _ in texts(model)]
     assert frame["course_value"].notna().sum() == 31 * 3 - 1
     assert frame.loc[frame["n_two_visits"].notna(), "n_two_visits"].tolist() == [31]
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_lines_of_single_participants_say_where_their_data_are_published(name: str) -> None:
+    study = of_data(made.study(["Depression"], [made.figure("trajectories", "descriptives")]), published=name)
+    results = made.index(made.means(study), made.single_courses(study, "control", 31))
+    model = DRAWINGS["trajectories"](study, study.displays.figures[0], results, made.OPEN)
+    assert model.notes[1] == (
+        f"Thin lines: single participants, whose data are published ({PUBLISHED[name].source}), with a value at two "
+        "visits or more (Control 31 of 38)."
+    )
+    assert "behind them, the courses of single participants, of 1 outcome" in model.alternative
+    assert shown(rendered(model, ["svg"])["svg"].decode())[-1] == "Single participants"
+    assert "made up" not in " ".join([*model.notes, model.alternative])
 
 
 def test_courses_of_the_figures_visits_and_in_every_panel() -> None:

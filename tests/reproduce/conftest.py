@@ -44,6 +44,24 @@ def finished_once(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def grouped_once(finished_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished study as one of confidential data: courses of groups, and no entry of the register."""
+    folder = Path(shutil.copytree(finished_once, tmp_path_factory.mktemp("grouped") / "study"))
+    for name, old, new in (
+        ("analysis.yaml", "courses: single", "courses: 10"),
+        ("study.yaml", "  published: beat_the_blues\n", ""),
+    ):
+        path = folder / "config" / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    study = load_study(folder)
+    estimate(study, "describe")
+    collect(study)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def results(finished_once: Path) -> pd.DataFrame:
     """The finished study's collected results."""
     return read_results(finished_once / "results")

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pipanalysis.reproduce.consistency import check_consistency
+from pipanalysis.reproduce.verify import read_results
 from reproduce.rows import EFFECT, MEAN, row_of, simulated
 
 Change = Callable[[pd.DataFrame], None]
@@ -39,7 +41,6 @@ def put(value: float, **where: str) -> Change:
         (put(99.0, **EFFECT, stat_name="estimate"), "not between its limits"),
         (plus(1.0, **MEAN, stat_name="n"), "add up to"),
         (plus(0.5, **MEAN, stat_name="n_missing"), "n_missing is"),
-        (plus(1.0, analysis="descriptives", context="course=02", stat_name="n_in_course"), "courses add up to"),
         (put(-1.0, **MEAN, stat_name="q3"), "not in order"),
         (put(-1.0, **MEAN, stat_name="sd"), "sd is -1.0"),
         (plus(1.0, analysis="characteristics", stat_name="n_level"), "percent is not n_level over n"),
@@ -50,6 +51,13 @@ def test_each_contradiction_is_found(results: pd.DataFrame, change: Change, told
     change(altered)
     findings = check_consistency(altered).findings
     assert any(told in finding.where for finding in findings), findings
+
+
+def test_units_of_groups_that_do_not_add_up_are_found(grouped_once: Path) -> None:
+    altered = read_results(grouped_once / "results")
+    assert not check_consistency(altered).findings
+    plus(1.0, analysis="descriptives", context="course=02", stat_name="n_in_course")(altered)
+    assert any("courses add up to" in finding.where for finding in check_consistency(altered).findings)
 
 
 def test_limits_of_ratios_and_risks_follow_on_their_own_scales() -> None:

@@ -34,15 +34,26 @@ def whole(finished: Path) -> Path:
     return with_telling_ids(finished)
 
 
-@pytest.fixture
-def study(finished_once: Path, tmp_path: Path) -> Path:
-    """The same with the estimates as its only results: a search of all the others takes a second each time."""
-    folder = tmp_path / "study"
-    shutil.copytree(finished_once / "config", folder / "config")
+def with_estimates_alone(finished: Path, folder: Path) -> Path:
+    """Copy a study with the estimates as its only results: a search of all the others takes a second each time."""
+    for name in ("config", "data/raw"):
+        shutil.copytree(finished / name, folder / name)
     for name in ("data/derived/participants.parquet", "results/estimates.parquet"):
         (folder / name).parent.mkdir(parents=True)
-        shutil.copyfile(finished_once / name, folder / name)
+        shutil.copyfile(finished / name, folder / name)
     return with_telling_ids(folder)
+
+
+@pytest.fixture
+def study(finished_once: Path, tmp_path: Path) -> Path:
+    """The same with the estimates as its only results."""
+    return with_estimates_alone(finished_once, tmp_path / "study")
+
+
+@pytest.fixture
+def grouped(grouped_once: Path, tmp_path: Path) -> Path:
+    """The same with courses of groups."""
+    return with_estimates_alone(grouped_once, tmp_path / "study")
 
 
 def plant_text(name: str, text: str) -> Callable[[Path], None]:
@@ -150,11 +161,8 @@ def test_which_ids_can_be_nothing_else(unit: str, told: bool) -> None:
 
 
 def test_small_cells_are_refused_where_the_study_says_so(study: Path) -> None:
-    displays, plan = study / "config" / "displays.yaml", study / "config" / "analysis.yaml"
+    displays = study / "config" / "displays.yaml"
     results = pd.read_parquet(study / "results" / "estimates.parquet")
-    results = results[~results["stat_name"].isin(["course_mean", "n_in_course"])]  # courses are of ten
-    results.to_parquet(study / "results" / "estimates.parquet", index=False)
-    plan.write_text(plan.read_text().replace(", courses: 10", ""))
     own = results["analysis"] == "characteristics"
     smallest = results.loc[own & (results["stat_name"] == "n_level") & (results["arm"] != ""), "stat"].min()
     assert smallest > 1
@@ -176,13 +184,13 @@ def test_small_cells_are_refused_where_the_study_says_so(study: Path) -> None:
 
 
 @pytest.mark.parametrize(("least", "n"), [(0, 4), (1, 1), (8, 7), (8, None)])
-def test_lines_of_few_units_are_refused_whatever_the_study_says(study: Path, least: int, n: int | None) -> None:
+def test_lines_of_few_units_are_refused_whatever_the_study_says(grouped: Path, least: int, n: int | None) -> None:
     """By the study's smallest count, never below five; a course whose units nobody counted may be of one."""
-    displays, path = study / "config" / "displays.yaml", study / "results" / "estimates.parquet"
-    plan, every = load_study(study).plan, "descriptives, " + ", ".join(CATEGORIES)
+    displays, path = grouped / "config" / "displays.yaml", grouped / "results" / "estimates.parquet"
+    plan, every = load_study(grouped).plan, "descriptives, " + ", ".join(CATEGORIES)
     assert [analysis.courses for analysis in plan.analyses if analysis.courses] == [10]
     displays.write_text(displays.read_text() + f"\ndisclosure: {{min_cell: {least}, except_analyses: [{every}]}}\n")
-    refuse_disclosures(load_study(study))
+    refuse_disclosures(load_study(grouped))
     results = pd.read_parquet(path)
     first = (results["stat_name"] == "n_in_course") & (results["context"] == "course=01") & (results["arm"] != "")
     assert first.sum() == 2
@@ -192,38 +200,65 @@ def test_lines_of_few_units_are_refused_whatever_the_study_says(study: Path, lea
         results.loc[first, "stat"] = float(n)
     results.to_parquet(path, index=False)
     with pytest.raises(DisclosureError) as refused:
-        refuse_disclosures(load_study(study))
+        refuse_disclosures(load_study(grouped))
     (problem,) = refused.value.problems
     assert problem.where == "analysis descriptives"
     assert problem.found.startswith(f"2 courses of fewer than {max(least, 5)} units, or of units not counted (bdi, ")
     assert problem.allowed == f"courses of {max(least, 5)} units and more"
 
 
-def test_values_of_single_units_are_refused_unless_the_raw_files_are_simulated(
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_values_of_single_units_are_those_of_files_as_they_were_published(study: Path) -> None:
+    """With one value of one patient changed, the file is another, and is named."""
+    loaded = load_study(study)
+    results = pd.read_parquet(loaded.layout.estimates)
+    n = (results["stat_name"] == "course_value").sum()
+    assert n > 300
+    assert single_courses(loaded) == []
+    edit(loaded.layout.raw / "bdi.csv", "2,Yes,>6m,32,16,", "2,Yes,>6m,32,17,")
+    (problem,) = single_courses(loaded)
+    assert problem.where == "analysis descriptives"
+    assert problem.found.startswith(f"{n} values of single units (bdi, ")
+    files = "raw files that are not as published (BtheB in the R package HSAUR3): data/raw/bdi.csv"
+    assert problem.found.endswith(f" more), and {files}")
+    assert problem.allowed == "courses of 5 units and more"
+    assert problem.hint == "courses: single (analysis.yaml) is for synthetic and published data alone"
+    with pytest.raises(DisclosureError) as refused:
+        refuse_disclosures(loaded)
+    assert refused.value.problems == (problem,)
+    (loaded.layout.raw / "allocation.csv").unlink()
+    (problem,) = single_courses(loaded)
+    assert problem.found.endswith("HSAUR3): data/raw/bdi.csv, data/raw/allocation.csv")
+
+
+def test_values_of_single_units_are_refused_where_no_published_data_are_named(study: Path) -> None:
+    """The files are the published ones, and the study does not say so: whatever wrote the values, they are refused."""
+    edit(study / "config" / "study.yaml", "  published: beat_the_blues\n", "")
+    edit(study / "config" / "analysis.yaml", ", courses: single", ", courses: 10")
+    (problem,) = single_courses(load_study(study))
+    assert problem.found.endswith("files that are not made up or published: data/raw/bdi.csv, data/raw/allocation.csv")
+
+
+def test_values_of_single_units_of_a_synthetic_study_are_of_files_that_simulate_wrote(
     study: Path, study_folder: Callable[..., Path]
 ) -> None:
     """Whatever the study says of its data: only files that `simulate` wrote, and as it wrote them, are of nobody."""
-    path = study / "results" / "estimates.parquet"
-    results = pd.read_parquet(path)
-    own = (results["stat_name"] == "course_mean") & (results["context"] == "course=01")
-    results.loc[own, "stat_name"] = "course_value"
-    results.to_parquet(path, index=False)
-    assert own.sum() > 5
-    (problem,) = single_courses(load_study(study))
-    assert problem.where == "analysis descriptives"
-    assert problem.found.startswith(f"{own.sum()} values of single units (bdi, ")
-    assert problem.allowed == "courses of 5 units and more"
-    with pytest.raises(DisclosureError):
-        refuse_disclosures(load_study(study))
     synthetic = load_study(study_folder(name="synthetic"))
     synthetic.layout.estimates.parent.mkdir(exist_ok=True)
-    shutil.copyfile(path, synthetic.layout.estimates)
-    assert len(single_courses(synthetic)) == 1  # no raw files yet
+    shutil.copyfile(study / "results" / "estimates.parquet", synthetic.layout.estimates)
+    (problem,) = single_courses(synthetic)  # no raw files yet
+    assert "raw files that are not as `simulate` wrote them: data/raw/participants.csv, " in problem.found
     simulate(synthetic)
     assert single_courses(synthetic) == []
     with (synthetic.layout.raw / "participants.csv").open("a") as file:
         file.write("\n")
-    assert len(single_courses(synthetic)) == 1
+    (problem,) = single_courses(synthetic)
+    assert problem.found.endswith("not as `simulate` wrote them: data/raw/participants.csv")
 
 
 def test_no_manifest_is_made_of_results_that_give_a_unit_away(whole: Path) -> None:

@@ -12,7 +12,7 @@ from pipanalysis.derive.step import derive
 from pipanalysis.errors import ConfigError
 from pipanalysis.files import sha256
 from pipanalysis.intake.step import intake
-from pipanalysis.simulate.guard import is_simulated
+from pipanalysis.simulate.guard import simulated_checksums, unlike
 from pipanalysis.simulate.step import simulate
 from pipanalysis.simulate.traits import exact_moments, possible_values
 from pipanalysis.study.load import load_study
@@ -134,20 +134,28 @@ def test_files_of_another_hand_stay(study_folder: Make) -> None:
     assert [path.name for path in study.layout.raw.iterdir()] == ["participants.csv"]
 
 
-def test_data_are_simulated_only_where_every_raw_file_is_as_it_was_written(study_folder: Make, root: Path) -> None:
+def test_files_are_unlike_those_that_were_written_unless_every_byte_is_the_same(study_folder: Make) -> None:
     study = load_study(study_folder())
-    assert not is_simulated(study)  # nothing is there
+    every = [*(file.path for file in study.config.files), study.allocation.path]
+    assert simulated_checksums(study) == {}
+    assert unlike(study, {}) == every  # nothing is there
+    assert unlike(study, {}, missing=False) == []
     simulate(study)
-    assert is_simulated(study)
+    written = simulated_checksums(study)
+    assert unlike(study, written) == []
+    assert unlike(study, {}) == unlike(study, {}, missing=False) == every
     path = study.layout.raw / "visit_baseline.csv"
     text = path.read_bytes()
     for other in (text.replace(b"1", b"2", 1), b""):
         path.write_bytes(other)
-        assert not is_simulated(study)
+        assert unlike(study, written) == ["visit_baseline.csv"]
     path.unlink()
-    assert not is_simulated(study)
+    assert unlike(study, written) == ["visit_baseline.csv"]
+    assert unlike(study, written, missing=False) == []
+    path.mkdir()
+    assert unlike(study, written, missing=False) == ["visit_baseline.csv"]
+    path.rmdir()
     path.write_bytes(text)
-    assert is_simulated(study)
+    assert unlike(study, written) == []
     study.layout.truth.unlink()
-    assert not is_simulated(study)
-    assert not is_simulated(load_study(root / "examples" / "beat-the-blues"))
+    assert simulated_checksums(study) == {}

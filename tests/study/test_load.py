@@ -45,7 +45,7 @@ def test_one_pass_shows_the_problems_of_every_file(folder: Path) -> None:
     said = refusal(folder)
     assert said.startswith("configuration: 4 problems")
     for line in (
-        r"config/study.yaml, line 6, study.unti",
+        r"config/study.yaml, line 7, study.unti",
         r"hint:    did you mean 'unit'\?",
         r"config/analysis.yaml, line 8, outcomes\[0\].role",
         r"hint:    did you mean 'primary'\?",

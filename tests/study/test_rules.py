@@ -49,7 +49,7 @@ BREAKS = {
     ),
     "method-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    visits: [baseline, month8]\n"),
     "option-unsuited": (PLAN, ANCOVA, f"{ANCOVA}    baseline_score: bdi.total\n"),
-    "source-missing": (PLAN, f"method: descriptives, {OF_ALL}, courses: 10", f"method: adherence, {OF_ALL}"),
+    "source-missing": (PLAN, f"method: descriptives, {OF_ALL}, courses: single", f"method: adherence, {OF_ALL}"),
     "cluster-after-randomisation": (
         PLAN,
         ANCOVA,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyreadstat
 import pytest
+import yaml
 
 from intake.studies import make_study, packaged, received
 from pipanalysis.derive.allocation import allocate
@@ -26,7 +27,7 @@ from pipanalysis.files import sha256
 from pipanalysis.intake.step import intake
 from pipanalysis.simulate.step import simulate
 from pipanalysis.study.load import Study, load_study
-from pipanalysis.twin.step import twin
+from pipanalysis.twin.step import remove_key, twin
 from reproduce.conftest import run_study
 from twin.confidential import (
     RARE_SITE,
@@ -232,6 +233,12 @@ def test_beat_the_blues_has_a_twin_that_runs_and_is_near(root: Path, tmp_path: P
     shutil.copytree(source / "data" / "raw", tmp_path / "real" / "data" / "raw")
     twin(load_study(tmp_path / "real"), tmp_path / "twin")
     both = []
+    # Made-up patients are not the published ones, and files of no known checksum show nobody singly.
+    plans = [load_study(tmp_path / name) for name in ("real", "twin")]
+    assert [one.config.study.published for one in plans] == ["beat_the_blues", None]
+    assert "published" not in yaml.safe_load((tmp_path / "twin" / "config" / "study.yaml").read_text())["study"]
+    shown = [[analysis.courses for analysis in one.plan.analyses if analysis.courses] for one in plans]
+    assert shown == [["single"], [10]]
     for name in ("twin", "real"):
         study = load_study(tmp_path / name)
         prepare(study)
@@ -244,6 +251,27 @@ def test_beat_the_blues_has_a_twin_that_runs_and_is_near(root: Path, tmp_path: P
     assert len(joined) >= 4
     apart = (joined["estimate_twin"] - joined["estimate_real"]).abs()
     assert (apart < 4 * np.hypot(joined["std_error_twin"], joined["std_error_real"])).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "study:\n  id: a\n  published: b  # why\n  # on data\n  data: c\n",
+            "study:\n  id: a\n  # on data\n  data: c\n",
+        ),
+        ("study:\n  published: b\n  id: a\n", "study:\n  id: a\n"),
+        ("study:\n  id: a\n  published: b", "study:\n  id: a\n"),
+        ("study: {id: a, published: b, data: c}\n", "study: {id: a, data: c}\n"),
+        ("study: {published: b,\n  id: a}\n", "study: {id: a}\n"),
+        ("study: {id: a, published: b}\n", "study: {id: a}\n"),
+    ],
+)
+def test_a_key_is_removed_and_nothing_else(tmp_path: Path, text: str, left: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    remove_key(path, ("study", "published"))
+    assert path.read_text(encoding="utf-8") == left
 
 
 def test_a_twin_has_a_twin(made: Path, tmp_path: Path) -> None:

@@ -44,6 +44,17 @@ def value(estimates: pd.DataFrame, stat: str, **where: str) -> float:
     return float(chosen["stat"].iloc[0])
 
 
+def test_nobody_is_shown_singly(folder: Path, estimates: pd.DataFrame) -> None:
+    """The data are in no register of the program: lines behind the means are of groups of ten or more."""
+    assert not (estimates["stat_name"] == "course_value").any()
+    sizes = estimates.loc[estimates["stat_name"] == "n_in_course", ["arm", "stat"]].astype({"stat": float})
+    assert set(sizes["arm"]) == {"acupuncture", "usual_care"}
+    assert sizes["stat"].min() >= 10
+    told = (folder / "results" / "figures" / "trajectories.txt").read_text(encoding="utf-8")
+    assert "Thin lines: rounded mean courses of groups of " in told
+    assert "mean courses of groups of similar patients" in told
+
+
 @pytest.mark.parametrize(
     ("arm", "n", "mean", "sd"), [("acupuncture", 161, 16.2, 13.7), ("usual_care", 140, 22.3, 17.0)]
 )

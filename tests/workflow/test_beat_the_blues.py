@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
+from display.figures import figure_axes
 from estimate.names import names_in_sentences
+from pipanalysis.display.results_index import ResultsIndex
+from pipanalysis.display.step import DRAWINGS
 from pipanalysis.study.load import load_study
 from workflow.conftest import Workflow, made_again
 
@@ -53,6 +57,43 @@ def test_patients_and_missing_values_add_up(estimates: pd.DataFrame) -> None:
     counts = chosen[chosen["stat_name"].isin(["n", "n_missing"])].groupby(["visit", "arm"])["stat"].sum()
     assert set(counts.xs("usual_care", level="arm")) == {48.0}
     assert set(counts.xs("beat_the_blues", level="arm")) == {52.0}
+
+
+def courses_of_the_raw_file(folder: Path) -> dict[str, list[list[float]]]:
+    """Return the values of each patient with two or more, by the label of the arm."""
+    raw = folder / "data" / "raw"
+    both = pd.read_csv(raw / "bdi.csv").merge(pd.read_csv(raw / "allocation.csv"), on="subject", validate="one_to_one")
+    visits = [column for column in both if str(column).startswith("bdi.")]
+    assert len(visits) == 5
+    kept = both[both[visits].notna().sum(axis=1) >= 2]
+    arms = {"TAU": "Treatment as usual", "BtheB": "Beat the Blues"}
+    return {
+        label: sorted(own.dropna().tolist() for _, own in kept.loc[kept["treatment"] == code, visits].iterrows())
+        for code, label in arms.items()
+    }
+
+
+def test_the_figure_of_means_has_a_line_for_each_patient_with_two_values(finished: Path) -> None:
+    """Each line in its arm's colour, of the values of the raw file; the note counts them and says whose they are."""
+    expected = courses_of_the_raw_file(finished)
+    study = load_study(finished)
+    figure = next(one for one in study.displays.figures if one.name == "trajectories")
+    results = ResultsIndex(pd.read_parquet(study.layout.estimates))
+    model = DRAWINGS[figure.kind](study, figure, results, {"allocation": "real"})
+    (axes,) = figure_axes(model)
+    colours = {str(line.get_label()): to_rgb(line.get_color()) for line in axes.lines if line.get_label() in expected}
+    drawn = {tuple(lines.get_color()[0][:3]): lines.get_segments() for lines in axes.collections}
+    assert set(drawn) == set(colours.values())
+    for arm, courses in expected.items():
+        assert sorted(segment[:, 1].tolist() for segment in drawn[colours[arm]]) == courses
+    told = (finished / "results" / "figures" / "trajectories.txt").read_text(encoding="utf-8")
+    of = {"Treatment as usual": 48, "Beat the Blues": 52}
+    counted = "; ".join(f"{arm} {len(courses)} of {of[arm]}" for arm, courses in expected.items())
+    assert (
+        "Thin lines: single patients, whose data are published (BtheB in the R package HSAUR3), with a value at two "
+        f"visits or more ({counted})." in told
+    )
+    assert "the courses of single patients" in told
 
 
 def test_no_name_of_the_configuration_is_in_a_sentence(finished: Path, estimates: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Thin lines behind means: courses of groups of similar units or of single made-up ones, and of how many they are."""
+"""Thin lines behind means: courses of groups of similar units or of single ones, and of how many they are."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def _single_note(study: Study, records: Records) -> str:
     if not counted:
         return ""
     unit = study.config.study.unit
-    return f"Thin lines: single {unit}s, all made up, with a value at two visits or more ({counted})."
+    whose = f"whose data are published ({study.published.source})" if study.published else "all made up"
+    return f"Thin lines: single {unit}s, {whose}, with a value at two visits or more ({counted})."
 
 
 def _groups_note(study: Study, records: Records, labels: dict[str, str]) -> str:

@@ -1,8 +1,8 @@
 """Means by arm over the visits with their limits, a panel an outcome.
 
 Behind observed means lie courses where the plan asks for them, else the middle half of the values: mean courses of
-groups of similar units or, of a synthetic trial, those of single ones. Lines of single participants are not drawn:
-results hold nothing at the level of participants.
+groups of similar units or, where the data are synthetic or published, those of single ones. Of confidential data no
+line of a single participant is drawn: results hold nothing at the level of participants.
 """
 
 from __future__ import annotations

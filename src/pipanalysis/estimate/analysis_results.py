@@ -54,7 +54,7 @@ STATISTICS: dict[str, str] = {
     "n_in_course": "Units in a group of similar courses",
     "course_mean": "Mean of a group of similar courses, rounded",
     "n_two_visits": "Units with a value at two visits or more",
-    "course_value": "Value of a single unit of a synthetic trial",
+    "course_value": "Value of a single unit, synthetic or of published data",
     "std_difference": "Standardised difference between arms",
     "n_units": "Units in the model",
     "n_observations": "Observations in the model",

@@ -1,9 +1,9 @@
-"""Courses of an outcome over the visits: means of groups of similar units, or values of single made-up ones.
+"""Courses of an outcome over the visits: means of groups of similar units, or values of single ones.
 
 A line for each participant shows how courses differ, but is a participant's data. Means of groups of at least so many
 similar units stand for them (microaggregation). They are rounded, since n times the arm's mean at a visit less what is
-in the groups would else be the sum of the few units that have a value there and not at every visit. Where `simulate`
-made the data there is nobody to protect, and a plan may ask for single units.
+in the groups would else be the sum of the few units that have a value there and not at every visit. A plan may ask for
+single units where `simulate` made the data or anyone can read them already (`single_units`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from math import nan
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from pipanalysis.derive.intercurrent import after_column, events_not_read
 from pipanalysis.errors import DataError, Problem
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.safety import not_read
-from pipanalysis.files import read_parquet
+from pipanalysis.files import read_parquet, read_record
 from pipanalysis.study.event_tables import event_file, event_path
 
 if TYPE_CHECKING:
@@ -245,16 +244,3 @@ def read_counts(path: Path) -> pd.DataFrame:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise DataError(Problem(str(path), f"cannot be read: {error}", "the counts that `derive` writes")) from None
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Read the record that `intake` wrote of the open files.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(Problem(str(path), f"cannot be read: {error}", "the record that `intake` writes")) from None
-    return record

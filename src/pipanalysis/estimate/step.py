@@ -16,6 +16,7 @@ from pipanalysis.estimate.planning import (
     check_plan,
     suitable_outcomes,
 )
+from pipanalysis.estimate.single_units import refuse_single_units
 from pipanalysis.files import read_parquet, write_csv, write_parquet
 from pipanalysis.progress_bar import steps
 from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES, WITHOUT_OUTCOMES
@@ -47,10 +48,12 @@ def estimate(study: Study, family: str, *, progress: bool = False, sampler: Samp
     Raises:
         PlanError: there is no such family, or an analysis asks for what cannot be done.
         DataError: the analysis dataset is missing, damaged, or does not fit the configuration.
+        DisclosureError: the plan asks for values of single units, whose data are neither made up nor published.
     """
     if family not in FAMILIES:
         raise PlanError(Problem("estimate", repr(family), ", ".join(FAMILIES)))
     check_plan(study, family)
+    refuse_single_units(study, family)
     say_left_out(study, family)
     if sampler is not None and family != "bayes":
         raise PlanError(Problem("estimate", f"--sampler {sampler} for {family}", "the family bayes, or no sampler"))

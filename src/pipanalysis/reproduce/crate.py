@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.errors import ConfigError, DataError, Problem
-from pipanalysis.files import folder_aside
+from pipanalysis.files import folder_aside, read_record
 from pipanalysis.reproduce.fingerprint import PACKAGE
-from pipanalysis.reproduce.manifest import changed_outputs, read_record, result_files
+from pipanalysis.reproduce.manifest import changed_outputs, result_files
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate

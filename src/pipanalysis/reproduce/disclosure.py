@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import DisclosureError, Problem
+from pipanalysis.estimate.single_units import RAW, origin, public_checksums
 from pipanalysis.files import read_parquet
 from pipanalysis.intake.identifiers import identifier_columns, identifier_kind
 from pipanalysis.reproduce.readable import readable
-from pipanalysis.simulate.guard import is_simulated
+from pipanalysis.simulate.guard import unlike
 from pipanalysis.study.plan import FEWEST_IN_A_COURSE
 
 if TYPE_CHECKING:
@@ -168,20 +169,23 @@ def small_courses(study: Study) -> list[Problem]:
 
 
 def single_courses(study: Study) -> list[Problem]:
-    """Return a problem for each analysis with courses of single units, unless `simulate` wrote every raw file.
+    """Return a problem for each analysis with courses of single units, unless every raw file is public as it is now.
 
-    What the study says of its data is not enough, nor does a setting allow them for people's.
+    That is, as `simulate` wrote it, or as the register of published data has it. What the study says of its data is not
+    enough, nor does a setting allow them for confidential ones.
     """
     results = read_parquet(study.layout.estimates)
     single = results[results["stat_name"] == "course_value"]
-    if single.empty or is_simulated(study):
+    others = [] if single.empty else unlike(study, public_checksums(study))
+    if not others:
         return []
+    files = f"raw files that are not {origin(study)}: {', '.join(RAW + path for path in others)}"
     return [
         Problem(
             f"analysis {analysis}",
-            f"{len(own)} values of single units ({_named(own)}), and raw files that `simulate` did not write",
+            f"{len(own)} values of single units ({_named(own)}), and {files}",
             f"courses of {max(study.displays.disclosure.min_cell, FEWEST_IN_A_COURSE)} units and more",
-            "courses: single (analysis.yaml) is for synthetic data alone",
+            "courses: single (analysis.yaml) is for synthetic and published data alone",
         )
         for analysis, own in single.groupby("analysis", sort=True)
     ]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.errors import PlanError, Problem
 from pipanalysis.estimate.planning import check_whole_plan
-from pipanalysis.files import write_json
+from pipanalysis.files import read_record, write_json
 from pipanalysis.reproduce.fingerprint import content_checksum
-from pipanalysis.reproduce.manifest import code_checksums, read_record
+from pipanalysis.reproduce.manifest import code_checksums
 from pipanalysis.study.plan_lock import lockable, read_lock
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.errors import DataError, Problem
-from pipanalysis.files import sha256, write_json, write_text
+from pipanalysis.files import read_record, sha256, write_json, write_text
 from pipanalysis.reproduce.environment import environment
 from pipanalysis.reproduce.fingerprint import PACKAGE, content_checksum
 
@@ -100,21 +100,6 @@ def inputs(study: Study, allocation: dict[str, Any]) -> list[dict[str, str]]:
         path = layout.raw / str(allocation["file"])
         found.append((path.relative_to(layout.root).as_posix(), str(allocation["sha256"])))
     return [{"path": path, "sha256": checksum} for path, checksum in sorted(found)]
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Return a JSON record that an earlier step wrote.
-
-    Raises:
-        DataError: it is missing or damaged.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(Problem(str(path), f"cannot be read: {error}", "a record that an earlier step wrote")) from None
-    if not isinstance(record, dict):
-        raise DataError(Problem(str(path), "no object", "a record that an earlier step wrote"))
-    return record
 
 
 def seeds(study: Study) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipanalysis.errors import ConfigError, Problem
@@ -23,7 +24,7 @@ def refuse_foreign_raw_files(study: Study) -> None:
     """
     if study.config.study.data != "synthetic":
         return
-    foreign = [path for path in _declared(study) if (study.layout.raw / path).exists() and not _simulated(study, path)]
+    foreign = unlike(study, simulated_checksums(study), missing=False)
     if foreign:
         allowed = (
             "files as `simulate` wrote them; for real data set study.data to real, for synthetic ones remove the file"
@@ -33,20 +34,26 @@ def refuse_foreign_raw_files(study: Study) -> None:
         )
 
 
-def is_simulated(study: Study) -> bool:
-    """Return whether a study's data are of nobody: it is synthetic, and `simulate` wrote each raw file as it is now."""
-    return study.config.study.data == "synthetic" and all(_simulated(study, path) for path in _declared(study))
-
-
-def _declared(study: Study) -> list[str]:
-    """Return the study's raw files, by their paths in data/raw."""
-    return [*(file.path for file in study.config.files), study.allocation.path]
-
-
-def _simulated(study: Study, path: str) -> bool:
-    """Return whether `simulate` wrote a raw file, and as it is now."""
-    truth, file = study.layout.truth, study.layout.raw / path
-    if not (truth.is_file() and file.is_file()):
-        return False
+def simulated_checksums(study: Study) -> dict[str, str]:
+    """Return the checksums of the raw files that `simulate` wrote, by their paths in data/raw; none before it did."""
+    truth = study.layout.truth
+    if not truth.is_file():
+        return {}
     written: dict[str, str] = json.loads(truth.read_text(encoding="utf-8"))["files"]
-    return written.get(path) == sha256(file)
+    return written
+
+
+def unlike(study: Study, checksums: Mapping[str, str], *, missing: bool = True) -> list[str]:
+    """Return which of the study's raw files do not have the checksums now, by their paths in data/raw.
+
+    Args:
+        study: the configuration.
+        checksums: SHA-256 of each file, by its path in data/raw.
+        missing: whether a file that is not there is one of them.
+    """
+    found = []
+    for path in (*(file.path for file in study.config.files), study.allocation.path):
+        file = study.layout.raw / path
+        if (checksums.get(path) != sha256(file)) if file.is_file() else (missing or file.exists()):
+            found.append(path)
+    return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pipanalysis.study.finding import Finding, one_of, repeated
+from pipanalysis.study.published import PUBLISHED
 from pipanalysis.study.study import Range
 from pipanalysis.study.yaml_file import Location
 
@@ -19,6 +20,7 @@ def check_files(study: Study) -> Iterator[Finding]:
     yield from _raw_files(study)
     yield from _missing_codes(study)
     yield from _allocation_alone(study)
+    yield from _published(study)
 
 
 def _raw_files(study: Study) -> Iterator[Finding]:
@@ -137,3 +139,22 @@ def _allocation_alone(study: Study) -> Iterator[Finding]:
     path = study.config.allocation.path
     if path in {file.path for file in study.config.files}:
         yield "study.yaml", ("allocation", "path"), repr(path), "a file of its own, so that blinded steps never open it"
+
+
+def _published(study: Study) -> Iterator[Finding]:
+    """Find data that cannot be the published ones that study.yaml names; `estimate` compares the bytes."""
+    config = study.config
+    named = config.study.published
+    if named is None:
+        return
+    at: Location = ("study", "published")
+    if config.study.data != "real":
+        yield "study.yaml", at, f"{named}, and the data are {config.study.data}", "data: real, or no published"
+    if study.published is None:
+        yield "study.yaml", at, repr(named), one_of(PUBLISHED)
+        return
+    paths: list[tuple[Location, str]] = [(("files", f, "path"), file.path) for f, file in enumerate(config.files)]
+    paths += [(("allocation", "path"), config.allocation.path)] if config.allocation else []
+    for where, path in paths:
+        if path not in study.published.files:
+            yield "study.yaml", where, repr(path), f"a file of {named}: {', '.join(study.published.files)}"

@@ -75,16 +75,18 @@ def _checks(study: Study) -> Iterator[Finding]:
 
 
 def _courses(study: Study) -> Iterator[Finding]:
-    """Find courses of fewer units than the study lets a count show, and those of single units that may be people."""
+    """Find courses of fewer units than the study lets a count show, and those of single units of confidential data."""
     least = study.displays.disclosure.min_cell
-    data = study.config.study.data
+    about = study.config.study
+    public = about.data == "synthetic" or (about.data == "real" and about.published is not None)
     allowed = f"{max(least, FEWEST_IN_A_COURSE)} or more, or no courses"
     for i, analysis in enumerate(study.plan.analyses):
         at: Location = ("analyses", i, "courses")
         if analysis.courses == "single":
-            if data != "synthetic":
-                found = f"courses: single, where study.data is {data}"
-                yield "analysis.yaml", at, found, f"{allowed}; single only where it is synthetic", "option-unsuited"
+            if not public:
+                found = f"courses: single, where study.data is {about.data}"
+                only = "single only where it is synthetic, or study.published names published data"
+                yield "analysis.yaml", at, found, f"{allowed}; {only}", "option-unsuited"
         elif analysis.courses is not None and analysis.courses < least:
             found = f"courses: {analysis.courses}, below disclosure.min_cell ({least}) of displays.yaml"
             yield "analysis.yaml", at, found, allowed, "option-unsuited"

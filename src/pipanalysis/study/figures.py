@@ -19,7 +19,7 @@ class Figure(Model):
     - `recruitment`: units randomised against the target
     - `missingness`: patterns of visits with a value, of an analysis of method completeness
     - `trajectories`: means by arm over the visits with their limits, observed ones of descriptives (with the courses
-      of groups of similar units, or the middle half of the values) or adjusted ones of a model
+      of groups of similar units or of single ones, or the middle half of the values) or adjusted ones of a model
     - `forest`: standardised effects by domain, the analyses side by side, Bayesian ones too
     - `posteriors`: posterior distributions, the region of practical equivalence and the MCID
     - `prior_posterior`: priors and posteriors, the sets of priors side by side

@@ -43,7 +43,7 @@ class Layout:
 
     @property
     def results(self) -> Path:
-        """What may be shown: no participant-level data, but in `progress`, which is for the trial team."""
+        """What may be shown: no confidential participant-level data, but in `progress`, which is for the trial team."""
         return self.root / "results"
 
     @property

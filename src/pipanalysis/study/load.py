@@ -16,6 +16,7 @@ from pipanalysis.study.layout import Layout
 from pipanalysis.study.plan import EVENT_FAMILIES, FAMILIES, Analysis, Outcome, Plan
 from pipanalysis.study.plan_lock import AnalysisStatus, PlanLock, analysis_statuses, read_lock
 from pipanalysis.study.progress import Progress
+from pipanalysis.study.published import PUBLISHED, PublishedData
 from pipanalysis.study.simulation import Simulation
 from pipanalysis.study.study import Allocation, Arm, StudyConfig, Variable, Visit
 from pipanalysis.study.terms import Terms, mid_sentence
@@ -70,6 +71,11 @@ class Study:
         if not self.analysed:
             about = "study.analysis: false, a study without arms and without analysis"
             raise ConfigError(Problem("config/study.yaml", about, "only `intake` and `progress`"))
+
+    @property
+    def published(self) -> PublishedData | None:
+        """The published data that the study says it is of; whether its raw files are those is another question."""
+        return PUBLISHED.get(self.config.study.published or "")
 
     @property
     def masked(self) -> bool:

@@ -302,8 +302,8 @@ class Analysis(Model):
     """logistic: resamples of bootstrap intervals of the risk difference and risk ratio (default: none are made)"""
     courses: Annotated[int, Field(ge=FEWEST_IN_A_COURSE, le=100)] | Literal["single"] | None = None
     """descriptives: the mean courses over the visits of groups of at least so many similar units of an arm, those with
-    a value at every visit; `single`, where `simulate` made the data, those of single units with a value at two visits
-    or more; drawn as lines behind the means (default: none)"""
+    a value at every visit; `single`, where the data are synthetic or published, those of single units with a value at
+    two visits or more; drawn as lines behind the means (default: none)"""
     working_correlation: Literal["exchangeable", "independence"] = "exchangeable"
     """gee: working correlation of a unit's observations"""
     reference_level: str | None = None

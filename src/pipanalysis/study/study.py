@@ -22,6 +22,9 @@ class About(Sourced):
     data: Literal["synthetic", "example", "twin", "real"]
     """synthetic data are made by `simulate`, example data are made up and stand in data/raw, a twin's are made by
     `twin` in the shape of confidential ones; every display says so"""
+    published: Name | None = None
+    """real data only: the entry of the register of published data (docs/displays.md) whose files, byte for byte, the
+    raw files are; none for confidential data"""
     unit: str = "participant"
     """what one randomised unit is called (dyad, patient)"""
     analysis: bool = True

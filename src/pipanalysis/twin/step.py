@@ -176,7 +176,8 @@ def _withdraw_after_last_visit(study: Study, source: Source, values: np.ndarray)
 def _copy_config(study: Study, aside: Path) -> None:
     """Copy the configuration, with `data: twin`; a lock is of the real study, and a simulation not of this one.
 
-    Courses of single units, which only a synthetic study may have, become ones of groups.
+    A twin's data are not published. Courses of single units, which only synthetic and published data may have, become
+    ones of groups.
     """
     for path in sorted(study.layout.config.rglob("*")):
         name = path.relative_to(study.layout.config)
@@ -184,6 +185,8 @@ def _copy_config(study: Study, aside: Path) -> None:
             (aside / "config" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, aside / "config" / name)
     _replace(aside / "config" / "study.yaml", ("study", "data"), "twin")
+    if study.config.study.published is not None:
+        remove_key(aside / "config" / "study.yaml", ("study", "published"))
     for i, analysis in enumerate(study.plan.analyses):
         if analysis.courses == "single":
             _replace(aside / "config" / "analysis.yaml", ("analyses", i, "courses"), str(USUAL_IN_A_COURSE))
@@ -197,10 +200,31 @@ def _copy_config(study: Study, aside: Path) -> None:
 def _replace(path: Path, location: Location, value: str) -> None:
     """Replace a scalar of a YAML file, and nothing else of its text."""
     text = path.read_text(encoding="utf-8")
+    node = _node(text, location)
+    write_text(path, text[: node.start_mark.index] + value + text[node.end_mark.index :])
+
+
+def remove_key(path: Path, location: Location) -> None:
+    """Remove a key and its scalar from a mapping of a YAML file, which has other keys: its line, or up to the next."""
+    text = path.read_text(encoding="utf-8")
+    mapping = _node(text, location[:-1])
+    at = next(i for i, (key, _) in enumerate(mapping.value) if key.value == location[-1])
+    start, end = mapping.value[at][0].start_mark.index, mapping.value[at][1].end_mark.index
+    if not mapping.flow_style:
+        start, end = text.rfind("\n", 0, start) + 1, text.find("\n", end) + 1 or len(text)
+    elif at + 1 < len(mapping.value):
+        end = mapping.value[at + 1][0].start_mark.index
+    else:
+        start = mapping.value[at - 1][1].end_mark.index
+    write_text(path, text[:start] + text[end:])
+
+
+def _node(text: str, location: Location) -> Any:
+    """Return the node at a location of a YAML text."""
     node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     for key in location:
         node = node.value[key] if isinstance(key, int) else next(v for name, v in node.value if name.value == key)
-    write_text(path, text[: node.start_mark.index] + value + text[node.end_mark.index :])
+    return node
 
 
 def _write_allocation(study: Study, path: Path, frame: pd.DataFrame) -> None:
