@@ -40,6 +40,8 @@ MARKER = 8
 """room of an arm's line and marker in the legend, in letters"""
 LINE = 0.15
 """height of a line of it in inches"""
+ALONE = 3.4
+"""height in inches of a single panel, which is as wide as the figure: courses would else look flat"""
 NARROWEST = 7
 """letters between two visits at least, for their labels to lie level"""
 
@@ -93,7 +95,8 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
     beside = sum(len(entry) + MARKER for entry in entries) <= letters
     said_below = {entry: wrapped(entry, letters - MARKER) for entry in entries}
     more = 0 if beside else sum(text.count("\n") + 1 for text in said_below.values()) - 1
-    model.size = (width, (2.25 if room >= NARROWEST else 3.0) * down + 0.35 + LINE * more)
+    high = ALONE if across == 1 else 2.25 if room >= NARROWEST else 3.0
+    model.size = (width, high * down + 0.35 + LINE * more)
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, squeeze=False)
