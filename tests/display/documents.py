@@ -1,11 +1,13 @@
-"""Documents as people's programs open them: LibreOffice and pdfLaTeX set them, poppler reads the pages."""
+"""Documents as people's programs open them: LibreOffice and pdfLaTeX set them, poppler and pandoc read them."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,29 @@ def pdf_pages(path: Path) -> list[str]:
     command = [program("pdftotext"), "-layout", str(path), "-"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stdout.split("\f")[:-1]
+
+
+def pandoc_rows(folder: Path, name: str, content: bytes) -> list[list[str]]:
+    """Return the text of the cells of a document's one table, row by row, as pandoc reads it."""
+    (folder / name).write_bytes(content)
+    done = subprocess.run(
+        [program("pandoc"), "--to", "json", str(folder / name)], check=True, capture_output=True, text=True
+    )
+    (table,) = [block["c"] for block in json.loads(done.stdout)["blocks"] if block["t"] == "Table"]
+    _, _, _, (_, head), bodies, (_, foot) = table
+    rows = [*head, *(row for _, _, above, own in bodies for row in (*above, *own)), *foot]
+    return [[_plain(blocks) for *_, blocks in cells] for _, cells in rows]
+
+
+def _plain(node: Any) -> str:
+    """Return the text of what pandoc read."""
+    if isinstance(node, list):
+        return "".join(_plain(part) for part in node)
+    if not isinstance(node, dict):
+        return ""
+    if node["t"] == "Str":
+        return str(node["c"])
+    return " " if node["t"] in ("Space", "SoftBreak") else _plain(node.get("c"))
 
 
 def pdf_places(path: Path) -> str:

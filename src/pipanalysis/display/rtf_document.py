@@ -27,7 +27,10 @@ TITLE = 11
 """size of the title's letters in points"""
 THICK, THIN = 30, 15
 """of rules, in twips"""
-PAGE = "\\u8195?Page {\\field{\\*\\fldinst PAGE}{\\fldrslt 1}} of {\\field{\\*\\fldinst NUMPAGES}{\\fldrslt 1}}"
+PAGE = (
+    rtf_text("\u2003Page ")
+    + "{\\field{\\*\\fldinst PAGE}{\\fldrslt 1}} of {\\field{\\*\\fldinst NUMPAGES}{\\fldrslt 1}}"
+)
 END = "\\pard\\plain\\sb0\\sa0\\sl-20\\slmult0\\f0\\fs2\\par"
 """the least paragraph: a document does not end with a table"""
 

@@ -7,6 +7,8 @@ needs to break pages: which repeat, which are not divided and which stay with th
 
 from __future__ import annotations
 
+import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING
 
 from rtflite.row import Cell, Row, TextContent
@@ -70,17 +72,30 @@ def paragraph_rtf(text: Text) -> str:
 
 
 def rtf_text(text: str) -> str:
-    """Return text for RTF: its own characters escaped, all beyond ASCII as numbers, line ends as spaces."""
+    """Return text for RTF: its own characters escaped, all beyond ASCII as numbers, line ends as spaces.
+
+    After each number stands what a reader shows that does not know it, by a space from it: without one, pandoc's takes
+    the digit after it too, and -4.50 becomes -.50.
+    """
     return "".join(_character(character) for character in text)
 
 
+NATIVE = {"\\": "\\\\", "{": "\\{", "}": "\\}", "\u00a0": "\\~", "\u2011": "\\_"}
+"""characters that RTF has symbols for"""
+PLAIN = {"\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u00d7": "x"}
+"""ASCII that stands for characters which have no decomposition into it"""
+
+
+@cache
 def _character(character: str) -> str:
-    if character in "\\{}":
-        return "\\" + character
+    if character in NATIVE:
+        return NATIVE[character]
     if character < " ":
         return " "
     if character < "\x7f":
         return character
+    first = unicodedata.normalize("NFKD", character)[0]
+    plain = PLAIN.get(first, first if first.isascii() and first.isalnum() else "?")
     units = character.encode("utf-16-le", "replace")
     codes = [int.from_bytes(units[i : i + 2], "little", signed=True) for i in range(0, len(units), 2)]
-    return "".join(f"\\u{code}?" for code in codes)
+    return "".join(f"\\u{code} {plain}" for code in codes)
