@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from pipanalysis.estimate.double_programming import double_programming
 from pipanalysis.estimate.engine_messages import in_study_terms
 from pipanalysis.estimate.step import carried_out, family_results
 from pipanalysis.estimate.trial_data import TrialData
+from pipanalysis.mmrm import engine
+from pipanalysis.mmrm.optimise import Control
 
 VISITS = {"t0": 0, "t1": 6, "t2": 12}
 ARMS = ("tau", "ppt")
@@ -80,9 +83,10 @@ def test_no_name_of_the_configuration_is_in_a_sentence(change: Any, covariates: 
 
 
 def test_the_names_are_found_where_they_are() -> None:
-    sentences = ["2 of ppt", "aliased: armppt:visitt2", "at t1: x2", "Psychotherapy at 6 months", "x1Boy", "tots"]
+    sentences = ["covariance us, un@un, cs:"]
+    sentences += ["2 of ppt", "aliased: armppt:visitt2", "at t1: x2", "Psychotherapy at 6 months", "x1Boy", "tots"]
     found = names_in_sentences(planned({"method": "mmrm"}), pd.DataFrame({"warning": sentences, "error": ""}))
-    assert {name for name, _ in found} == {"ppt", "t2", "t1", "x2", "x1Boy"}
+    assert {name for name, _ in found} == {"ppt", "t2", "t1", "x2", "x1Boy", "us", "un@un", "cs"}
 
 
 @pytest.mark.parametrize("method", ["mmrm", "reference_based"])
@@ -93,6 +97,16 @@ def test_visits_that_nobody_has_both_of_are_said(method: str) -> None:
     results = family_results(trial, study.families()[0])
     error = row(results, "fit_status")["error"]
     assert error.startswith("no subject was observed at both visits 6 months and 12 months: with an unstructured")
+
+
+def test_structures_that_do_not_converge_are_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = planned({"method": "mmrm", "covariance": "us", "fallback": ["cs"]})
+    monkeypatch.setattr(engine, "Control", partial(Control, max_iterations=0, optimisers=("newton",)))
+    results = family_results(trial_of(study, one_visit_each(values())), study.families()[0])
+    error = row(results, "fit_status")["error"]
+    assert error.startswith("no covariance structure converged (unstructured: no subject was observed at both visits")
+    assert "; compound symmetry: no convergence" in error
+    assert names_in_sentences(study, results) == set()
 
 
 @pytest.mark.parametrize("method", ["ancova", "mmrm", "growth"])
@@ -167,5 +181,5 @@ def test_roles_of_a_dyad_are_said() -> None:
     results = family_results(trials.trial(study, people(), pd.concat(parts).dropna(subset=["value"])), "association")
     said = row(results, "fit_status")["warning"]
     assert "left out for want of the baseline value: 1 participant, 1 observation (Mother: mood)" in said
-    assert "us: no subject was observed at both visits Mother: mood at 6 months and Child: words at 12 months" in said
+    assert ": no subject was observed at both visits Mother: mood at 6 months and Child: words at 12 months" in said
     assert names_in_sentences(study, results) == set()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import STRUCTURES, analysis_label, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import analysis_label, marks, method_sentence, outcome_label
 from pipanalysis.estimate.checks import INFLUENCE, RESIDUALS, SPHERICITY, SPREAD, structure_context
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _visit_rows(
 def _structures(study: Study, results: ResultsIndex, model: TableModel, name: str, outcome: str) -> str:
     """Return the structures that were fitted with their AIC, and P against the planned one."""
     shown = []
-    for structure, label in STRUCTURES.items():
+    for structure, label in STRUCTURE_NAMES.items():
         context = structure_context(structure)
         own = results.row(name, outcome, "aic", context=context)
         if own is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipanalysis.display.wording import DF_NAMES, STRUCTURES
+from pipanalysis.display.wording import DF_NAMES
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 MODELS = {
     "mmrm": "MMRM",
@@ -30,7 +31,7 @@ MODELS = {
 }
 """how a machine name begins → the model"""
 DETAILS = {
-    **STRUCTURES,
+    **STRUCTURE_NAMES,
     **DF_NAMES,
     "residual": "residual degrees of freedom",
     "reml": "REML",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
 from pipanalysis.estimate.ordinal import MIN_UNITS
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 from pipanalysis.study.plan_lock import listed
 from pipanalysis.study.terms import mid_sentence
 
@@ -22,17 +23,6 @@ DF_NAMES = {
     "satterthwaite": "Satterthwaite",
     "between-within": "between-within",
     "residual": "residual",
-}
-STRUCTURES = {
-    "us": "unstructured",
-    "toep": "Toeplitz",
-    "toeph": "heterogeneous Toeplitz",
-    "ar1": "first-order autoregressive",
-    "ar1h": "heterogeneous first-order autoregressive",
-    "cs": "compound symmetry",
-    "csh": "heterogeneous compound symmetry",
-    "ad": "ante-dependence",
-    "adh": "heterogeneous ante-dependence",
 }
 ONE_VISIT = ("ancova", "rerandomisation", "logistic", "ordinal", "count", "therapist", "cace")
 """methods that compare arms one visit at a time, adjusted for baseline"""
@@ -278,9 +268,9 @@ def _standard_errors(study: Study, chosen: Analysis) -> str:
 
 
 def _covariance(chosen: Analysis) -> str:
-    fallback = ", then ".join(STRUCTURES[structure] for structure in chosen.fallback)
+    fallback = ", then ".join(STRUCTURE_NAMES[structure] for structure in chosen.fallback)
     planned = f" (where it does not converge: {fallback})" if fallback else ""
-    return f"{STRUCTURES[chosen.covariance]} covariance of the visits{planned}, {DF_NAMES[chosen.df]} inference"
+    return f"{STRUCTURE_NAMES[chosen.covariance]} covariance of the visits{planned}, {DF_NAMES[chosen.df]} inference"
 
 
 def _adjustment(study: Study, chosen: Analysis) -> str:

@@ -12,6 +12,7 @@ from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects, planned_means
 from pipanalysis.estimate.engine_messages import BASELINE, in_study_terms
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,9 +117,14 @@ def fitted(
     except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
         raise NotFittedError(in_study_terms(str(error), frame)) from None
     if not fit.converged:
-        tried = "; ".join(f"{attempt.covariance}: {attempt.message}" for attempt in fit.attempts)
-        raise NotFittedError(f"no covariance structure converged ({tried})")
+        raise none_converged({each.covariance: in_study_terms(each.message, frame) for each in fit.attempts})
     return fit
+
+
+def none_converged(tried: Mapping[str, str]) -> NotFittedError:
+    """Return the error of a model of which no covariance structure (name → what became of it) converged."""
+    said = "; ".join(f"{STRUCTURE_NAMES[structure]}: {why}" for structure, why in tried.items())
+    return NotFittedError(f"no covariance structure converged ({said})")
 
 
 def model_formula(frame: AnalysisFrame, analysis: Analysis) -> str:

@@ -17,6 +17,7 @@ from pipanalysis.mmrm.frame import ModelFrame
 from pipanalysis.mmrm.inference import METHODS, ROBUST
 from pipanalysis.mmrm.linear import Covariance, FTest, LinearFunctions, TTest, contrast_matrix, test_linear
 from pipanalysis.mmrm.problems import OptionError, checked_level
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,11 @@ class MMRMFit:
         notes = list(self.frame.notes)
         if self.aliased:
             notes.append(f"aliased with earlier columns and left out: {', '.join(self.aliased)}")
-        notes += [f"covariance {a.covariance} did not converge: {a.message}" for a in self.attempts if not a.converged]
+        notes += [
+            f"{STRUCTURE_NAMES[a.covariance]} covariance did not converge: {a.message}"
+            for a in self.attempts
+            if not a.converged
+        ]
         return tuple(notes)
 
     @property
