@@ -9,8 +9,7 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from pipanalysis.display.method_labels import method_label
-from pipanalysis.display.wording import DF_NAMES
+from pipanalysis.display.method_labels import DF_NAMES, method_label
 from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 from pipanalysis.study.bayes_plan import Sampling
 from pipanalysis.study.plan import Analysis

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.diagnostics_table import STATUSES
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis_label, marks, method_sentence
+from pipanalysis.display.wording import analysis_label, marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

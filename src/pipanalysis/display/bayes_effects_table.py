@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, context_of, places
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import estimand_line, marks, outcome_label
 from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import analysis, estimand_line, marks, outcome_label
 from pipanalysis.estimate.cace import exposures
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis_label, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import analysis_label, marks, outcome_label
 from pipanalysis.estimate.checks import INFLUENCE, RESIDUALS, SPHERICITY, SPREAD, structure_context
 from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 from pipanalysis.study.contrasts import contrast_name

@@ -6,8 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import analysis, marks, outcome_label
 from pipanalysis.estimate.double_programming import repeated_context
 from pipanalysis.study.contrasts import compared_arm
 

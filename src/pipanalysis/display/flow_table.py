@@ -6,8 +6,9 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence, set_label
+from pipanalysis.display.wording import marks, set_label
 from pipanalysis.estimate.flow import EVERYONE
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis_label, estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import analysis_label, estimand_line, marks, outcome_label
 from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:

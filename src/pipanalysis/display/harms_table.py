@@ -6,8 +6,9 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table, event_file
 

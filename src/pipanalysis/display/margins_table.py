@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.wording import analysis, marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

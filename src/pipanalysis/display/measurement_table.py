@@ -6,8 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence
+from pipanalysis.display.wording import marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex

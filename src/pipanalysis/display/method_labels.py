@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pipanalysis.display.wording import DF_NAMES
 from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
+DF_NAMES = {
+    "kenward-roger": "Kenward-Roger",
+    "kenward-roger-linear": "linear Kenward-Roger",
+    "satterthwaite": "Satterthwaite",
+    "between-within": "between-within",
+    "residual": "residual",
+}
 MODELS = {
     "mmrm": "MMRM",
     "clda": "cLDA",

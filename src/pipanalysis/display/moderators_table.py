@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, characteristic_label, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import analysis, characteristic_label, marks, outcome_label
 from pipanalysis.estimate.moderator import SLOPE, SLOPE_PER_SD, SPREAD, contexts
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import mid_sentence

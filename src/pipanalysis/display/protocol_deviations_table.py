@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence, set_label
+from pipanalysis.display.wording import marks, set_label
 from pipanalysis.estimate.flow import EVERYONE
 from pipanalysis.intake.rules import RULES
 from pipanalysis.study.terms import at_visit, mid_sentence

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence
+from pipanalysis.display.wording import marks
 from pipanalysis.estimate.describe import BINARY_LEVELS
 from pipanalysis.estimate.measures import EXACT_TEST, PENALISED_ODDS
 

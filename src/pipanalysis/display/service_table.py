@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.harms_table import counting_warning, kinds_of_event, share_with_limits
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table
 

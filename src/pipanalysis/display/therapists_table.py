@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.effects_table import STATUS_NOTES
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.estimate.therapist import CONTEXT
 
 if TYPE_CHECKING:
