@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.method_sentences import method_sentence
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
 from pipanalysis.display.wording import analysis, marks, outcome_label
 from pipanalysis.estimate.double_programming import repeated_context
 from pipanalysis.study.contrasts import compared_arm
@@ -78,7 +78,7 @@ def _row(
     if len(study.arms) > 2:
         words.append(study.arms[compared_arm(contrast)].label)
     own = results.row(ours, outcome, "estimate", visit=visit, contrast=contrast, context=context)
-    mark = model.footnotes.mark(*(str(row["warning"]) for row in (own, found) if row is not None))
+    notes = noted(*(str(row["warning"]) for row in (own, found) if row is not None))
     cells = [rounding.fixed(one[stat], DIGITS) for one in (first, second) for stat in COMPARED]
     model.records.append(
         {"analysis": name, "outcome": outcome, "visit": visit, "contrast": contrast, "context": plain}
@@ -86,4 +86,4 @@ def _row(
         | {f"second_{stat}": second[stat] for stat in COMPARED}
         | {"max_relative_difference": found["stat"]}
     )
-    return TableRow(", ".join(words) + mark, (*cells, rounding.power_of_ten(float(found["stat"]))), 1)
+    return TableRow(", ".join(words), (*cells, rounding.power_of_ten(float(found["stat"]))), 1, notes)
