@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from estimate.trials import row
 from pipanalysis.estimate.analysis_data import analysis_frame
 from pipanalysis.estimate.bayes_logistic import prepare
 from pipanalysis.estimate.double_programming import double_programming
-from pipanalysis.estimate.engine_messages import in_study_terms
+from pipanalysis.estimate.engine_messages import coefficient_label
 from pipanalysis.estimate.step import carried_out, family_results
 from pipanalysis.estimate.trial_data import TrialData
 from pipanalysis.mmrm import engine
@@ -140,29 +141,43 @@ def test_an_arm_with_few_is_said_before_sampling() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("parts", "said"),
     [
-        ("no observation at visit t2: its variance", "no observation at visit 12 months: its variance"),
-        (
-            "at both visits (baseline) and t1, t1 and t2: with",
-            "at both visits baseline and 6 months, 6 months and 12 months: with",
-        ),
-        ("at both visits m:t1 and c:t2", "at both visits Mother at 6 months and Child at 12 months"),
-        ("at both members m and c: with", "at both members Mother and Child: with"),
-        ("at two visits 2 apart", "at two visits 2 apart"),
-        ("left out: armppt:visitt2", "left out: Psychotherapy at 12 months"),
-        ("left out: visitt2:armppt:x1", "left out: Psychotherapy by mother's age at 12 months"),
-        ("left out: baseline:visitt1, x22", "left out: baseline at 6 months, sex (Boy)"),
-        ("left out: armppt:cellm:t2, visitt1", "left out: Psychotherapy by Mother at 12 months, 6 months"),
-        ("factor x2 has one level\nx1 is infinite", "factor sex has one level; mother's age is infinite"),
-        ("an arm, a visit, t and t2", "an arm, a visit, t and t2"),
+        ("armppt visitt2", "Psychotherapy at 12 months"),
+        ("visitt2 armppt x1", "Psychotherapy by mother's age at 12 months"),
+        ("armppt visit(baseline)", "Psychotherapy at baseline"),
+        ("baseline visitt1", "baseline at 6 months"),
+        ("x22", "sex (Boy)"),
+        ("armppt cellm:t2", "Psychotherapy by Mother at 12 months"),
+        ("visitt1", "6 months"),
+        ("cellc:t1", "Child at 6 months"),
     ],
 )
-def test_the_engines_messages_in_words(message: str, said: str) -> None:
+def test_coefficients_in_words(parts: str, said: str) -> None:
     study = planned({"method": "mmrm", "covariates": ["ag", "sx"]})
-    trial = trial_of(study, values())
-    frame = analysis_frame(trial, study.plan.analyses[0], study.plan.outcomes[0])
-    assert in_study_terms(message, frame, {"m": "Mother", "c": "Child"}) == said
+    frame = analysis_frame(trial_of(study, values()), study.plan.analyses[0], study.plan.outcomes[0])
+    assert coefficient_label(parts.split(), frame, {"m": "Mother", "c": "Child"}) == said
+
+
+def test_a_covariate_that_varies_only_at_a_visit_of_one_role_is_no_term() -> None:
+    """Boys' mothers are observed at the second visit alone, which is planned for mothers alone."""
+    roles = {"m": "Mother: mood", "c": "Child: words"}
+    dyad = [{"name": name, "label": label, "outcome": name} for name, label in roles.items()]
+    plan = {"method": "dyadic", "role": "exploratory", "dyad": dyad, "covariates": ["sx"]}
+    study = planned(plan, scores=dict.fromkeys(roles, "continuous"))
+    mothers, childs = study.plan.outcomes
+    outcomes = [mothers, childs.model_copy(update={"visits": ["t1"]})]
+    study = replace(study, plan=study.plan.model_copy(update={"outcomes": outcomes}))
+    boys = (people()["sx"] == "2").to_numpy()
+    mother = values().assign(t1=values()["t1"].where(~boys))
+    child = (mother + np.random.default_rng(4).normal(0, 5, (40, 3))).drop(columns="t2")
+    parts = [
+        one.reset_index().melt("unit", var_name="visit").assign(score=f"form.{role}")
+        for role, one in (("m", mother), ("c", child))
+    ]
+    results = family_results(trials.trial(study, people(), pd.concat(parts).dropna(subset=["value"])), "association")
+    assert row(results, "fit_status")["stat_label"] != "failed"
+    assert names_in_sentences(study, results) == set()
 
 
 def test_roles_of_a_dyad_are_said() -> None:

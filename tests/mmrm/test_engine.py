@@ -242,6 +242,9 @@ def test_what_leaves_no_error_or_no_overlap_is_refused() -> None:
     apart = data[(first & (data["visit"] != "m12")) | (~first & (data["visit"] != "m00"))]
     with pytest.raises(SingularData, match=re.escape("no subject was observed at both visits m00 and m12")):
         MMRM("y ~ arm * visit", apart, subject="id", visit="visit").fit()
+    labels = {"m00": "the start", "m12": "one year"}
+    with pytest.raises(SingularData, match="no subject was observed at both visits the start and one year: with an"):
+        MMRM("y ~ arm * visit", apart, subject="id", visit="visit", labels=labels).fit()
     fit = MMRM("y ~ arm * visit", apart, subject="id", visit="visit", fallback=("toeph", "csh", "cs")).fit()
     assert [(a.covariance, a.converged) for a in fit.attempts] == [("us", False), ("toeph", False), ("csh", True)]
     assert fit.structure == "csh"

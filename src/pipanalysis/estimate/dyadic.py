@@ -27,8 +27,8 @@ import pandas as pd
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.comparison import complete_rows
-from pipanalysis.estimate.engine_messages import in_study_terms
-from pipanalysis.estimate.mmrm import how_it_ended, method_name, none_converged
+from pipanalysis.estimate.engine_messages import level_labels
+from pipanalysis.estimate.mmrm import how_it_ended, in_one_line, method_name, none_converged
 from pipanalysis.estimate.model_result import (
     Effect,
     Extra,
@@ -244,14 +244,16 @@ def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[M
     for column in data.columns:
         if isinstance(data[column].dtype, pd.CategoricalDtype):
             data[column] = data[column].cat.remove_unused_categories()
-    terms = ["arm * cell", "baseline * cell", *(f"{c.column} * cell" for c in roles[0].frame.varying)]
+    varying = [c.column for c in roles[0].frame.varying if data[c.column].nunique() > 1]
+    terms = ["arm * cell", "baseline * cell", *(f"{column} * cell" for column in varying)]
     formula = "value ~ " + " + ".join(terms)
+    labels = level_labels(roles[0].frame, _labels(roles))
     tried: dict[str, str] = {}
     for structure, options in (("us", {"visit": "cell"}), (PRODUCT, {"visit": "visit", "member": "role"})):
         try:
-            fit = MMRM(formula, data, subject="unit", covariance=structure, **options).fit()  # type: ignore[arg-type]
+            fit = MMRM(formula, data, subject="unit", covariance=structure, labels=labels, **options).fit()  # type: ignore[arg-type]
         except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
-            tried[structure] = in_study_terms(str(error), roles[0].frame, _labels(roles))
+            tried[structure] = in_one_line(error)
             continue
         if fit.converged and not np.isfinite(fit.inference(analysis.df).vcov).all():
             tried[structure] = "the data do not determine the covariance"
