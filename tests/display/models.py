@@ -26,6 +26,6 @@ def table(
         ]
         model.groups.append(RowGroup(group, [] if empty else body))
     model.notes = [f"Note: {label}."]
-    model.footnotes.letter(f"footnote {label}")
+    model.footnotes = [f"footnote {label}"]
     model.records = [{"analysis": "one", "estimate": 1.5}]
     return model

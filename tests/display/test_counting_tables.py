@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from display import results as made
+from pipanalysis.display.merged_notes import merge_notes
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.step import LAYOUTS
 from pipanalysis.display.table_model import TableModel
@@ -22,7 +23,9 @@ from pipanalysis.study.plan import Analysis
 
 def laid_out(study: Study, kind: str, analyses: list[str], rows: list[Row]) -> TableModel:
     table = Table.model_validate({"name": "t", "number": "1", "kind": kind, "title": "T", "analyses": analyses})
-    return LAYOUTS[kind](study, table, ResultsIndex(as_results(rows)), made.OPEN)
+    model = LAYOUTS[kind](study, table, ResultsIndex(as_results(rows)), made.OPEN)
+    merge_notes(model, {})
+    return model
 
 
 def row_of(model: TableModel, group: str, label: str) -> tuple[str, ...]:
@@ -54,7 +57,7 @@ def test_a_count_that_a_masked_study_did_not_make_is_a_dash_with_its_reason() ->
     rows = [of.row("n_stage", float("nan"), arm="treated", context="stage=treated", warning=said)]
     model = laid_out(study, "flow", ["flow"], [*made.flow(study), *rows])
     assert row_of(model, "Allocation", "Attended at least one session [a]") == ("", "", "–")
-    assert list(model.footnotes.texts) == [said]
+    assert model.footnotes == [said]
 
 
 def test_completeness_by_visit_and_arm() -> None:
@@ -133,7 +136,7 @@ def test_intercurrent_events_before_a_visit_and_what_masking_hides() -> None:
     model = laid_out(study, "protocol_deviations", ["deviations"], rows)
     assert row_of(model, "month6", "After: stopping") == ("", "2", "3")
     assert row_of(model, "month6", "After: other [a]") == ("", "–", "–")
-    assert model.footnotes.texts == ["not read while masked"]
+    assert model.footnotes == ["not read while masked"]
     assert "whether or not assessed" in " ".join(model.notes)
 
 
@@ -148,5 +151,5 @@ def test_diagnostics_say_how_each_fit_ended() -> None:
     shown = row_of(model, group, "Depression [a]")
     assert shown == ("Simpler than planned", "MMRM", "40", "77", "12.35", "0.46", "301.3")
     assert row_of(model, group, "Stress [b]") == ("Failed", "MMRM", "–", "–", "", "", "")
-    assert list(model.footnotes.texts) == ["fell back", "no variation"]
+    assert model.footnotes == ["fell back", "no variation"]
     assert model.notes[0].startswith("Fits: 1 simpler than planned, 1 failed.")

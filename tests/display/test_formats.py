@@ -323,7 +323,7 @@ def test_rows_that_stay_together() -> None:
 
 def test_word_and_rtf_keep_the_rows_that_stay_together_with_the_next() -> None:
     model = of_many_rows()
-    model.notes, model.footnotes.texts = [], []
+    model.notes, model.footnotes = [], []
     expected = [True] * 3 + stay(lines(model))
     rows = re.findall(r"<w:tr>.*?</w:tr>", word_xml(docx_document(model)))
     assert [row.count("<w:keepNext/>") == row.count("<w:p>") for row in rows] == expected

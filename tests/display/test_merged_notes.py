@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from display.reference import reference_study
+from pipanalysis.display.grid import footnotes
 from pipanalysis.display.merged_notes import merge_notes
 from pipanalysis.display.rounding import with_minus
 from pipanalysis.display.step import LAYOUTS, read_results, table_model
-from pipanalysis.display.table_model import RowGroup, TableModel, TableRow
+from pipanalysis.display.table_model import RowGroup, TableModel, TableRow, noted
 
 NAMES = {"Mood (lower is better)": "Mood", "Sleep": "Sleep", "Play": "Play", "6 months": "6 months"}
 
 
-def made(groups: list[RowGroup], texts: list[str]) -> TableModel:
+def made(groups: list[RowGroup]) -> TableModel:
     model = TableModel("t", "1", "T", [], [], [], groups)
-    model.footnotes.texts = texts
     merge_notes(model, NAMES)
     return model
 
@@ -29,28 +29,30 @@ def labels(model: TableModel) -> list[str]:
     return [label for group in model.groups for label in (group.label, *(row.label for row in group.rows))]
 
 
-def row(label: str, depth: int = 1) -> TableRow:
-    return TableRow(label, ("1",), depth)
+def row(label: str, *notes: str) -> TableRow:
+    return TableRow(label, ("1",), 1, notes)
 
 
 def test_one_note_lists_the_outcomes_by_number() -> None:
-    group = RowGroup("Mother", [TableRow("Mood (lower is better)"), row("6 months: Model [a]"), row("1 year [a]")])
-    group.rows += [TableRow("Sleep"), row("6 months: Model [b]"), TableRow("Play"), row("6 months: Model [c]")]
-    said = ["left out for want of age: 1 dyad, 1 visit", "left out for want of age: 2 dyads, 3 visits", "fell back"]
-    model = made([group], [*said[:2], f"{said[2]}; {said[0]}"])
+    one, two = "left out for want of age: 1 dyad, 1 visit", "left out for want of age: 2 dyads, 3 visits"
+    group = RowGroup("Mother", [TableRow("Mood (lower is better)"), row("6 months: Model", one), row("1 year", one)])
+    group.rows += [TableRow("Sleep"), row("6 months: Model", two)]
+    group.rows += [TableRow("Play"), row("6 months: Model", f"fell back; {one}")]
+    model = made([group])
     assert labels(model)[2:4] == ["6 months: Model [a]", "1 year [a]"]
     assert [labels(model)[5], labels(model)[7]] == ["6 months: Model [a]", "6 months: Model [a,\u00a0b]"]
-    assert model.footnotes.texts == [
+    assert model.footnotes == [
         "left out for want of age: 1 dyad, 1 visit (Mood, Play); 2 dyads, 3 visits (Sleep)",
         "fell back",
     ]
 
 
 def test_visits_are_named_where_the_outcome_does_not_tell() -> None:
-    group = RowGroup("", [TableRow("Sleep"), row("6 months [a]"), row("1 year [b]")])
-    group.rows += [TableRow("Play"), row("6 months [b]"), row("1 year [a]")]
-    model = made([group], ["cases: left out 5 (3 in A, 2 in B)", "cases: left out 8 (3 in A, 5 in B)"])
-    assert model.footnotes.texts == [
+    five, eight = "cases: left out 5 (3 in A, 2 in B)", "cases: left out 8 (3 in A, 5 in B)"
+    group = RowGroup("", [TableRow("Sleep"), row("6 months", five), row("1 year", eight)])
+    group.rows += [TableRow("Play"), row("6 months", eight), row("1 year", five)]
+    model = made([group])
+    assert model.footnotes == [
         "cases: left out 5 (3 in A, 2 in B) (Sleep: 6 months, Play: 1 year); "
         "left out 8 (3 in A, 5 in B) (Sleep: 1 year, Play: 6 months)"
     ]
@@ -58,20 +60,26 @@ def test_visits_are_named_where_the_outcome_does_not_tell() -> None:
 
 def test_what_differs_in_words_or_has_no_number_keeps_its_letter() -> None:
     said = ["fell back: 1 visit", "fell back: 1 visit (A; 2 needed); no slope", "no slope", "merged: 1 to 2"]
-    model = made([RowGroup("G [d]", [row(f"Row {letter} [{letter}]") for letter in "abc"])], said)
-    assert labels(model) == ["G [a]", "Row a [b]", "Row b [c]", "Row c [d]"]
-    assert model.footnotes.texts == [said[3], *said[:3]]
+    model = made([RowGroup("G", [row("Row", text) for text in said[:3]], (said[3],))])
+    assert labels(model) == ["G [a]", "Row [b]", "Row [c]", "Row [d]"]
+    assert model.footnotes == [said[3], *said[:3]]
 
 
 def test_rows_of_one_name_keep_their_notes() -> None:
-    model = made([RowGroup("", [row("Sleep [a]"), row("Sleep [b]")])], ["out: 1", "out: 2"])
+    model = made([RowGroup("", [row("Sleep", "out: 1"), row("Sleep", "out: 2")])])
     assert labels(model) == ["", "Sleep [a]", "Sleep [b]"]
-    assert model.footnotes.texts == ["out: 1", "out: 2"]
+    assert model.footnotes == ["out: 1", "out: 2"]
 
 
-def test_letters_in_a_label_that_lead_to_no_note_stay() -> None:
-    model = made([RowGroup("", [row("Vitamin [d]"), row("Vitamin [d] [a]")])], ["out: 1"])
+def test_a_label_that_ends_as_one_with_a_letter_keeps_its_end() -> None:
+    model = made([RowGroup("", [row("Vitamin [d]"), row("Vitamin [d]", "out: 1")])])
     assert labels(model) == ["", "Vitamin [d]", "Vitamin [d] [a]"]
+
+
+def test_what_one_row_alone_leads_to_is_one_note() -> None:
+    model = made([RowGroup("", [row("Sleep", "fell back", "no slope; out: 1"), row("Play", "out: 1")])])
+    assert labels(model) == ["", "Sleep [a,\u00a0b]", "Play [b]"]
+    assert model.footnotes == ["fell back; no slope", "out: 1"]
 
 
 def parts_of(text: str) -> set[str]:
@@ -114,32 +122,25 @@ def test_every_row_leads_to_all_that_was_said_of_it(said: list[str]) -> None:
             for visit in ("Early", "Late"):
                 text = said[len(before)]
                 before.append(({group, f"{heading} {group}", visit}, parts_of(text) if text else set()))
-                model.groups[-1].rows.append(row(visit + model.footnotes.mark(text)))
+                model.groups[-1].rows.append(row(visit, *noted(text)))
     merge_notes(model, {})
-    texts = dict(zip("abcdefghijklmnop", model.footnotes.texts, strict=False))
+    texts = dict(zip("abcdefghijklmnop", model.footnotes, strict=False))
     rows = [one for group in model.groups for one in group.rows if one.cells]
     for (place, parts), one in zip(before, rows, strict=True):
         marked = re.fullmatch(r"\w+(?: \[(.*)\])?", one.label)
         assert marked
         found = [told(texts[letter], place) for letter in marked[1].split(",\u00a0")] if marked[1] else []
         assert sorted(part for each in found for part in each) == sorted(parts)
-    assert len(set(model.footnotes.texts)) == len(model.footnotes.texts)
+    assert len(set(model.footnotes)) == len(model.footnotes)
 
 
-def marked_labels(model: TableModel) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield each label that leads to notes: those above it with it, without letters, and what its letters lead to."""
-    known = {letter: text for letter, _, text in (note.partition("] ") for note in numbered(model))}
+def headed(model: TableModel) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield the label of every group and row: those above it with it, it alone, and what is said of it."""
     for group in model.groups:
         heading = ""
-        for label, heads in [(group.label, True), *((one.label, not one.cells) for one in group.rows)]:
-            bare, _, letter = label.partition(" [")
-            heading = bare if heads else heading
-            if letter:
-                yield f"{heading} {bare}", bare, [known[f"[{one}"] for one in letter.rstrip("]").split(",\u00a0")]
-
-
-def numbered(model: TableModel) -> list[str]:
-    return [f"[{model.footnotes.letter(text)}] {text}" for text in list(model.footnotes.texts)]
+        for one, heads in [(group, True), *((each, not each.cells) for each in group.rows)]:
+            heading = one.label if heads else heading
+            yield f"{heading} {one.label}", one.label, one.notes
 
 
 def test_no_table_of_the_study_loses_a_word_of_its_notes(root: Path, tmp_path: Path) -> None:
@@ -149,12 +150,15 @@ def test_no_table_of_the_study_loses_a_word_of_its_notes(root: Path, tmp_path: P
     checked = fewer = 0
     for table in study.displays.tables:
         old = LAYOUTS[table.kind](study, table, results, allocation)
-        old.footnotes.texts = [with_minus(text) for text in old.footnotes.texts]
         new = table_model(study, table, results, allocation)
-        fewer += len(old.footnotes.texts) - len(new.footnotes.texts)
-        for (place, label, before), (_, same, after) in zip(marked_labels(old), marked_labels(new), strict=True):
-            assert label == same
-            for part in re.split(r"; (?![^()]*\))", "; ".join(before)):
+        known = {letter: text for letter, _, text in (note.partition("] ") for note in footnotes(new))}
+        fewer += len({note for _, _, notes in headed(old) for note in notes}) - len(new.footnotes)
+        for (place, label, before), (_, lettered, _) in zip(headed(old), headed(new), strict=True):
+            assert lettered.startswith(label)
+            letters = lettered.removeprefix(label)
+            assert bool(letters) == bool(before)
+            after = [known[f"[{letter}"] for letter in letters.strip(" []").split(",\u00a0") if letter]
+            for part in re.split(r"; (?![^()]*\))", with_minus("; ".join(before))) if before else ():
                 checked += 1
                 if any(part in note and f"{part} (" not in note for note in after):
                     continue

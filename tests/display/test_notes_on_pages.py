@@ -25,7 +25,7 @@ def noted(rows: int, said: list[str], *, columns: int = 2, label: str = "T") -> 
     model = table(rows=0, columns=columns, label=label)
     cells = tuple("1" for _ in range(columns))
     model.groups = [RowGroup("", [TableRow(f"{label} row {i:03d}", cells) for i in range(rows)])]
-    model.notes, model.footnotes.texts = [*said, f"end of {label}."], []
+    model.notes, model.footnotes = [*said, f"end of {label}."], []
     return model
 
 

@@ -283,7 +283,7 @@ def words(
     for table in rendered.study.displays.tables:
         model = rendered.models[table.name]
         labels = [row.label for group in model.groups for row in group.rows]
-        yield table, [model.title, *model.lead, *model.notes, *model.footnotes.texts, *labels]
+        yield table, [model.title, *model.lead, *model.notes, *model.footnotes, *labels]
     for figure in rendered.study.displays.figures:
         drawing = DRAWINGS[figure.kind](rendered.study, figure, results, allocation)
         yield figure, [drawing.title, drawing.alternative, *drawing.notes]

@@ -6,18 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipanalysis.display.wording import enumerated, marks, method_sentence
+from pipanalysis.display.wording import enumerated, marks
 from pipanalysis.study.load import Study
 from pipanalysis.study.terms import at_visit
-
-
-def test_no_sentence_of_a_method_says_its_label_twice(study: Study) -> None:
-    said = {one.name: method_sentence(study, one.name) for one in study.plan.analyses}
-    for one in study.plan.analyses:
-        assert said[one.name].startswith(one.label)
-        assert not said[one.name].lower().startswith(f"{one.label}: {one.label}".lower())
-    assert said["binary"].startswith("Logistic regression at each visit, adjusted for site;")
-    assert said["primary"].startswith("Mixed model for repeated measures: arm by visit, adjusted")
 
 
 def test_parts_of_a_sentence_are_enumerated() -> None:

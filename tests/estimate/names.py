@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 from pipanalysis.study.load import Study
 
 
@@ -13,11 +14,12 @@ def names_in_sentences(study: Study, results: pd.DataFrame) -> set[tuple[str, st
     """Return the names that stand in warnings and errors, each with the sentence.
 
     Names are those of arms, visits, sites, outcomes, scores, variables, events and roles of dyads, and the columns
-    x1, x2, ... that models know covariates by; not of analyses and tables, many of which are words of any sentence.
+    x1, x2, ... that models know covariates by, and those of covariance structures; not of analyses and tables, many of
+    which are words of any sentence.
     """
     named = _named(study)
     said = {"baseline"} | set(re.findall(r"\w+", " ".join(label for _, label in named).lower()))
-    unknown = {name for name, _ in named} - said
+    unknown = {name for name, _ in named} - said | STRUCTURE_NAMES.keys()
     sentences = {text for column in ("warning", "error") for text in results[column].unique()}
     name = "|".join(sorted(map(re.escape, unknown), key=len, reverse=True))
     part = re.compile(rf"(?<![^\W_])(?:arm|visit|cell)?({name}|x\d+\w*)(?!\w)")

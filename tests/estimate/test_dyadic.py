@@ -184,7 +184,8 @@ def test_where_the_unstructured_covariance_has_no_estimate_the_product_takes_ove
     results = family_results(trial_of(wide), "association")
     status = row(results, "fit_status")
     assert (status["stat_label"], status["method"]) == ("reduced", "dyadic un@un kenward-roger reml")
-    assert status["warning"].startswith("the direct product of roles and visits was fitted: us: ")
+    said = "the direct product of roles and visits was fitted, not an unstructured covariance: no subject was observed"
+    assert status["warning"].startswith(said)
     where = {"visit": "month6", "contrast": DIFFERENCE, "context": "roles=mother - infant"}
     assert 0 < stat(results, "std_error", **where) < 1
 
@@ -198,6 +199,7 @@ def test_data_that_determine_no_covariance_of_the_visits_are_a_failed_fit() -> N
     results = family_results(trial_of(wide), "association")
     status = row(results, "fit_status")
     assert status["stat_label"] == "failed"
-    assert "un@un: no subject was observed at both visits month12 and month6" in status["error"]
+    product = "direct product (unstructured by member, unstructured by visit)"
+    assert f"{product}: no subject was observed at both visits month12 and month6" in status["error"]
     where = {"visit": "month6", "contrast": DIFFERENCE, "context": "between=mother,infant"}
     assert row(results, "estimate", **where)["error"] == status["error"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,11 @@ from estimate.trials import row
 from pipanalysis.estimate.analysis_data import analysis_frame
 from pipanalysis.estimate.bayes_logistic import prepare
 from pipanalysis.estimate.double_programming import double_programming
-from pipanalysis.estimate.engine_messages import in_study_terms
+from pipanalysis.estimate.engine_messages import coefficient_label
 from pipanalysis.estimate.step import carried_out, family_results
 from pipanalysis.estimate.trial_data import TrialData
+from pipanalysis.mmrm import engine
+from pipanalysis.mmrm.optimise import Control
 
 VISITS = {"t0": 0, "t1": 6, "t2": 12}
 ARMS = ("tau", "ppt")
@@ -80,9 +84,10 @@ def test_no_name_of_the_configuration_is_in_a_sentence(change: Any, covariates: 
 
 
 def test_the_names_are_found_where_they_are() -> None:
-    sentences = ["2 of ppt", "aliased: armppt:visitt2", "at t1: x2", "Psychotherapy at 6 months", "x1Boy", "tots"]
+    sentences = ["covariance us, un@un, cs:"]
+    sentences += ["2 of ppt", "aliased: armppt:visitt2", "at t1: x2", "Psychotherapy at 6 months", "x1Boy", "tots"]
     found = names_in_sentences(planned({"method": "mmrm"}), pd.DataFrame({"warning": sentences, "error": ""}))
-    assert {name for name, _ in found} == {"ppt", "t2", "t1", "x2", "x1Boy"}
+    assert {name for name, _ in found} == {"ppt", "t2", "t1", "x2", "x1Boy", "us", "un@un", "cs"}
 
 
 @pytest.mark.parametrize("method", ["mmrm", "reference_based"])
@@ -93,6 +98,16 @@ def test_visits_that_nobody_has_both_of_are_said(method: str) -> None:
     results = family_results(trial, study.families()[0])
     error = row(results, "fit_status")["error"]
     assert error.startswith("no subject was observed at both visits 6 months and 12 months: with an unstructured")
+
+
+def test_structures_that_do_not_converge_are_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = planned({"method": "mmrm", "covariance": "us", "fallback": ["cs"]})
+    monkeypatch.setattr(engine, "Control", partial(Control, max_iterations=0, optimisers=("newton",)))
+    results = family_results(trial_of(study, one_visit_each(values())), study.families()[0])
+    error = row(results, "fit_status")["error"]
+    assert error.startswith("no covariance structure converged (unstructured: no subject was observed at both visits")
+    assert "; compound symmetry: no convergence" in error
+    assert names_in_sentences(study, results) == set()
 
 
 @pytest.mark.parametrize("method", ["ancova", "mmrm", "growth"])
@@ -126,29 +141,43 @@ def test_an_arm_with_few_is_said_before_sampling() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("parts", "said"),
     [
-        ("no observation at visit t2: its variance", "no observation at visit 12 months: its variance"),
-        (
-            "at both visits (baseline) and t1, t1 and t2: with",
-            "at both visits baseline and 6 months, 6 months and 12 months: with",
-        ),
-        ("at both visits m:t1 and c:t2", "at both visits Mother at 6 months and Child at 12 months"),
-        ("at both members m and c: with", "at both members Mother and Child: with"),
-        ("at two visits 2 apart", "at two visits 2 apart"),
-        ("left out: armppt:visitt2", "left out: Psychotherapy at 12 months"),
-        ("left out: visitt2:armppt:x1", "left out: Psychotherapy by mother's age at 12 months"),
-        ("left out: baseline:visitt1, x22", "left out: baseline at 6 months, sex (Boy)"),
-        ("left out: armppt:cellm:t2, visitt1", "left out: Psychotherapy by Mother at 12 months, 6 months"),
-        ("factor x2 has one level\nx1 is infinite", "factor sex has one level; mother's age is infinite"),
-        ("an arm, a visit, t and t2", "an arm, a visit, t and t2"),
+        ("armppt visitt2", "Psychotherapy at 12 months"),
+        ("visitt2 armppt x1", "Psychotherapy by mother's age at 12 months"),
+        ("armppt visit(baseline)", "Psychotherapy at baseline"),
+        ("baseline visitt1", "baseline at 6 months"),
+        ("x22", "sex (Boy)"),
+        ("armppt cellm:t2", "Psychotherapy by Mother at 12 months"),
+        ("visitt1", "6 months"),
+        ("cellc:t1", "Child at 6 months"),
     ],
 )
-def test_the_engines_messages_in_words(message: str, said: str) -> None:
+def test_coefficients_in_words(parts: str, said: str) -> None:
     study = planned({"method": "mmrm", "covariates": ["ag", "sx"]})
-    trial = trial_of(study, values())
-    frame = analysis_frame(trial, study.plan.analyses[0], study.plan.outcomes[0])
-    assert in_study_terms(message, frame, {"m": "Mother", "c": "Child"}) == said
+    frame = analysis_frame(trial_of(study, values()), study.plan.analyses[0], study.plan.outcomes[0])
+    assert coefficient_label(parts.split(), frame, {"m": "Mother", "c": "Child"}) == said
+
+
+def test_a_covariate_that_varies_only_at_a_visit_of_one_role_is_no_term() -> None:
+    """Boys' mothers are observed at the second visit alone, which is planned for mothers alone."""
+    roles = {"m": "Mother: mood", "c": "Child: words"}
+    dyad = [{"name": name, "label": label, "outcome": name} for name, label in roles.items()]
+    plan = {"method": "dyadic", "role": "exploratory", "dyad": dyad, "covariates": ["sx"]}
+    study = planned(plan, scores=dict.fromkeys(roles, "continuous"))
+    mothers, childs = study.plan.outcomes
+    outcomes = [mothers, childs.model_copy(update={"visits": ["t1"]})]
+    study = replace(study, plan=study.plan.model_copy(update={"outcomes": outcomes}))
+    boys = (people()["sx"] == "2").to_numpy()
+    mother = values().assign(t1=values()["t1"].where(~boys))
+    child = (mother + np.random.default_rng(4).normal(0, 5, (40, 3))).drop(columns="t2")
+    parts = [
+        one.reset_index().melt("unit", var_name="visit").assign(score=f"form.{role}")
+        for role, one in (("m", mother), ("c", child))
+    ]
+    results = family_results(trials.trial(study, people(), pd.concat(parts).dropna(subset=["value"])), "association")
+    assert row(results, "fit_status")["stat_label"] != "failed"
+    assert names_in_sentences(study, results) == set()
 
 
 def test_roles_of_a_dyad_are_said() -> None:
@@ -167,5 +196,5 @@ def test_roles_of_a_dyad_are_said() -> None:
     results = family_results(trials.trial(study, people(), pd.concat(parts).dropna(subset=["value"])), "association")
     said = row(results, "fit_status")["warning"]
     assert "left out for want of the baseline value: 1 participant, 1 observation (Mother: mood)" in said
-    assert "us: no subject was observed at both visits Mother: mood at 6 months and Child: words at 12 months" in said
+    assert ": no subject was observed at both visits Mother: mood at 6 months and Child: words at 12 months" in said
     assert names_in_sentences(study, results) == set()

@@ -93,6 +93,7 @@ def test_names_are_those_of_r() -> None:
     assert design.names == (
         "(Intercept)", "x", "amid", "aup", "bTRT", "x:amid", "x:aup", "amid:bTRT", "aup:bTRT",
     )  # fmt: skip
+    assert [design.parts[i] for i in (0, 1, 6, 8)] == [(), ("x",), ("x", "aup"), ("aup", "bTRT")]
 
 
 def test_base_level_and_sum_coding() -> None:

@@ -242,10 +242,15 @@ def test_what_leaves_no_error_or_no_overlap_is_refused() -> None:
     apart = data[(first & (data["visit"] != "m12")) | (~first & (data["visit"] != "m00"))]
     with pytest.raises(SingularData, match=re.escape("no subject was observed at both visits m00 and m12")):
         MMRM("y ~ arm * visit", apart, subject="id", visit="visit").fit()
+    labels = {"m00": "the start", "m12": "one year"}
+    with pytest.raises(SingularData, match="no subject was observed at both visits the start and one year: with an"):
+        MMRM("y ~ arm * visit", apart, subject="id", visit="visit", labels=labels).fit()
     fit = MMRM("y ~ arm * visit", apart, subject="id", visit="visit", fallback=("toeph", "csh", "cs")).fit()
     assert [(a.covariance, a.converged) for a in fit.attempts] == [("us", False), ("toeph", False), ("csh", True)]
     assert fit.structure == "csh"
-    assert fit.notes == tuple(f"covariance {a.covariance} did not converge: {a.message}" for a in fit.attempts[:2])
+    tried = ("unstructured", "heterogeneous Toeplitz")
+    messages = [a.message for a in fit.attempts[:2]]
+    assert fit.notes == tuple(f"{s} covariance did not converge: {m}" for s, m in zip(tried, messages, strict=True))
     assert "both visits m00 and m12" in fit.attempts[0].message
     assert "two visits 2 apart" in fit.attempts[1].message
 

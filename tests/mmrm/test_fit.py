@@ -166,7 +166,7 @@ def test_fallback_is_followed_only_when_a_structure_does_not_converge() -> None:
     assert chained.converged
     assert chained.structure != "us"
     assert [a.converged for a in chained.attempts] == [False] * (len(chained.attempts) - 1) + [True]
-    assert any(note.startswith("covariance us did not converge") for note in chained.notes)
+    assert any(note.startswith("unstructured covariance did not converge") for note in chained.notes)
 
 
 def test_a_fit_that_did_not_converge_says_so() -> None:

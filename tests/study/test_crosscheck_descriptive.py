@@ -75,3 +75,10 @@ def test_adherence_needs_to_know_where_sessions_are(study_folder: Callable[..., 
     )
     said = refused(study_folder(), "study.yaml", sessions, "")
     assert "study.yaml must say where sessions are recorded" in said
+
+
+def test_all_that_is_wrong_with_sessions_is_said_at_once(study_folder: Callable[..., Path]) -> None:
+    told = "attended: attended\n  arm: pip\n  therapist: therapist\n"
+    said = refused(study_folder(), "study.yaml", told, "attended: came\n  arm: cbt\n  therapist: seen_by\n")
+    for found in ("'came'", "'seen_by'", "'cbt'"):
+        assert f"found:   {found}" in said

@@ -37,6 +37,11 @@ def test_every_study_in_the_repository_is_valid(root: Path) -> None:
         assert list(study.visits.values()) == sorted(study.visits.values(), key=lambda visit: visit.months)
 
 
+def test_columns_of_a_file_of_one_visit_may_hold_others(folder: Path) -> None:
+    edit(folder, "study.yaml", "    key: subject\n    columns", "    key: subject\n    visit: baseline\n    columns")
+    assert "month8" in load_study(folder).visits
+
+
 def test_one_pass_shows_the_problems_of_every_file(folder: Path) -> None:
     edit(folder, "study.yaml", "  unit: patient", "  unti: patient")
     edit(folder, "analysis.yaml", "role: primary}", "role: primry}")

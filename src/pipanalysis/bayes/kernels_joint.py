@@ -128,6 +128,95 @@ def _gather(
 
 
 @njit
+def _factors_back(
+    g: FloatArray, b: FloatArray, c: FloatArray, mean: FloatArray, v: FloatArray, gc: FloatArray, d_factor: FloatArray
+) -> None:
+    """Add a unit's gradient by F: -(G - G C G - v v') / 2 with v = b - G mean; v (m,) and gc (m, m) are work."""
+    m = g.shape[0]
+    for x in range(m):
+        v[x] = b[x]
+        for y in range(m):
+            v[x] -= g[x, y] * mean[y]
+            s = 0.0
+            for u in range(m):
+                s += g[x, u] * c[u, y]
+            gc[x, y] = s
+    for x in range(m):
+        for y in range(m):
+            s = g[x, y] - v[x] * v[y]
+            for u in range(m):
+                s -= gc[x, u] * g[u, y]
+            d_factor[x, y] -= 0.5 * s
+
+
+@njit
+def _outcomes_back(
+    i: int,
+    loading: FloatArray,
+    precision: FloatArray,
+    z: FloatArray,
+    pattern: IntArray,
+    observed: FloatArray,
+    domain: IntArray,
+    r: FloatArray,
+    c: FloatArray,
+    mean: FloatArray,
+    e: FloatArray,
+    we: FloatArray,
+    wa: FloatArray,
+    d_beta: FloatArray,
+    d_loading: FloatArray,
+    d_unique: FloatArray,
+) -> None:
+    """Add a unit's gradient by coefficients, loadings and own covariances; e, we (t,) and wa (t, t) are work.
+
+    With W the precision of what is an outcome's own, A = diag(loading) and e the residual less the factor's mean: the
+    gradients are z'We, (We) mean - diag(W A C), and -(W - We e'W - W A C A W) / 2.
+    """
+    n_outcomes, t = r.shape
+    q = d_beta.shape[1]
+    for k in range(n_outcomes):
+        p = pattern[k, i]
+        if p < 0:
+            continue
+        w, base = precision[k, p], domain[k] * t
+        for j in range(t):
+            e[j] = (r[k, j] - loading[k, j] * mean[base + j]) * observed[p, j]
+        for j in range(t):
+            s = 0.0
+            for u in range(t):
+                s += w[j, u] * e[u]
+            we[j] = s
+            for a in range(q):
+                d_beta[k, a] += z[k, i, j, a] * s
+        for j in range(t):
+            for u in range(t):
+                s = 0.0
+                for x in range(t):
+                    s += w[j, x] * loading[k, x] * c[base + x, base + u]
+                wa[j, u] = s
+            d_loading[k, j] += we[j] * mean[base + j] - wa[j, j]
+        for j in range(t):
+            for u in range(t):
+                s = w[j, u] - we[j] * we[u]
+                for x in range(t):
+                    s -= wa[j, x] * loading[k, x] * w[x, u]
+                d_unique[k, j, u] -= 0.5 * s
+
+
+@njit
+def _root_back(lower: FloatArray, d_factor: FloatArray) -> FloatArray:
+    """Return the gradient by L, given that by F = LL' (symmetric)."""
+    m = lower.shape[0]
+    d_lower = np.zeros((m, m))
+    for x in range(m):
+        for y in range(x + 1):
+            for u in range(y, m):
+                d_lower[x, y] += 2.0 * d_factor[x, u] * lower[u, y]
+    return d_lower
+
+
+@njit
 def factor_loglik(
     beta: FloatArray,
     loading: FloatArray,
@@ -166,47 +255,10 @@ def factor_loglik(
             ok = False
             break
         total -= 0.5 * (log_h - quadratic)
-        for x in range(m):  # by F: -(G - G C G - v v') / 2, v = b - G mean
-            v[x] = b[x]
-            for y in range(m):
-                v[x] -= g[x, y] * mean[y]
-                s = 0.0
-                for u in range(m):
-                    s += g[x, u] * c[u, y]
-                gc[x, y] = s
-        for x in range(m):
-            for y in range(m):
-                s = g[x, y] - v[x] * v[y]
-                for u in range(m):
-                    s -= gc[x, u] * g[u, y]
-                d_factor[x, y] -= 0.5 * s
-        for k in range(n_outcomes):
-            p = patterns[k, i]
-            if p < 0:
-                continue
-            w, base = precision[k, p], domains[k] * t
-            for j in range(t):
-                e[j] = (r[k, j] - loading[k, j] * mean[base + j]) * observed[p, j]
-            for j in range(t):
-                s = 0.0
-                for u in range(t):
-                    s += w[j, u] * e[u]
-                we[j] = s
-                for a in range(q):
-                    d_beta[k, a] += z[k, i, j, a] * s
-            for j in range(t):
-                for u in range(t):
-                    s = 0.0
-                    for x in range(t):
-                        s += w[j, x] * loading[k, x] * c[base + x, base + u]
-                    wa[j, u] = s
-                d_loading[k, j] += we[j] * mean[base + j] - wa[j, j]
-            for j in range(t):
-                for u in range(t):
-                    s = w[j, u] - we[j] * we[u]
-                    for x in range(t):
-                        s -= wa[j, x] * loading[k, x] * w[x, u]
-                    d_unique[k, j, u] -= 0.5 * s
+        _factors_back(g, b, c, mean, v, gc, d_factor)
+        _outcomes_back(
+            i, loading, precision, z, patterns, observed, domains, r, c, mean, e, we, wa, d_beta, d_loading, d_unique
+        )
     if not ok:
         return (
             np.full((), -np.inf),
@@ -215,12 +267,7 @@ def factor_loglik(
             np.zeros((n_outcomes, t, t)),
             np.zeros((m, m)),
         )
-    d_lower = np.zeros((m, m))  # F = L L'
-    for x in range(m):
-        for y in range(x + 1):
-            for u in range(y, m):
-                d_lower[x, y] += 2.0 * d_factor[x, u] * lower[u, y]
-    return np.full((), total), d_beta, d_loading, d_unique, d_lower
+    return np.full((), total), d_beta, d_loading, d_unique, _root_back(lower, d_factor)
 
 
 @njit

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.diagnostics_table import STATUSES
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis_label, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis_label, marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -80,12 +81,12 @@ def _row(
         rounding.count(s["n_high_pareto_k"]),
         rounding.interval(lowest, highest, 2),
     ]
-    mark = model.footnotes.mark(str(status["error"]), str(status["warning"]))
+    notes = noted(str(status["error"]), str(status["warning"]))
     at = f", {study.visits[visit].label}" if visit else ""
     record: dict[str, Any] = {"analysis": name, "outcome": outcome, "visit": visit, "prior": priors.name}
     record |= {"fit_status": status["stat_label"], **s, "predictive_p_min": lowest, "predictive_p_max": highest}
     model.records.append(record | {"warning": status["warning"], "error": status["error"]})
-    return TableRow(f"{label}{at}: {priors.label}{mark}", tuple(cells), 1)
+    return TableRow(f"{label}{at}: {priors.label}", tuple(cells), 1, notes)
 
 
 def _predictive(results: ResultsIndex, name: str, outcomes: list[str], visit: str, context: str) -> tuple[float, float]:

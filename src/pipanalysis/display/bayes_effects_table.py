@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, context_of, places
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import estimand_line, marks, outcome_label
 from pipanalysis.study.terms import counted, mid_sentence
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def _row(study: Study, model: TableModel, results: ResultsIndex, plan: BayesPlan
         model.records.append(record | found[each.name] | {"warning": warning, "error": error})
     moves = isfinite(default["sensitivity_prior"]) and default["sensitivity_prior"] >= SENSITIVE
     sensitive = "the posterior moves with the prior of the effect (power scaling)" if moves else ""
-    mark = model.footnotes.mark(error, warning, sensitive)
-    return TableRow(place.label + mark, tuple(cells), 1)
+    notes = noted(error, warning, sensitive)
+    return TableRow(place.label, tuple(cells), 1, notes)
 
 
 def _stats(results: ResultsIndex, place: Place, priors: PriorSet) -> dict[str, float]:

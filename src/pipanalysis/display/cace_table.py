@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, estimand_line, marks, outcome_label
 from pipanalysis.estimate.cace import exposures
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ def _row(at: Comparison, form: str, context: str) -> TableRow | None:
         rounding.p_value(s["p_value"], digits.p_value),
         rounding.fixed(first["f_first_stage"], 1) if context else "",
     )
-    mark = at.model.footnotes.mark(error, str(own["warning"]))
+    notes = noted(error, str(own["warning"]))
     at.model.records.append(
         at.place
         | {"exposure": context.removeprefix("exposure="), **{f"n_{each}": value for each, value in n.items()}}
         | {"n_received": number, "mean_sessions": mean, **s, **first, "warning": own["warning"], "error": error}
     )
-    return TableRow(at.label + mark, cells, 1)
+    return TableRow(at.label, cells, 1, notes)

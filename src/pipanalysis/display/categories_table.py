@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
-from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import analysis, level_labels, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, level_labels, marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -73,9 +74,9 @@ def _rows(at: Comparison, *, ordinal: bool) -> list[TableRow]:
     comparison = ["", ratio, *([better] if ordinal else []), rounding.p_value(p, digits.p_value)]
     if fit["error"]:
         comparison[0] = "not estimated"
-    mark = at.model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
+    notes = noted(str(fit["error"]), str(fit["warning"]))
     at.model.records.append(whole)
-    found = [TableRow(at.label + mark, (*spare, *comparison), 1)]
+    found = [TableRow(at.label, (*spare, *comparison), 1, notes)]
     compared = _compared(at.results, at.analysis, at.outcome.name, at.visit)
     for level in _levels(at.study, at.results, at.analysis, at.outcome, at.visit):
         record: dict[str, Any] = identity | {"level": level}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence, outcome_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import marks, outcome_label
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -54,7 +55,7 @@ def _outcome(
     if not shown:
         return []
     note = _basis(study, results, name, outcome)
-    rows = [TableRow(f"{outcome_label(study, outcome)} [{model.footnotes.letter(note)}]")]
+    rows = [TableRow(outcome_label(study, outcome), notes=noted(note))]
     for visit in shown:
         for arm in study.arms.values():
             n = results.stat(name, outcome.name, "n", visit=visit, arm=arm.name)

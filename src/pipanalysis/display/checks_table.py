@@ -6,9 +6,11 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import STRUCTURES, analysis_label, marks, method_sentence, outcome_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis_label, marks, outcome_label
 from pipanalysis.estimate.checks import INFLUENCE, RESIDUALS, SPHERICITY, SPREAD, structure_context
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def _rows(
     label += f": {analysis_label(study, name)}" if len({analysis_label(study, n) for n in table.analyses}) > 1 else ""
     found = results.stats(name, outcome.name, NORMALITY, context=RESIDUALS)
     if not isfinite(found["shapiro_w"]):
-        return [TableRow(f"{label} [{model.footnotes.letter(str(status['error']) or 'not checked')}]", ("",) * 9)]
+        return [TableRow(label, ("",) * 9, notes=noted(str(status["error"]) or "not checked"))]
     digits = study.displays.digits
     tails = [results.stat(name, outcome.name, "residual_quantile", context=f"{RESIDUALS} p={p:.2f}") for p in TAILS]
     cooks = results.row(name, outcome.name, "max_cooks_distance", context=INFLUENCE)
@@ -98,8 +100,8 @@ def _rows(
         "",
         _structures(study, results, model, name, outcome.name),
     )
-    mark = model.footnotes.mark(said)
-    rows = [TableRow(label + mark, cells)]
+    notes = noted(said)
+    rows = [TableRow(label, cells, notes=notes)]
     for visit in study.visits:
         if visit in results.visits(name, outcome.name) and (table.visits == "all" or visit in table.visits):
             rows += _visit_rows(study, results, model, name, outcome.name, visit)
@@ -139,7 +141,7 @@ def _visit_rows(
 def _structures(study: Study, results: ResultsIndex, model: TableModel, name: str, outcome: str) -> str:
     """Return the structures that were fitted with their AIC, and P against the planned one."""
     shown = []
-    for structure, label in STRUCTURES.items():
+    for structure, label in STRUCTURE_NAMES.items():
         context = structure_context(structure)
         own = results.row(name, outcome, "aic", context=context)
         if own is None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
-from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, TableModel, TableRow, noted
+from pipanalysis.display.wording import marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -65,8 +66,8 @@ def _row(at: Comparison) -> TableRow | None:
     at.model.records.append(record)
     if error:
         cells[-4] = "not estimated"
-    mark = at.model.footnotes.mark(error, warning)
-    return TableRow(at.label + mark, tuple(cells), 1)
+    notes = noted(error, warning)
+    return TableRow(at.label, tuple(cells), 1, notes)
 
 
 def _notes(study: Study, names: list[str]) -> list[str]:

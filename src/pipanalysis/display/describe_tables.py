@@ -6,8 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import characteristic_label, level_labels, marks, method_sentence, outcome_label
+from pipanalysis.display.wording import characteristic_label, level_labels, marks, outcome_label
 from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.method_labels import method_label
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
 from pipanalysis.display.wording import analysis_label, marks, set_label
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ def _row(
     for stat, places in (("variance_residual", digits.estimate), ("icc", digits.effect_size), ("aic", digits.mean)):
         shown.append(rounding.fixed(s[stat], places) if isfinite(s[stat]) else "")
     text = label + (f", {study.visits[at['visit']].label}" if at["visit"] in study.visits else "")
-    text += model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
+    notes = noted(str(fit["error"]), str(fit["warning"]))
     own = {"analysis": name, "outcome": outcome, "label": label, "visit": at["visit"], "method": fit["method"]}
     ended = {"fit_status": fit["stat_label"], "warning": fit["warning"], "error": fit["error"]}
     model.records.append(own | s | ended)
-    return TableRow(text, (STATUSES[str(fit["stat_label"])], method_label(str(fit["method"])), *shown))
+    cells = (STATUSES[str(fit["stat_label"])], method_label(str(fit["method"])), *shown)
+    return TableRow(text, cells, notes=notes)

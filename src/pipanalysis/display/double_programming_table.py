@@ -6,8 +6,9 @@ from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence, outcome_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks, outcome_label
 from pipanalysis.estimate.double_programming import repeated_context
 from pipanalysis.study.contrasts import compared_arm, reference_arm
 
@@ -93,7 +94,7 @@ def _row(
         words.append(study.arms[compared_arm(contrast)].label)
     own = results.row(ours, outcome, "estimate", visit=visit, contrast=contrast, context=context)
     said = [str(row["warning"]) for row in (own, found, *means) if row is not None]
-    mark = model.footnotes.mark(*dict.fromkeys(said))
+    notes = noted(*dict.fromkeys(said))
     cells = [rounding.fixed(one[stat], DIGITS) for one in (first, second) for stat in COMPARED]
     of_means = max((float(row["stat"]) for row in means), default=nan, key=lambda stat: stat if isfinite(stat) else inf)
     cells += [rounding.power_of_ten(stat) for stat in (float(found["stat"]), of_means)]
@@ -103,4 +104,4 @@ def _row(
         | {f"second_{stat}": second[stat] for stat in COMPARED}
         | {"max_relative_difference": found["stat"], "max_relative_difference_of_means": of_means}
     )
-    return TableRow(", ".join(words) + mark, tuple(cells), 1)
+    return TableRow(", ".join(words), tuple(cells), 1, notes)

@@ -7,8 +7,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.estimate.dyadic import pair_context
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import counted
@@ -70,8 +71,8 @@ def _effect_rows(
 ) -> list[TableRow]:
     digits, arms = study.displays.digits, list(study.arms)
     fit = results.row(chosen.name, outcome, "p_value_interaction", visit=visit)
-    mark = "" if fit is None else model.footnotes.mark(str(fit["error"]), str(fit["warning"]))
-    rows = [TableRow(study.visits[visit].label + mark)]
+    notes = () if fit is None else noted(str(fit["error"]), str(fit["warning"]))
+    rows = [TableRow(study.visits[visit].label, notes=notes)]
     lines = [(f"role={role.name}", role.label) for role in chosen.dyad]
     lines += [
         (f"roles={a.name} - {b.name}", f"{a.name.capitalize()} minus {b.name}") for a, b in combinations(chosen.dyad, 2)
@@ -126,7 +127,7 @@ def _association_rows(
             model.records.append(_record(chosen, outcome, visit, where["contrast"], between) | c)
         label = f"{a.name.capitalize()} and {b.name}"
         absent = counted(int(missing[-1]), study.config.study.unit) if isfinite(missing[-1]) else rounding.ABSENT
-        rows.append(TableRow(label + model.footnotes.mark(f"without both: {absent}"), tuple(cells), 1))
+        rows.append(TableRow(label, tuple(cells), 1, noted(f"without both: {absent}")))
         rows.append(TableRow("covariance between arms", (*_blank(study), *covariances), 2))
     return rows
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.multiplicity import adjusted_row, families_note, families_shown
-from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.table_model import Column, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -99,8 +100,8 @@ def _row(at: Comparison, *, adjusted: bool) -> TableRow | None:
         record |= {"p_value_adjusted": value, "family": family.removeprefix("family=")}
     record |= {**s, "fit_status": status, "warning": warning, "error": error}
     at.model.records.append(record)
-    mark = at.model.footnotes.mark(error, STATUS_NOTES.get(status, ""), warning, not_tested)
-    return TableRow(at.label + mark, tuple(cells), 1)
+    notes = noted(error, STATUS_NOTES.get(status, ""), warning, not_tested)
+    return TableRow(at.label, tuple(cells), 1, notes)
 
 
 def _fit(at: Comparison) -> tuple[str, str, str]:

@@ -6,8 +6,9 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence, set_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import marks, set_label
 from pipanalysis.estimate.flow import EVERYONE
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Counts:
 
     def _row(self, context: str, label: str, depth: int, visit: str) -> TableRow | None:
         cells, found = [], False
+        said: list[str] = []
         for arm in ("", *self._study.arms):
             where = {"visit": visit, "arm": arm, "context": context}
             row = self._results.row(self._analysis, EVERYONE, "n_stage", **where)
@@ -91,7 +93,5 @@ class Counts:
             if row is not None:
                 own = {"analysis": self._analysis, "visit": visit, "stage": context.removeprefix("stage=")}
                 self._model.records.append(own | {"label": label, "arm": arm or "all", "n": value})
-                if row["warning"]:
-                    letter = f" [{self._model.footnotes.letter(str(row['warning']))}]"
-                    label += "" if label.endswith(letter) else letter
-        return TableRow(label, tuple(cells), depth) if found else None
+                said += noted(str(row["warning"]))
+        return TableRow(label, tuple(cells), depth, tuple(dict.fromkeys(said))) if found else None

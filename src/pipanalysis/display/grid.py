@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pipanalysis.display.table_model import letters
+
 if TYPE_CHECKING:
     from pipanalysis.display.table_model import TableModel
 
@@ -88,4 +90,4 @@ def notes(model: TableModel) -> list[str]:
 
 def footnotes(model: TableModel) -> list[str]:
     """Return the footnotes of a table with their letters."""
-    return [f"[{model.footnotes.letter(text)}] {text}" for text in list(model.footnotes.texts)]
+    return [f"[{letters(i)}] {text}" for i, text in enumerate(model.footnotes)]

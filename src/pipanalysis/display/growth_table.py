@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis_label, estimand_line, marks, method_sentence, outcome_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis_label, estimand_line, marks, outcome_label
 from pipanalysis.study.contrasts import contrast_name
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ def _rows(study: Study, results: ResultsIndex, model: TableModel, name: str, out
         difference = rounding.with_interval(s["estimate"], s["conf_low"], s["conf_high"], digits.estimate)
         cells = [*(rounding.fixed(slope, digits.estimate) for slope in shown)]
         cells += ["not estimated" if own["error"] else difference, rounding.p_value(s["p_value"], digits.p_value)]
-        mark = model.footnotes.mark(str(own["error"]), str(own["warning"]))
+        notes = noted(str(own["error"]), str(own["warning"]))
         label = outcome_label(study, outcome)
         label += f": {analysis_label(study, name)}" if len(model.lead) > 1 else ""
         label += f", {study.arms[arm].label}" if len(study.arms) > 2 else ""
-        rows.append(TableRow(label + mark, tuple(cells), 1))
+        rows.append(TableRow(label, tuple(cells), 1, notes))
         record = {"analysis": name, "outcome": outcome.name, "label": outcome.label, "contrast": contrast}
         slope_columns = {f"slope_{each}": slope for each, slope in slopes.items()}
         model.records.append(record | slope_columns | s | {"warning": own["warning"], "error": own["error"]})

@@ -6,8 +6,9 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table, event_file
 
@@ -41,8 +42,8 @@ def harms_table(study: Study, table: Table, results: ResultsIndex, allocation: d
         chosen = analysis(study, name)
         source = analysis_table(study, chosen) or ""
         warning = counting_warning(results, name, source)
-        mark = model.footnotes.mark(warning)
-        group = RowGroup(chosen.label + mark)
+        notes = noted(warning)
+        group = RowGroup(chosen.label, notes=notes)
         rows = _adherence if chosen.method == "adherence" else _harms
         group.rows += rows(study, results, model, name, source)
         model.groups.append(group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from pipanalysis.display.grid import EMPTY, split, unbroken
+from pipanalysis.display.grid import EMPTY, footnotes, split, unbroken
 from pipanalysis.display.paper import text_width
 from pipanalysis.display.wording import numbered_title
 
@@ -60,8 +60,8 @@ def html_page(model: TableModel, table: str) -> str:
     else:
         parts.append(table)
     parts += ['<section class="notes" aria-label="Notes">', *(f"<p>{escape(n)}</p>" for n in model.notes), "</section>"]
-    if model.footnotes.texts:
-        lines = [f"<li>[{model.footnotes.letter(text)}] {escape(text)}</li>" for text in list(model.footnotes.texts)]
+    if model.footnotes:
+        lines = [f"<li>{escape(note)}</li>" for note in footnotes(model)]
         parts += ['<ul class="footnotes" aria-label="Footnotes">', *lines, "</ul>"]
     return "\n".join([*parts, "</body>", "</html>", ""])
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
-from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.estimate.reference_based import strategy_context
 
 if TYPE_CHECKING:
@@ -95,5 +96,5 @@ def _rows(at: Comparison) -> list[TableRow]:
         cells += ["not estimated" if error else difference, rounding.p_value(s["p_value"], digits.p_value)]
         at.model.records.append(record | {**s, "warning": own["warning"], "error": error})
         text = f"{at.label}, {STRATEGIES[strategy][0].lower()}" if strategy else at.label
-        rows.append(TableRow(text + at.model.footnotes.mark(error, str(own["warning"])), tuple(cells), 1))
+        rows.append(TableRow(text, tuple(cells), 1, noted(error, str(own["warning"]))))
     return rows

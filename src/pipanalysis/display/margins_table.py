@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
-from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -70,9 +71,9 @@ def _row(at: Comparison) -> TableRow | None:
         rounding.p_value(against["p_value_nonsuperiority"], p),
         shown,
     )
-    mark = at.model.footnotes.mark(str(own["error"]), str(own["warning"]))
+    notes = noted(str(own["error"]), str(own["warning"]))
     at.model.records.append(at.place | {"kind": margin.kind, **effect, **against, "shown": shown})
-    return TableRow(at.label + mark, cells, 1)
+    return TableRow(at.label, cells, 1, notes)
 
 
 def bounds(margin: Margin, better: str | None) -> str:

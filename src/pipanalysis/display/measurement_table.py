@@ -6,8 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import marks
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -97,9 +98,9 @@ def _row(
         _if(pairs["n_pairs"], _interval(agreement, pairs, digits.effect_size)),
     )
     note = _note(results, name, outcome, visit)
-    mark = model.footnotes.mark(note)
+    notes = noted(note)
     label = study.visits[visit].label if visit else "All visits together"
-    return TableRow(label + mark, cells, 1)
+    return TableRow(label, cells, 1, notes)
 
 
 def _if(known: float, text: str) -> str:

@@ -1,17 +1,20 @@
-"""Lettered notes of a table that say the same with other numbers become one note, which lists the rows by number.
+"""What is said of a table's rows becomes lettered notes; those that say the same with other numbers become one.
 
-A note of a row is made of parts (why units were left out, how a fit was mended). A part with numbers that several notes
-share, be it with other numbers, gets a letter of its own, to which its rows lead beside that of what else they say.
+Such a note lists the rows by number. What is said of a row is made of parts (why units were left out, how a fit was
+mended). A part with numbers that several rows share, be it with other numbers, gets a letter of its own, to which the
+rows lead beside that of what else is said of them. Parts are found by the form of the sentences: that is how the
+results hold them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipanalysis.display.rounding import with_minus
 from pipanalysis.display.table_model import letters
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ NUMBER = re.compile(r"[−-]?\d[\d,.]*%?(?: (?P<one>[^\W\d]+?)s?\b)?")
 """a number, and what is counted without its plural"""
 APART = ",\u00a0"
 """between letters, so that no line ends there"""
-MARK = re.compile(r"(?P<label>.*) \[(?P<letter>[a-z]+)\]")
 
 type Place = tuple[str, ...]
 """labels of the group and of the rows that a row stands under, and its own"""
@@ -45,68 +47,51 @@ class Part(NamedTuple):
     kind: Kind | None
 
 
-@dataclass
-class Marked:
-    """A label that leads to notes.
+class Marked(NamedTuple):
+    """A label that leads to notes: positions of its group and row (-1 for the group's), its place, and what is said."""
 
-    Attributes:
-        label: without its letters.
-        place: where it stands.
-        notes: positions of the notes in the order of their letters.
-        parts: of these notes.
-    """
-
-    label: str
+    at: tuple[int, int]
     place: Place
-    notes: list[int]
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Part]
 
 
 def merge_notes(model: TableModel, names: Mapping[str, str]) -> None:
-    """Give a letter of its own to what several notes of a table say, with a list of which numbers are of which rows.
+    """Make the footnotes of a table from what is said of its groups and rows, and end their labels with the letters.
 
-    Labels of groups and rows, and the footnotes, are changed in place. Nothing is left out: each row leads to all that
-    it led to before.
+    What several say gets a letter of its own, with a list of which numbers are of which rows. Nothing is left out: each
+    row leads to all that is said of it.
 
     Args:
-        model: the table; letters stand at the end of labels, as ` [a]`.
+        model: the table, whose labels and footnotes are changed; letters stand at the end of labels, as ` [a]`.
         names: of outcomes and visits, as labels of rows begin with them → what to call them in a note.
     """
-    texts = model.footnotes.texts
-    marked: dict[tuple[int, int], Marked] = {}
-    for key, label, place in _labels(model, names):
-        bare, positions = _unmarked(label, len(texts))
-        if positions:
-            marked[key] = Marked(bare, place, positions)
-    used = {i for one in marked.values() for i in one.notes}
-    shared = _shared([texts[i] for i in sorted(used)])
-    for one in marked.values():
-        one.parts = list(dict.fromkeys(part for i in one.notes for part in _split(texts[i], shared)))
-    told = _told(list(marked.values()))
-    order = list(dict.fromkeys(told[part] for one in marked.values() for part in one.parts))
-    for (g, r), one in marked.items():
-        own = sorted({order.index(told[part]) for part in one.parts})
-        label = f"{one.label} [{APART.join(map(letters, own))}]"
-        group = model.groups[g]
-        if r < 0:
-            group.label = label
+    said = [(at, place, [with_minus(text) for text in notes]) for at, place, notes in _places(model, names) if notes]
+    shared = _shared({text for _, _, texts in said for text in texts})
+    marked = [
+        Marked(at, place, list(dict.fromkeys(part for text in texts for part in _split(text, shared))))
+        for at, place, texts in said
+    ]
+    told = _told(marked)
+    model.footnotes = list(dict.fromkeys(told[part] for one in marked for part in one.parts))
+    for one in marked:
+        own = sorted({model.footnotes.index(told[part]) for part in one.parts})
+        letter = f" [{APART.join(map(letters, own))}]"
+        group, row = model.groups[one.at[0]], one.at[1]
+        if row < 0:
+            group.label += letter
         else:
-            group.rows[r] = replace(group.rows[r], label=label)
-    model.footnotes.texts = [*order, *(text for i, text in enumerate(texts) if i not in used)]
+            group.rows[row] = replace(group.rows[row], label=group.rows[row].label + letter)
 
 
-def _labels(model: TableModel, names: Mapping[str, str]) -> Iterator[tuple[tuple[int, int], str, Place]]:
-    """Yield every label of a group (its row is -1) or row, and its place in words without letters."""
-    known = len(model.footnotes.texts)
+def _places(model: TableModel, names: Mapping[str, str]) -> Iterator[tuple[tuple[int, int], Place, tuple[str, ...]]]:
+    """Yield where every group (its row is -1) and row stands, by position and in words, and what is said of it."""
     for g, group in enumerate(model.groups):
-        of_group, _ = _unmarked(group.label, known)
-        yield (g, -1), group.label, (of_group,)
+        yield (g, -1), (group.label,), group.notes
         above: list[tuple[int, Place]] = []
         for r, row in enumerate(group.rows):
-            bare, _ = _unmarked(row.label, known)
             above = [(depth, parts) for depth, parts in above if depth < row.depth]
-            above.append((row.depth, _parted(bare, names)))
-            yield (g, r), row.label, (of_group, *(part for _, parts in above for part in parts))
+            above.append((row.depth, _parted(row.label, names)))
+            yield (g, r), (group.label, *(part for _, parts in above for part in parts)), row.notes
 
 
 def _parted(label: str, names: Mapping[str, str]) -> Place:
@@ -120,16 +105,6 @@ def _parted(label: str, names: Mapping[str, str]) -> Place:
     return (label,)
 
 
-def _unmarked(label: str, known: int) -> tuple[str, list[int]]:
-    """Return a label without its letters, and the positions of the notes that they lead to."""
-    positions: list[int] = []
-    by_letter = {letters(i): i for i in range(known)}
-    while (found := MARK.fullmatch(label)) and found["letter"] in by_letter:
-        label = found["label"]
-        positions.insert(0, by_letter[found["letter"]])
-    return label, positions
-
-
 def _parts(text: str) -> list[str]:
     """Return what stands between semicolons, but for those within brackets."""
     parts, depth, start = [], 0, 0
@@ -141,7 +116,7 @@ def _parts(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _shared(texts: list[str]) -> set[Kind]:
+def _shared(texts: Collection[str]) -> set[Kind]:
     """Return the kinds of parts that more than one note has."""
     kinds = [kind for text in texts for kind in {part.kind for part in map(_part, _parts(text)) if part.kind}]
     return {kind for kind in kinds if kinds.count(kind) > 1}

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from pipanalysis.display.wording import DF_NAMES, STRUCTURES
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
+DF_NAMES = {
+    "kenward-roger": "Kenward-Roger",
+    "kenward-roger-linear": "linear Kenward-Roger",
+    "satterthwaite": "Satterthwaite",
+    "between-within": "between-within",
+    "residual": "residual",
+}
 MODELS = {
     "mmrm": "MMRM",
     "clda": "cLDA",
@@ -30,7 +37,7 @@ MODELS = {
 }
 """how a machine name begins → the model"""
 DETAILS = {
-    **STRUCTURES,
+    **STRUCTURE_NAMES,
     **DF_NAMES,
     "residual": "residual degrees of freedom",
     "reml": "REML",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, characteristic_label, marks, method_sentence, outcome_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, characteristic_label, marks, outcome_label
 from pipanalysis.estimate.moderator import SLOPE, SLOPE_PER_SD, SPREAD, contexts
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import mid_sentence
@@ -90,8 +91,9 @@ def _outcome_rows(
                     | {"at": context.removeprefix("moderator="), "contrast": contrast, **s, "moderator_mean": mean}
                     | {"moderator_sd": sd, "p_value_interaction": p, "warning": fit["warning"], "error": error}
                 )
-        mark = model.footnotes.mark(why, str(fit["warning"]))
-        rows.append(TableRow(study.visits[visit].label + mark, (*cells, rounding.p_value(p, digits.p_value)), 1))
+        notes = noted(why, str(fit["warning"]))
+        all_cells = (*cells, rounding.p_value(p, digits.p_value))
+        rows.append(TableRow(study.visits[visit].label, all_cells, 1, notes))
         rows += [
             TableRow(_value_label(context, mean, sd, digits.mean), (*shown_cells, ""), 2)
             for context, shown_cells in by_value.items()

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence, set_label
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import marks, set_label
 from pipanalysis.estimate.flow import EVERYONE
 from pipanalysis.intake.rules import RULES
 from pipanalysis.study.terms import at_visit, mid_sentence
@@ -52,8 +53,8 @@ def protocol_deviations_table(
                 if any(counts.values()):
                     values = [float(row["stat"]) if row else float("nan") for row in counts.values()]
                     unread = dict.fromkeys(str(row["warning"]) for row in counts.values() if row)
-                    marked = f"{label}{model.footnotes.mark(*unread)}"
-                    group.rows.append(TableRow(marked, ("", *map(rounding.count, values))))
+                    cells = ("", *map(rounding.count, values))
+                    group.rows.append(TableRow(label, cells, notes=noted(*unread)))
                     for arm, value in zip(counts, values, strict=True):
                         _record(model, name, f"{visit.label}: {label}", "n_affected", value, arm)
             model.groups.append(group)

@@ -8,7 +8,7 @@ from html import escape
 
 from pipanalysis.display.figure_files import figure_frame
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
-from pipanalysis.display.grid import EMPTY
+from pipanalysis.display.grid import EMPTY, footnotes
 from pipanalysis.display.paper import on_paper
 from pipanalysis.display.report_model import (
     Grid,
@@ -183,8 +183,7 @@ def _(block: TableModel, rendered: Rendered) -> str:
     parts += [f'<p class="lead">{escape(line)}</p>' for line in block.lead]
     parts.append(f"<p>{EMPTY}</p>" if block.empty else _scrolled(rendered.tables[block.name], heading(block)))
     parts += [f'<p class="notes">{escape(line)}</p>' for line in block.notes]
-    texts = list(block.footnotes.texts)
-    parts += [f'<p class="notes">[{block.footnotes.letter(text)}] {escape(text)}</p>' for text in texts]
+    parts += [f'<p class="notes">{escape(note)}</p>' for note in footnotes(block)]
     parts.append("</div>")
     return "\n".join(parts)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipanalysis.display import rounding
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.multiplicity import families_note
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
-from pipanalysis.display.wording import characteristic_label, estimand_line, method_sentence
+from pipanalysis.display.wording import characteristic_label, estimand_line
 from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:

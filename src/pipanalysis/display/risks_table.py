@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
-from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, TableModel, TableRow, noted
+from pipanalysis.display.wording import marks
 from pipanalysis.estimate.describe import BINARY_LEVELS
 from pipanalysis.estimate.measures import EXACT_TEST, PENALISED_ODDS
 
@@ -68,8 +69,8 @@ def _row(at: Comparison) -> list[TableRow]:
     at.model.records.append(record)
     if error:
         cells[-4] = "not estimated"
-    mark = at.model.footnotes.mark(error, warning)
-    rows = [TableRow(at.label + mark, tuple(cells), 1)]
+    notes = noted(error, warning)
+    rows = [TableRow(at.label, tuple(cells), 1, notes)]
     if any(isfinite(record.get(f"{measure}_bootstrap_low", nan)) for measure in COMPARISONS):
         drawn = [
             rounding.interval(record[f"{measure}_bootstrap_low"], record[f"{measure}_bootstrap_high"], digits.estimate)

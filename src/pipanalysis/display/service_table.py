@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.display.harms_table import counting_warning, kinds_of_event, share_with_limits
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.event_tables import analysis_table
 
@@ -42,7 +43,7 @@ def service_table(study: Study, table: Table, results: ResultsIndex, allocation:
         chosen = analysis(study, name)
         source = analysis_table(study, chosen) or ""
         warning = counting_warning(results, name, source)
-        group = RowGroup(chosen.label + model.footnotes.mark(warning))
+        group = RowGroup(chosen.label, notes=noted(warning))
         for context, label, depth in kinds_of_event(study, results, name, source, "contact"):
             group.rows.append(TableRow(label, _cells(study, results, model, name, source, context), depth))
         model.groups.append(group)

@@ -42,7 +42,6 @@ from pipanalysis.display.render_cache import RenderCache
 from pipanalysis.display.residuals_figure import residuals_figure
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.risks_table import risks_table
-from pipanalysis.display.rounding import with_minus
 from pipanalysis.display.scale_location_figure import scale_location_figure
 from pipanalysis.display.service_table import service_table
 from pipanalysis.display.subgroups_table import subgroups_table
@@ -128,7 +127,6 @@ def tables(study: Study) -> str:
 def table_model(study: Study, table: Table, results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out a table of displays.yaml."""
     model = LAYOUTS[table.kind](study, table, results, allocation)
-    model.footnotes.texts = [with_minus(text) for text in model.footnotes.texts]
     names = {label: o.label for o in study.plan.outcomes for label in (o.label, outcome_label(study, o))}
     merge_notes(model, names | {visit.label: visit.label for visit in study.visits.values()})
     return model

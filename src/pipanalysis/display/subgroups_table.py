@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
-from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow
-from pipanalysis.display.wording import (
-    analysis,
-    characteristic_label,
-    level_labels,
-    marks,
-    method_sentence,
-    outcome_label,
-)
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, RowGroup, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, characteristic_label, level_labels, marks, outcome_label
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import mid_sentence
 
@@ -75,10 +69,10 @@ def _outcome_rows(
         fit = results.row(name, outcome.name, "p_value_interaction", visit=visit)
         if fit is None or not (table.visits == "all" or visit in table.visits):
             continue
-        mark = model.footnotes.mark(fit["error"], fit["warning"])
+        notes = noted(fit["error"], fit["warning"])
         blank = ("",) * (2 * len(arms) - 1)
         p = rounding.p_value(test["p_value_interaction"], digits.p_value)
-        rows.append(TableRow(study.visits[visit].label + mark, (*blank, p), 1))
+        rows.append(TableRow(study.visits[visit].label, (*blank, p), 1, notes))
         for label in levels:
             context = f"subgroup={label}"
             numbers = {
@@ -102,6 +96,5 @@ def _outcome_rows(
                     | {f"n_{own_arm}": n for own_arm, n in numbers.items()}
                     | {**s, **test, "warning": fit["warning"], "error": error}
                 )
-            letter = f" [{model.footnotes.letter('; '.join(why))}]" if why else ""
-            rows.append(TableRow(label + letter, (*cells, ""), 2))
+            rows.append(TableRow(label, (*cells, ""), 2, noted(*why)))
     return rows

@@ -26,37 +26,27 @@ class Column:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row: its label, how deep the label stands in, and a cell a column (none in a row that is a heading)."""
+    """A row: its label, a cell a column (none in a heading), how deep the label stands in, and what is said of it."""
 
     label: str
     cells: tuple[str, ...] = ()
     depth: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
 class RowGroup:
-    """Rows under one heading ("" for none)."""
+    """Rows under one heading ("" for none), and what is said of all of them."""
 
     label: str
     rows: list[TableRow] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
 
-@dataclass
-class Footnotes:
-    """Notes by letter; the same words get the same letter."""
-
-    texts: list[str] = field(default_factory=list)
-
-    def letter(self, text: str) -> str:
-        """Return the letter of a note."""
-        if text not in self.texts:
-            self.texts.append(text)
-        return letters(self.texts.index(text))
-
-    def mark(self, *texts: str) -> str:
-        """Return what points from a label to one note of all the texts that say something; nothing where none does."""
-        said = "; ".join(text for text in texts if text)
-        return f" [{self.letter(said)}]" if said else ""
+def noted(*texts: str) -> tuple[str, ...]:
+    """Return one note of all the texts that say something; none where none does."""
+    said = "; ".join(text for text in texts if text)
+    return (said,) if said else ()
 
 
 def letters(position: int) -> str:
@@ -78,7 +68,7 @@ class TableModel:
         columns: headings.
         groups: rows.
         notes: lines below the table.
-        footnotes: lettered notes below them.
+        footnotes: lettered notes below them, made from what is said of rows and groups (`merged_notes`).
         records: the numbers at full precision, one record per line of the CSV file.
     """
 
@@ -90,7 +80,7 @@ class TableModel:
     columns: list[Column]
     groups: list[RowGroup] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    footnotes: Footnotes = field(default_factory=Footnotes)
+    footnotes: list[str] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
 
     def drop_columns_without_values(self) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.by_visit import Comparison, fill
 from pipanalysis.display.effects_table import STATUS_NOTES
-from pipanalysis.display.table_model import Column, TableModel, TableRow
-from pipanalysis.display.wording import analysis, marks, method_sentence
+from pipanalysis.display.method_sentences import method_sentence
+from pipanalysis.display.table_model import Column, TableModel, TableRow, noted
+from pipanalysis.display.wording import analysis, marks
 from pipanalysis.estimate.therapist import CONTEXT
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _row(at: Comparison) -> TableRow | None:
     said = "" if status is None else STATUS_NOTES.get(str(status["stat_label"]), "")
     if status is not None and str(status["stat_label"]) == "boundary" and nested:
         said = ""  # the warning says which variance, and what was done
-    mark = at.model.footnotes.mark(error, said, str(own["warning"]))
+    notes = noted(error, said, str(own["warning"]))
     variances = {f"icc_{key.removeprefix('icc_')}": value for key, value in icc.items() if key != "icc"}
     at.model.records.append(
         at.place
@@ -75,4 +76,4 @@ def _row(at: Comparison) -> TableRow | None:
         | {**s, "n_therapists": seen, "icc": icc["icc"], **variances}
         | {"warning": own["warning"], "error": error}
     )
-    return TableRow(at.label + mark, cells, 1)
+    return TableRow(at.label, cells, 1, notes)

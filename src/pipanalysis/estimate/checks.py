@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipanalysis.estimate.mmrm import differences, fitted, marginal_means
+from pipanalysis.estimate.mmrm import differences, fitted, in_one_line, marginal_means
 from pipanalysis.estimate.model_result import Effect, NotFittedError, python_warnings
 from pipanalysis.study.contrasts import contrast_name
 
@@ -230,8 +230,7 @@ def structure_rows(scope: Scope, frame: AnalysisFrame, fit: MMRMFit) -> Iterator
         try:
             test = fit.likelihood_ratio(other)
         except ComparisonError as error:
-            why = "; ".join(str(error).splitlines())
-            yield scope.row("p_value", nan, context=context, error=why)
+            yield scope.row("p_value", nan, context=context, error=in_one_line(error))
             continue
         for name, value in (("lr_statistic", test.statistic), ("lr_df", test.df), ("p_value", test.p)):
             yield scope.row(name, value, context=context)

@@ -27,8 +27,8 @@ import pandas as pd
 from pipanalysis.estimate.analysis_data import AnalysisFrame, analysis_frame
 from pipanalysis.estimate.analysis_results import Row, Scope
 from pipanalysis.estimate.comparison import complete_rows
-from pipanalysis.estimate.engine_messages import in_study_terms
-from pipanalysis.estimate.mmrm import how_it_ended, method_name
+from pipanalysis.estimate.engine_messages import level_labels
+from pipanalysis.estimate.mmrm import how_it_ended, in_one_line, method_name, none_converged
 from pipanalysis.estimate.model_result import (
     Effect,
     Extra,
@@ -180,7 +180,7 @@ def joint_effects(
     ]
     try:
         with python_warnings() as said:
-            fit, means, tried = _fitted(roles, analysis, visits)
+            fit, means, why = _fitted(roles, analysis, visits)
     except NotFittedError as error:
         contexts = [f"role={role.name}" for role in roles] + [f"roles={a.name} - {b.name}" for a, b in pairs]
         failed = [Effect(v, arm, reference, context=c) for c in contexts for v in visits for arm in arms[1:]]
@@ -194,9 +194,9 @@ def joint_effects(
         method = method_name(analysis, "us")
         return ModelResult(method, Status.failed, failed, [*numbers, *untested], notes, error=str(error)), none
     status, more = how_it_ended(fit, frames[0], said, _labels(roles))
-    if tried:
+    if why:
         status = max(status, Status.reduced)
-        more = [f"the direct product of roles and visits was fitted: {'; '.join(tried)}", *more]
+        more = [f"the direct product of roles and visits was fitted, not an unstructured covariance: {why}", *more]
     effects, tests, products = [], [], []
     generator = np.random.default_rng(seed)
     for visit in visits:
@@ -221,11 +221,11 @@ def joint_effects(
     return ModelResult(method_name(analysis, fit.structure), status, effects, extras, [*notes, *more]), products
 
 
-def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[MMRMFit, MarginalMeans, list[str]]:
+def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[MMRMFit, MarginalMeans, str]:
     """Fit value on arm, own baseline, strata and covariates, all by cell (role by visit).
 
     Returns:
-        The fit, its means by arm and cell, and why the unstructured covariance was not fitted, where it was not.
+        The fit, its means by arm and cell, and why the unstructured covariance was not fitted, "" where it was.
 
     Raises:
         NotFittedError: the engine refused the data, or neither structure converged.
@@ -244,22 +244,24 @@ def _fitted(roles: list[Role], analysis: Analysis, visits: list[str]) -> tuple[M
     for column in data.columns:
         if isinstance(data[column].dtype, pd.CategoricalDtype):
             data[column] = data[column].cat.remove_unused_categories()
-    terms = ["arm * cell", "baseline * cell", *(f"{c.column} * cell" for c in roles[0].frame.varying)]
+    varying = [c.column for c in roles[0].frame.varying if data[c.column].nunique() > 1]
+    terms = ["arm * cell", "baseline * cell", *(f"{column} * cell" for column in varying)]
     formula = "value ~ " + " + ".join(terms)
-    tried = []
+    labels = level_labels(roles[0].frame, _labels(roles))
+    tried: dict[str, str] = {}
     for structure, options in (("us", {"visit": "cell"}), (PRODUCT, {"visit": "visit", "member": "role"})):
         try:
-            fit = MMRM(formula, data, subject="unit", covariance=structure, **options).fit()  # type: ignore[arg-type]
+            fit = MMRM(formula, data, subject="unit", covariance=structure, labels=labels, **options).fit()  # type: ignore[arg-type]
         except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
-            tried.append(f"{structure}: {in_study_terms(str(error), roles[0].frame, _labels(roles))}")
+            tried[structure] = in_one_line(error)
             continue
         if fit.converged and not np.isfinite(fit.inference(analysis.df).vcov).all():
-            tried.append(f"{structure}: the data do not determine the covariance")
+            tried[structure] = "the data do not determine the covariance"
         elif fit.converged:
-            return fit, fit.emmeans(["arm"], by=["cell"], df=analysis.df), tried
+            return fit, fit.emmeans(["arm"], by=["cell"], df=analysis.df), tried.get("us", "")
         else:
-            tried.append(f"{structure}: {fit.attempts[-1].message}")
-    raise NotFittedError(f"no covariance structure converged ({'; '.join(tried)})")
+            tried[structure] = fit.attempts[-1].message
+    raise none_converged(tried)
 
 
 def _labels(roles: list[Role]) -> dict[str, str]:

@@ -1,12 +1,11 @@
-"""Messages of the mixed-model engine in the study's words: the engine calls columns and levels as the frame does."""
+"""What the mixed-model engine calls by the frame's columns and levels, in the study's words."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipanalysis.estimate.analysis_data import AnalysisFrame
 
@@ -14,46 +13,36 @@ BASELINE = "(baseline)"
 """level of the visit that a constrained analysis adds for the baseline; no visit of a study can have this name"""
 
 
-def in_study_terms(text: str, frame: AnalysisFrame, roles: Mapping[str, str] | None = None) -> str:
-    """Return a message in one line, with labels for visits (after that word), for covariates and for coefficients.
+def level_labels(frame: AnalysisFrame, roles: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return level → what the engine's messages are to call it, of visits, and of roles and cells of a dyad.
 
     Args:
-        text: the message.
-        frame: what was fitted.
-        roles: name → label of the roles of a dyad, where the model is of several: its visits are role:visit.
+        frame: what is fitted.
+        roles: name → label of the roles of a dyad, where the model is of several: its cells are role:visit.
     """
-    levels = {visit: frame.terms.visit(visit) for visit in frame.visits} | {BASELINE: "baseline"}
+    labels = {visit: frame.terms.visit(visit) for visit in frame.visits} | {BASELINE: "baseline"}
     for role, label in (roles or {}).items():
-        levels |= {role: label}
-        levels |= {f"{role}:{visit}": f"{label} {frame.terms.at(visit)}" for visit in frame.visits}
-    level = _one_of(levels)
-    text = text.replace("\n", "; ")
-    listed = rf"\b(?:visit|member)s? {level}(?:(?:, | and ){level})*"
-    text = re.sub(listed, lambda found: re.sub(level, lambda one: levels[one[0]], found[0]), text)
-    parts = _parts(frame, levels)
-    part = _one_of(parts)
-    return re.sub(rf"{part}(?::{part})*", lambda found: _coefficient(re.findall(part, found[0]), parts, frame), text)
+        labels |= {role: label}
+        labels |= {f"{role}:{visit}": f"{label} {frame.terms.at(visit)}" for visit in frame.visits}
+    return labels
 
 
-def _parts(frame: AnalysisFrame, levels: Mapping[str, str]) -> dict[str, str]:
-    """Return what a coefficient's name is made of → what to call it."""
-    parts = {f"arm{arm}": frame.terms.arm(arm) for arm in frame.arms} | {"baseline": "baseline"}
-    parts |= {f"{'cell' if ':' in name else 'visit'}{name}": label for name, label in levels.items()}
+def coefficient_label(parts: Sequence[str], frame: AnalysisFrame, roles: Mapping[str, str] | None = None) -> str:
+    """Return what to call a coefficient: its factors, and when it is last.
+
+    Args:
+        parts: of its name, a column of a factor each, as `armtreated` and `visitmonth6`.
+        frame: what was fitted.
+        roles: as in `level_labels`.
+    """
+    when = {f"visit{visit}": frame.terms.at(visit) for visit in frame.visits} | {f"visit{BASELINE}": "at baseline"}
+    levels = level_labels(frame, roles)
+    labels = {f"{'cell' if ':' in level else 'visit'}{level}": said for level, said in levels.items()}
+    labels |= {f"arm{arm}": frame.terms.arm(arm) for arm in frame.arms} | {"baseline": "baseline"}
     for covariate in frame.covariates:
-        parts[covariate.column] = covariate.said
-        parts |= {f"{covariate.column}{level}": covariate.at(level) for level in covariate.levels}
-    return parts
-
-
-def _coefficient(names: list[str], parts: Mapping[str, str], frame: AnalysisFrame) -> str:
-    """Return what to call a product of columns: when it is stands last."""
-    visits = {f"visit{visit}": frame.terms.at(visit) for visit in frame.visits} | {f"visit{BASELINE}": "at baseline"}
-    what = [parts[name] for name in names if name not in visits]
-    when = [visits[name] for name in names if name in visits]
-    return " ".join([" by ".join(what), *when]) if what else parts[names[0]]
-
-
-def _one_of(names: Iterable[str]) -> str:
-    """Return a pattern of names that are no part of a longer word."""
-    longest_first = sorted(map(re.escape, names), key=len, reverse=True)
-    return rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)"
+        labels |= {covariate.column: covariate.said}
+        labels |= {f"{covariate.column}{level}": covariate.at(level) for level in covariate.levels}
+    what = [labels.get(part, part) for part in parts if part not in when]
+    if not what:
+        return " ".join(labels[part] for part in parts)
+    return " ".join([" by ".join(what), *(when[part] for part in parts if part in when)])

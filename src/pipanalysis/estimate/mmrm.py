@@ -10,8 +10,10 @@ import pandas as pd
 
 from pipanalysis.estimate.analysis_data import AnalysisFrame
 from pipanalysis.estimate.comparison import check_fittable, complete_rows, counts, planned_effects, planned_means
-from pipanalysis.estimate.engine_messages import BASELINE, in_study_terms
+from pipanalysis.estimate.engine_messages import BASELINE, coefficient_label, level_labels
+from pipanalysis.estimate.linear_design import aliased_notes
 from pipanalysis.estimate.model_result import Effect, Extra, ModelResult, NotFittedError, Status, python_warnings
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +79,8 @@ def how_it_ended(
         said: the libraries' warnings.
         roles: name → label of the roles of a dyad, where the model is of several.
     """
-    notes = [in_study_terms(text, frame, roles) for text in (*fit.notes, *said)]
+    notes = aliased_notes([coefficient_label(parts, frame, roles) for parts in fit.aliased_parts])
+    notes += [*(attempt.note for attempt in fit.attempts if not attempt.converged), *said]
     status = Status.reduced if frame.not_compared or fit.aliased or len(fit.attempts) > 1 else Status.ok
     smallest = float(np.linalg.eigvalsh(_correlation(fit)).min())
     if smallest < NEARLY_SINGULAR:
@@ -108,17 +111,28 @@ def fitted(
     data = model_data(frame, constrained=analysis.method == "clda")
     formula = formula or model_formula(frame, analysis)
     options: dict[str, Any] = {"subject": "unit", "visit": "visit", "covariance": covariance, "fallback": fallback}
+    options |= {"labels": level_labels(frame)}
     try:
         if analysis.method == "clda":
             fit = MMRM.clda(formula, data, arm="arm", baseline_visit=BASELINE, **options).fit()
         else:
             fit = MMRM(formula, data, **options).fit()
     except (ModelInputError, MMRMError, np.linalg.LinAlgError) as error:
-        raise NotFittedError(in_study_terms(str(error), frame)) from None
+        raise NotFittedError(in_one_line(error)) from None
     if not fit.converged:
-        tried = "; ".join(f"{attempt.covariance}: {attempt.message}" for attempt in fit.attempts)
-        raise NotFittedError(f"no covariance structure converged ({tried})")
+        raise none_converged({each.covariance: each.message for each in fit.attempts})
     return fit
+
+
+def in_one_line(error: Exception) -> str:
+    """Return what the engine says is wrong, a problem after the other."""
+    return "; ".join(str(error).splitlines())
+
+
+def none_converged(tried: Mapping[str, str]) -> NotFittedError:
+    """Return the error of a model of which no covariance structure (name → what became of it) converged."""
+    said = "; ".join(f"{STRUCTURE_NAMES[structure]}: {why}" for structure, why in tried.items())
+    return NotFittedError(f"no covariance structure converged ({said})")
 
 
 def model_formula(frame: AnalysisFrame, analysis: Analysis) -> str:

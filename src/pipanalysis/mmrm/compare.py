@@ -7,6 +7,7 @@ import numpy as np
 
 from pipanalysis.mmrm.arrays import FloatArray
 from pipanalysis.mmrm.problems import ComparisonError
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 if TYPE_CHECKING:
     from pipanalysis.mmrm.engine import EngineFit, Problem
@@ -62,7 +63,8 @@ def likelihood_ratio(smaller: "EngineFit", larger: "EngineFit") -> LikelihoodRat
         elif smaller.reml and not _spans(a.design.values, b.design.values):
             problems.append("restricted likelihoods of different fixed effects cannot be compared: fit both by ML")
         if not is_nested(smaller.structure.name, larger.structure.name):
-            problems.append(f"covariance {smaller.structure.name!r} is not a case of {larger.structure.name!r}")
+            names = [STRUCTURE_NAMES[fit.structure.name] for fit in (smaller, larger)]
+            problems.append(f"{names[0]} covariance is not a case of {names[1]} covariance")
         if not _refines(b, a):
             problems.append("the smaller model has covariances by group which the larger has not")
     df = larger.n_theta - smaller.n_theta + larger.beta.size - smaller.beta.size

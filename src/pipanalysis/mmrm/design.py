@@ -8,8 +8,8 @@ from left to right and reported as aliased.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import combinations
+from functools import cached_property, partial
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -40,18 +40,19 @@ class Encoding:
         return self.contrasts is not None and self.contrasts.shape[0] == self.contrasts.shape[1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Design:
     """A design fixed by the data it was built on, to be applied to any rows with the same columns.
 
-    names: column names, length p (aliased columns included). assign: index into `terms` per column.
+    parts: names of the columns of factors whose product each column is, none for the intercept, length p (aliased
+    columns included). assign: index into `terms` per column.
     levels: levels of every factor variable. numeric: variables read as numbers. blocks: for each product of coded
     factors, in column order, the factors with their encodings.
     """
 
     formula: ModelFormula
     terms: tuple[Term, ...]
-    names: tuple[str, ...]
+    parts: tuple[tuple[str, ...], ...]
     assign: IntArray
     levels: Mapping[str, tuple[str, ...]]
     numeric: tuple[str, ...]
@@ -72,7 +73,7 @@ class Design:
         blocks = []
         kept_terms = []
         assign: list[int] = []
-        names: list[str] = []
+        parts: list[tuple[str, ...]] = []
         for term, scoped in _scope(formula.terms, columns):
             if term.label in omit:
                 continue
@@ -80,22 +81,27 @@ class Design:
             for factors in scoped:
                 block = tuple((term.factors[i], builder.encoding(term.factors[i], reduced)) for i, reduced in factors)
                 blocks.append(block)
-                block_names = _product_names([e.names for _, e in block])
-                names.extend(block_names)
-                assign.extend([len(kept_terms) - 1] * len(block_names))
+                products = _products([e.names for _, e in block])
+                parts.extend(products)
+                assign.extend([len(kept_terms) - 1] * len(products))
         levels = {n: c.levels for n, c in columns.items() if isinstance(c, Categorical)}
         numeric = tuple(n for n, c in columns.items() if isinstance(c, Numeric))
         builder.raise_problems()
         return cls(
             formula,
             tuple(kept_terms),
-            tuple(names),
+            tuple(parts),
             np.array(assign, dtype=np.intp),
             levels,
             numeric,
             tuple(blocks),
             builder.state,
         )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, as R gives them."""
+        return tuple(":".join(part) or "(Intercept)" for part in self.parts)
 
     def matrix(self, columns: Mapping[str, Column], n: int) -> FloatArray:
         """Design matrix of `n` rows, shape (n, p), C-ordered."""
@@ -122,8 +128,8 @@ class Design:
                 # the first factor varies fastest, as in R
                 these = cache[key]
                 products = [_times(a, b) for b in these for a in products] if products else these
-            for product in products:
-                X[:, at] = product
+            for column in products:
+                X[:, at] = column
                 at += 1
 
     def _factor_columns(
@@ -165,13 +171,9 @@ def _times(a: FloatArray | BoolArray, b: FloatArray | BoolArray) -> FloatArray |
     return np.multiply(a, b)
 
 
-def _product_names(parts: Sequence[Sequence[str]]) -> list[str]:
-    if not parts:
-        return ["(Intercept)"]
-    names = list(parts[0])
-    for part in parts[1:]:
-        names = [f"{a}:{b}" for b in part for a in names]
-    return names
+def _products(names: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return every choice of one name a factor; the first factor varies fastest, as in R."""
+    return [choice[::-1] for choice in product(*reversed(names))]
 
 
 class _Builder:

@@ -17,6 +17,7 @@ from pipanalysis.mmrm.frame import ModelFrame
 from pipanalysis.mmrm.inference import METHODS, ROBUST
 from pipanalysis.mmrm.linear import Covariance, FTest, LinearFunctions, TTest, contrast_matrix, test_linear
 from pipanalysis.mmrm.problems import OptionError, checked_level
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,11 @@ class Attempt:
     covariance: str
     converged: bool
     message: str
+
+    @property
+    def note(self) -> str:
+        """What became of a structure that did not converge, in words."""
+        return f"{STRUCTURE_NAMES[self.covariance]} covariance did not converge: {self.message}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,6 +75,11 @@ class MMRMFit:
     def aliased(self) -> tuple[str, ...]:
         """Columns of the design that earlier columns determine, without an estimate."""
         return tuple(name for i, name in enumerate(self.design.names) if i not in set(self.kept.tolist()))
+
+    @property
+    def aliased_parts(self) -> tuple[tuple[str, ...], ...]:
+        """The parts of these columns' names, one a factor of the product."""
+        return tuple(parts for i, parts in enumerate(self.design.parts) if i not in set(self.kept.tolist()))
 
     @property
     def X(self) -> FloatArray:  # noqa: N802
@@ -126,8 +137,7 @@ class MMRMFit:
         notes = list(self.frame.notes)
         if self.aliased:
             notes.append(f"aliased with earlier columns and left out: {', '.join(self.aliased)}")
-        notes += [f"covariance {a.covariance} did not converge: {a.message}" for a in self.attempts if not a.converged]
-        return tuple(notes)
+        return (*notes, *(attempt.note for attempt in self.attempts if not attempt.converged))
 
     @property
     def deviance(self) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from pipanalysis.mmrm.arrays import FloatArray
 from pipanalysis.mmrm.covariance import SpatialStructure
 from pipanalysis.mmrm.errors import UnavailableMethod
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 if TYPE_CHECKING:
     from pipanalysis.mmrm.engine import EngineFit
@@ -33,7 +34,8 @@ def covariance_intervals(fit: "EngineFit", level: float = 0.95) -> list[Covarian
     from scipy.special import ndtri
 
     if isinstance(fit.structure, SpatialStructure):
-        raise UnavailableMethod(f"intervals by visit are not defined for {fit.structure.name}")
+        named = STRUCTURE_NAMES[fit.structure.name]
+        raise UnavailableMethod(f"intervals by visit are not defined for {named} covariance")
     z = float(ndtri(0.5 + level / 2.0))
     k = fit.structure.n_theta
     results = []

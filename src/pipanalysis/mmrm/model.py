@@ -29,7 +29,8 @@ class MMRM:
     `member` (the dyad's member, or the endpoint) un@un, un@cs, un@ar1 over the cells member by visit. group: column
     whose levels have a covariance each. weights: column of positive weights w, the variance being divided by w.
     reml: restricted likelihood, else maximum likelihood. fallback: structures to try in turn, only if the one before
-    does not converge; the fit records them in `attempts`.
+    does not converge; the fit records them in `attempts`. labels: level → what messages call it, of visit, member and
+    group, where it is not the level itself.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class MMRM:
         coords: str | Sequence[str] = (),
         fallback: Sequence[str] = (),
         control: engine.Control | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         import pandas as pd
 
@@ -58,6 +60,7 @@ class MMRM:
         self.fallback = tuple(fallback)
         self.reml = reml
         self.control = engine.Control() if control is None else control
+        self.labels = dict(labels or {})
         self._constrained_arm: str | None = None
         self._check_options()
 
@@ -150,7 +153,7 @@ class MMRM:
         dims = None if frame.member is None else (len(frame.member.levels), len(frame.visit.levels))
         n_cells = len(frame.cells)
         named = (("visit", frame.visit), ("member", frame.member), ("group", frame.group))
-        labels = {what: factor.levels for what, factor in named if factor is not None}
+        labels = {what: [self.labels.get(v, v) for v in factor.levels] for what, factor in named if factor is not None}
         return engine.fit_arrays(
             X,
             frame.response,

@@ -15,6 +15,7 @@ from pipanalysis.mmrm.covariance.spatial import SpatialDerivatives, SpatialStruc
 from pipanalysis.mmrm.crossproducts import Layout, Source
 from pipanalysis.mmrm.errors import SingularData
 from pipanalysis.mmrm.likelihood import Solution, solve, symmetric
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class SpatialLikelihood:
             who = ", ".join(str(layout.subjects[i]) for i in tied[:5])
             raise SingularData(
                 f"two observations at the same coordinates in {tied.size} of {layout.n_subjects} subjects "
-                f"(codes {who}): {self.structure.name} would make them equal"
+                f"(codes {who}): {STRUCTURE_NAMES[self.structure.name]} covariance would make them equal"
             )
 
     def split(self, theta: FloatArray) -> list[FloatArray]:

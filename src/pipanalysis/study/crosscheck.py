@@ -21,6 +21,7 @@ from pipanalysis.study.crosscheck_moderators import check_moderators
 from pipanalysis.study.crosscheck_options import check_options
 from pipanalysis.study.crosscheck_progress import check_progress
 from pipanalysis.study.crosscheck_received import check_received
+from pipanalysis.study.crosscheck_study import check_study
 from pipanalysis.study.finding import ONE_OF, Finding, one_of, repeated, rule_of
 from pipanalysis.study.validation import nearest
 from pipanalysis.study.yaml_file import Location, YamlFile
@@ -34,7 +35,7 @@ def crosscheck(study: Study, files: Mapping[str, YamlFile]) -> list[Problem]:
     """Return every contradiction between the parts of a study's configuration."""
     checks: list[Callable[[Study], Iterator[Finding]]] = [
         _unique_names,
-        _study_parts,
+        check_study,
         check_files,
         check_instruments,
         _plan,
@@ -92,83 +93,6 @@ def _unique_names(study: Study) -> Iterator[Finding]:
     for name in set(columns) & set(study.variables):
         i = [v.name for v in config.variables].index(name)
         yield "study.yaml", ("variables", i, "name"), repr(name), "a name that is not an instrument's item"
-
-
-def _study_parts(study: Study) -> Iterator[Finding]:
-    config = study.config
-    if not study.analysed:
-        for key, there in (("arms", config.arms), ("allocation", config.allocation), ("sessions", config.sessions)):
-            if there:
-                yield "study.yaml", (key,), "given, and study.analysis is false", f"no {key}, or study.analysis: true"
-    else:
-        for key, found, needed in (
-            ("arms", len(config.arms), 2),
-            ("visits", len(config.visits), 1),
-            ("allocation", int(config.allocation is not None), 1),
-        ):
-            if found < needed:
-                yield "study.yaml", (), f"{found} of `{key}`", f"at least {needed}, in a study with an analysis"
-    references = sum(arm.reference for arm in config.arms)
-    if references != 1 and study.analysed:
-        yield "study.yaml", ("arms",), f"{references} arms with reference: true", "exactly one"
-    baselines = [visit for visit in config.visits if visit.baseline]
-    if len(baselines) > 1:
-        yield "study.yaml", ("visits",), f"{len(baselines)} visits with baseline: true", "at most one"
-    for i, months in repeated(str(visit.months) for visit in config.visits):
-        yield "study.yaml", ("visits", i, "months"), months, "a time that no other visit has"
-    codes = [code for arm in config.arms for code in {arm.name, *arm.codes}]
-    for _, code in repeated(codes):
-        yield "study.yaml", ("arms",), f"code {code!r} stands for two arms", "one arm a code"
-    for i, stratum in enumerate(config.randomisation.strata):
-        where: Location = ("randomisation", "strata", i)
-        variable = study.variables.get(stratum)
-        if variable is None:
-            yield "study.yaml", where, repr(stratum), one_of(study.variables)
-        elif (
-            variable.type != "category"
-            or variable.level != "participant"
-            or variable.measured != "before_randomisation"
-        ):
-            yield "study.yaml", where, repr(stratum), "a participant-level category measured before randomisation"
-    for arm in set(config.randomisation.ratio) - set(study.arms):
-        yield "study.yaml", ("randomisation", "ratio", arm), repr(arm), one_of(study.arms)
-    if config.recruitment:
-        for site in set(config.recruitment.per_site) - {s.name for s in config.sites}:
-            yield "study.yaml", ("recruitment", "per_site", site), repr(site), one_of(s.name for s in config.sites)
-    roles = [variable.role for variable in config.variables if variable.role]
-    for i, role in repeated(roles):
-        yield (
-            "study.yaml",
-            ("variables",),
-            f"{role} is the role of two variables ({i + 1} in all)",
-            "one variable a role",
-        )
-    for i, variable in enumerate(config.variables):
-        where = ("variables", i)
-        if variable.type == "category" and not variable.levels and variable.role != "site":
-            yield "study.yaml", where, f"category {variable.name!r} without levels", "levels: code → label"
-        if variable.type == "date_of_birth" and not variable.age_name:
-            yield (
-                "study.yaml",
-                where,
-                f"date of birth {variable.name!r} without age_name",
-                "the age that intake makes of it",
-            )
-        if variable.range and variable.range.min >= variable.range.max:
-            yield "study.yaml", (*where, "range"), f"min {variable.range.min} >= max {variable.range.max}", "min < max"
-    if config.sessions:
-        tables = {f.events.name: f.events for f in config.files if f.events}
-        if config.sessions.table not in tables:
-            yield "study.yaml", ("sessions", "table"), repr(config.sessions.table), one_of(tables)
-        elif config.sessions.attended not in {v.name for v in tables[config.sessions.table].variables}:
-            own = [v.name for v in tables[config.sessions.table].variables]
-            yield "study.yaml", ("sessions", "attended"), repr(config.sessions.attended), one_of(own)
-        elif config.sessions.therapist:
-            own = [v.name for v in tables[config.sessions.table].variables]
-            if config.sessions.therapist not in own:
-                yield "study.yaml", ("sessions", "therapist"), repr(config.sessions.therapist), one_of(own)
-        if config.sessions.arm not in study.arms:
-            yield "study.yaml", ("sessions", "arm"), repr(config.sessions.arm), one_of(study.arms)
 
 
 def _plan(study: Study) -> Iterator[Finding]:

@@ -8,84 +8,101 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.study.finding import Finding, one_of, repeated
 from pipanalysis.study.published import PUBLISHED
-from pipanalysis.study.study import Range
+from pipanalysis.study.study import Range, Variable
 from pipanalysis.study.yaml_file import Location
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
+    from pipanalysis.study.study import InstrumentColumns, RawFile, VariableColumn
 
 
 def check_files(study: Study) -> Iterator[Finding]:
     """Find contradictions in the declarations of raw files."""
-    yield from _raw_files(study)
+    for f, file in enumerate(study.config.files):
+        where: Location = ("files", f)
+        yield from _file(study, file, where)
+        for c, column in enumerate(file.columns):
+            yield from _column(study, file, column, (*where, "columns", c))
+        for c, instrument in enumerate(file.instruments):
+            yield from _instrument(study, file, instrument, (*where, "instruments", c))
+        yield from _unique_events(file, where)
+    yield from _held_twice(study)
+    yield from _visits_without_file(study)
+    for _, path in repeated([file.path for file in study.config.files]):
+        yield "study.yaml", ("files",), f"{path!r} is read twice", "each file once"
     yield from _missing_codes(study)
     yield from _allocation_alone(study)
     yield from _published(study)
 
 
-def _raw_files(study: Study) -> Iterator[Finding]:
-    held: set[str] = set()
-    for f, file in enumerate(study.config.files):
-        where: Location = ("files", f)
+def _file(study: Study, file: RawFile, where: Location) -> Iterator[Finding]:
+    if file.visit and file.visit_column:
+        yield "study.yaml", where, "both visit and visit_column", "one of them"
+    if file.closed and not file.events:
+        yield "study.yaml", (*where, "closed"), "closed, and no table of events", "events, which closed files hold"
+    if file.visit and file.visit not in study.visits:
+        yield "study.yaml", (*where, "visit"), repr(file.visit), one_of(study.visits)
+    for code, visit in file.visit_codes.items():
+        if visit not in study.visits:
+            yield "study.yaml", (*where, "visit_codes", code), repr(visit), one_of(study.visits)
+
+
+def _column(study: Study, file: RawFile, column: VariableColumn, where: Location) -> Iterator[Finding]:
+    own = _own_variables(file)
+    variable = own.get(column.variable) or study.variables.get(column.variable)
+    if variable is None:
+        yield "study.yaml", (*where, "variable"), repr(column.variable), one_of([*own, *study.variables])
+        return
+    if variable.type == "date_of_birth" and (file.events or variable.level == "visit"):
+        found = f"date of birth {variable.name!r} in a table of events or visits"
+        yield "study.yaml", where, found, "a participant's value, which leaves intake as an age"
+    if variable.closed and not file.closed:
+        yield "study.yaml", where, f"{variable.name!r} may reveal the arm", "a file with closed: true"
+    if column.visit and column.visit not in study.visits:
+        yield "study.yaml", (*where, "visit"), repr(column.visit), one_of(study.visits)
+    if variable.level == "visit" and not (column.visit or file.visit or file.visit_column or file.events):
+        found = f"{variable.name!r} has a value a visit, and no visit is given"
+        yield "study.yaml", where, found, "visit, or the file's visit or visit_column"
+
+
+def _instrument(study: Study, file: RawFile, held: InstrumentColumns, where: Location) -> Iterator[Finding]:
+    name, visit = held.instrument, held.visit or file.visit
+    if name not in study.instruments:
+        yield "study.yaml", (*where, "instrument"), repr(name), one_of(study.instruments)
+        return
+    if held.visit and held.visit not in study.visits:
+        yield "study.yaml", (*where, "visit"), repr(held.visit), one_of(study.visits)
+    if visit in study.visits and visit not in study.instrument_visits(name):
+        yield "study.yaml", where, f"{name} at {visit!r}", one_of(study.instrument_visits(name))
+    if not (visit or file.visit_column or file.events):
+        yield "study.yaml", where, "no visit is given", "visit, or the file's visit or visit_column"
+    if len(study.instruments[name].item_names()) > 1 and "{item" not in held.columns:
+        yield "study.yaml", (*where, "columns"), repr(held.columns), "a column name with {item}"
+
+
+def _unique_events(file: RawFile, where: Location) -> Iterator[Finding]:
+    """Find columns that are to tell the events of a table apart, and that it has not."""
+    if file.events:
+        own = [*_own_variables(file), "visit", "unit"]
+        for name in sorted(set(file.events.unique) - set(own) - {column.variable for column in file.columns}):
+            yield "study.yaml", (*where, "events", "unique"), repr(name), one_of(own)
+
+
+def _own_variables(file: RawFile) -> dict[str, Variable]:
+    """Return the variables of a file's own table of events by name."""
+    return {variable.name: variable for variable in file.events.variables} if file.events else {}
+
+
+def _visits_without_file(study: Study) -> Iterator[Finding]:
+    held: set[str | None] = set()
+    for file in study.config.files:
         if not file.events:
-            named = [c.visit for c in file.columns if c.visit] + [i.visit for i in file.instruments if i.visit]
-            held |= {file.visit} if file.visit else set(file.visit_codes.values()) | set(named)
-            held |= set(study.visits) if file.visit_column and not file.visit_codes else set()
-        if file.visit and file.visit_column:
-            yield "study.yaml", where, "both visit and visit_column", "one of them"
-        if file.closed and not file.events:
-            yield "study.yaml", (*where, "closed"), "closed, and no table of events", "events, which closed files hold"
-        if file.visit and file.visit not in study.visits:
-            yield "study.yaml", (*where, "visit"), repr(file.visit), one_of(study.visits)
-        for code, visit in file.visit_codes.items():
-            if visit not in study.visits:
-                yield "study.yaml", (*where, "visit_codes", code), repr(visit), one_of(study.visits)
-        own = {v.name: v for v in file.events.variables} if file.events else {}
-        for c, column in enumerate(file.columns):
-            at = (*where, "columns", c)
-            variable = own.get(column.variable) or study.variables.get(column.variable)
-            if variable is None:
-                yield "study.yaml", (*at, "variable"), repr(column.variable), one_of([*own, *study.variables])
-                continue
-            if variable.type == "date_of_birth" and (file.events or variable.level == "visit"):
-                found = f"date of birth {variable.name!r} in a table of events or visits"
-                yield "study.yaml", at, found, "a participant's value, which leaves intake as an age"
-            if variable.closed and not file.closed:
-                yield "study.yaml", at, f"{variable.name!r} may reveal the arm", "a file with closed: true"
-            if column.visit and column.visit not in study.visits:
-                yield "study.yaml", (*at, "visit"), repr(column.visit), one_of(study.visits)
-            has_visit = column.visit or file.visit or file.visit_column or file.events
-            if variable.level == "visit" and not has_visit:
-                yield (
-                    "study.yaml",
-                    at,
-                    f"{variable.name!r} has a value a visit, and no visit is given",
-                    "visit, or the file's visit or visit_column",
-                )
-        for c, instrument in enumerate(file.instruments):
-            at = (*where, "instruments", c)
-            if instrument.instrument not in study.instruments:
-                yield "study.yaml", (*at, "instrument"), repr(instrument.instrument), one_of(study.instruments)
-                continue
-            given = instrument.visit or file.visit
-            if instrument.visit and instrument.visit not in study.visits:
-                yield "study.yaml", (*at, "visit"), repr(instrument.visit), one_of(study.visits)
-            if given in study.visits and given not in study.instrument_visits(instrument.instrument):
-                allowed = one_of(study.instrument_visits(instrument.instrument))
-                yield "study.yaml", at, f"{instrument.instrument} at {given!r}", allowed
-            if not (given or file.visit_column or file.events):
-                yield "study.yaml", at, "no visit is given", "visit, or the file's visit or visit_column"
-            if len(study.instruments[instrument.instrument].item_names()) > 1 and "{item" not in instrument.columns:
-                yield "study.yaml", (*at, "columns"), repr(instrument.columns), "a column name with {item}"
-        if file.events and file.events.unique:
-            for name in set(file.events.unique) - set(own) - {c.variable for c in file.columns} - {"visit", "unit"}:
-                yield "study.yaml", (*where, "events", "unique"), repr(name), one_of([*own, "visit", "unit"])
-    yield from _held_twice(study)
+            held |= {file.visit, *file.visit_codes.values()}
+            held |= {column.visit for column in file.columns} | {given.visit for given in file.instruments}
+            held |= study.visits.keys() if file.visit_column and not file.visit_codes else set()
     for v, planned in enumerate(study.config.visits):
         if planned.name not in held:
             yield "study.yaml", ("visits", v), f"no file holds visit {planned.name!r}", "a file with this visit"
-    for _, path in repeated([file.path for file in study.config.files]):
-        yield "study.yaml", ("files",), f"{path!r} is read twice", "each file once"
 
 
 def _held_twice(study: Study) -> Iterator[Finding]:
@@ -113,7 +130,7 @@ def _held_twice(study: Study) -> Iterator[Finding]:
 def _missing_codes(study: Study) -> Iterator[Finding]:
     """Find missing codes that are allowed values too: each would take a real value away."""
     for f, file in enumerate(study.config.files):
-        own = {v.name: v for v in file.events.variables} if file.events else {}
+        own = _own_variables(file)
         held: list[tuple[Location, str, list[str], Sequence[Range | None]]] = []
         for c, column in enumerate(file.columns):
             variable = own.get(column.variable) or study.variables.get(column.variable)

@@ -9,6 +9,7 @@ from pipanalysis.mmrm.covariance.shapes import AnteDependence, Autoregressive, C
 from pipanalysis.mmrm.covariance.spatial import SpatialStructure
 from pipanalysis.mmrm.covariance.structures import Shaped, Unstructured
 from pipanalysis.mmrm.errors import UnavailableMethod
+from pipanalysis.mmrm.structure_names import STRUCTURE_NAMES
 
 _SHAPES: dict[str, Callable[[int], Shape]] = {
     "toep": Toeplitz,
@@ -19,7 +20,7 @@ _SHAPES: dict[str, Callable[[int], Shape]] = {
 _LINEAR = ("cs", "toep")
 _SPATIAL = ("sp_exp", "sp_gau")
 _PRODUCTS = ("un@un", "un@cs", "un@ar1")
-STRUCTURES = ("us", *_SHAPES, *(f"{name}h" for name in _SHAPES), *_SPATIAL, *_PRODUCTS)
+STRUCTURES = tuple(STRUCTURE_NAMES)
 
 
 @lru_cache(maxsize=16)  # a structure holds no data: fits of one shape share it
