@@ -172,6 +172,17 @@ def test_a_mistake_is_named(folder: Path, file: str, old: str, new: str, where: 
         assert f"did you mean {hint}?" in problem
 
 
+def test_mistakes_stand_in_one_order(folder: Path) -> None:
+    """Names that are collected as sets, too, whose order changes from one process to the next."""
+    names = ["ninth", "eighth", "fifth", "seventh", "first", "sixth", "third", "second"]
+    edit(folder, "analysis.yaml", "complete_visits: [baseline", f"complete_visits: [{', '.join(names)}, baseline")
+    edit(
+        folder, "analysis.yaml", "complete_visits", f"any_outcome_after_baseline: [{', '.join(names)}], complete_visits"
+    )
+    found = re.findall(r"found: +'(\w+)'", refusal(folder))
+    assert found == [*sorted(names), *sorted(names)]
+
+
 def test_subgroup_is_known_before_randomisation_with_a_label_a_level(folder: Path) -> None:
     edit(folder, "analysis.yaml", "covariance: us", "subgroup: episode\n    covariance: us")
     edit(folder, "study.yaml", "6 months or more", "Under 6 months")

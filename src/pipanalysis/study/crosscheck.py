@@ -90,7 +90,7 @@ def _unique_names(study: Study) -> Iterator[Finding]:
         for i in study.instruments
         for item in study.instruments[i].item_names()
     ]
-    for name in set(columns) & set(study.variables):
+    for name in sorted(set(columns) & set(study.variables)):
         i = [v.name for v in config.variables].index(name)
         yield "study.yaml", ("variables", i, "name"), repr(name), "a name that is not an instrument's item"
 
@@ -111,9 +111,9 @@ def _plan(study: Study) -> Iterator[Finding]:
                 yield file, (*at, "visits"), repr(visit), one_of(given)
     for i, analysis_set in enumerate(plan.analysis_sets):
         at = ("analysis_sets", i)
-        for name in set(analysis_set.any_outcome_after_baseline) - set(study.outcomes):
+        for name in sorted(set(analysis_set.any_outcome_after_baseline) - set(study.outcomes)):
             yield file, (*at, "any_outcome_after_baseline"), repr(name), one_of(study.outcomes)
-        for visit in set(analysis_set.complete_visits) - set(study.visits):
+        for visit in sorted(set(analysis_set.complete_visits) - set(study.visits)):
             yield file, (*at, "complete_visits"), repr(visit), one_of(study.visits)
         if analysis_set.min_sessions is not None and study.config.sessions is None:
             yield (

@@ -49,7 +49,7 @@ def _arms_and_visits(study: Study) -> Iterator[Finding]:
         yield "study.yaml", ("visits",), f"{len(baselines)} visits with baseline: true", "at most one"
     for i, months in repeated(str(visit.months) for visit in config.visits):
         yield "study.yaml", ("visits", i, "months"), months, "a time that no other visit has"
-    codes = [code for arm in config.arms for code in {arm.name, *arm.codes}]
+    codes = [code for arm in config.arms for code in dict.fromkeys((arm.name, *arm.codes))]
     for _, code in repeated(codes):
         yield "study.yaml", ("arms",), f"code {code!r} stands for two arms", "one arm a code"
 
