@@ -277,6 +277,23 @@ def test_counts_of_the_flow_diagram_add_up() -> None:
     assert "Other α (n\u00a0=\u00a035)" in shown(svg)
 
 
+def test_the_flow_diagram_in_words_goes_arm_by_arm() -> None:
+    study = made.study(["Depression"], [made.figure("consort", "flow", "primary")])
+    results = made.index(made.flow(study), made.effects(study))
+    said = DRAWINGS["consort"](study, study.displays.figures[0], results, made.OPEN).alternative.replace("\u00a0", " ")
+    begin, control, treated = re.split(r" Control: | Treated: ", said)
+    assert begin.startswith("Flow diagram. Assessed for eligibility (n = 100); Excluded (n = 60)")
+    assert begin.endswith("Randomised (n = 40).")
+    for own, assessed in ((control, (17, 14)), (treated, (15, 10))):
+        places = [
+            own.index(f"Assessed at {visit} (n = {n})")
+            for visit, n in zip(("month6", "month12"), assessed, strict=True)
+        ]
+        assert places == sorted(places)
+        assert own.startswith("Allocated to ")
+        assert "In the analysis set: all (n = 20) Not in it (n = 0)" in own
+
+
 def test_a_trial_without_a_screening_log_starts_with_randomisation() -> None:
     study = made.study(["Depression"], [made.figure("consort", "flow")])
     rows = [row for row in made.flow(study) if row["arm"] or "randomised" in row["context"]]
