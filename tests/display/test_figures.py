@@ -277,6 +277,17 @@ def test_counts_of_the_flow_diagram_add_up() -> None:
     assert "Other α (n\u00a0=\u00a035)" in shown(svg)
 
 
+def test_the_last_step_of_recruitment_is_seen_and_counted_in_the_note() -> None:
+    model = model_of("recruitment", ["Depression"])
+    (axes,) = figure_axes(model)
+    (steps,) = [line for line in axes.lines if line.get_label() == "Randomised"]
+    last = [record["n_cumulative"] for record in model.records][-1]
+    flat = [x for x, y in zip(steps.get_xdata(), steps.get_ydata(), strict=True) if y == last]
+    assert flat[-1] - flat[0] >= 0.5
+    assert flat[-1] <= axes.get_xlim()[1]
+    assert f"of the {last:.0f} with a known date" in model.notes[0]
+
+
 def test_the_flow_diagram_in_words_goes_arm_by_arm() -> None:
     study = made.study(["Depression"], [made.figure("consort", "flow", "primary")])
     results = made.index(made.flow(study), made.effects(study))
