@@ -121,7 +121,7 @@ def test_courses_lie_thin_behind_the_means_in_the_arms_own_colour_and_line() -> 
 
 def test_the_note_says_of_how_many_the_thin_lines_are() -> None:
     model = with_courses({"control": 26, "treated": 24}, ["Depression"])
-    assert model.notes[0] == "Means with 95% confidence intervals. Observed."
+    assert model.notes[0] == "Observed means with 95% confidence intervals. All: Observed."
     assert "groups of 12 to 14 similar participants" in model.notes[1]
     assert "(Control 26 of 38; Treated 24 of 38)" in model.notes[1]
     assert "Too few" not in model.notes[1]
@@ -275,6 +275,25 @@ def test_counts_of_the_flow_diagram_add_up() -> None:
     assert "In the model of Depression, month6 (n\u00a0=\u00a030)" in " ".join(shown(svg)).replace("  ", " ")
     assert "Assessed at month12 (n\u00a0=\u00a014)" in shown(svg)
     assert "Other α (n\u00a0=\u00a035)" in shown(svg)
+
+
+@pytest.mark.parametrize("kind", ["forest", "trajectories", "posteriors", "prior_posterior", "tipping_points"])
+def test_a_figure_names_its_analyses_and_their_analysis_set(kind: str) -> None:
+    study = made.study(["Depression"], [made.figure(kind, *ANALYSES[kind])])
+    model = DRAWINGS[kind](study, study.displays.figures[0], made.index(ROWS[kind](study)), made.OPEN)
+    named = next(a.label for a in study.plan.analyses if a.name == ANALYSES[kind][0])
+    assert f"{study.plan.analysis_sets[0].label}: {named}." in " ".join(model.notes)
+
+
+@pytest.mark.parametrize("kind", ["posteriors", "prior_posterior", "forest", "trajectories"])
+def test_a_figure_says_on_its_face_what_its_numbers_are(kind: str) -> None:
+    said = {
+        "posteriors": "Difference, Treated minus Control",
+        "prior_posterior": "Difference, Treated minus Control",
+        "forest": "Standardised difference",
+        "trajectories": "Mean",
+    }
+    assert said[kind] in [text for text, _ in texts(model_of(kind, ["Depression"]))]
 
 
 def test_the_last_step_of_recruitment_is_seen_and_counted_in_the_note() -> None:

@@ -7,10 +7,11 @@ from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.trajectories_figure import ACROSS
-from pipanalysis.display.wording import analysis_label, marks, wrapped
+from pipanalysis.display.wording import analyses_line, marks, wrapped
 from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
@@ -41,9 +42,12 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
                     model.records.append(own | {"residual_quantile": row["stat"]})
     if not panels:
         return model
-    said = ", ".join(dict.fromkeys(analysis_label(study, name) for name in figure.analyses))
+    used = dict.fromkeys(str(record["analysis"]) for record in model.records)
+    at = [record["probability"] for record in model.records]
+    span = f"{rounding.fixed(100 * min(at), 0)}% to {rounding.fixed(100 * max(at), 0)}%"
     model.notes = [
-        f"Normalised residuals of: {said}. Points: quantiles; on the line, those of a normal distribution.",
+        f"{analyses_line(study, used)} Points: quantiles of the normalised residuals from {span}; on the line, "
+        "those of a normal distribution.",
         *figure.footnotes,
     ]
     model.alternative = (
@@ -59,7 +63,7 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
             axes.plot(ends, ends, color="#999999", linewidth=0.8)
             axes.plot(normal, [value for _, value in points], "o", color=COLOURS[1], markersize=3)
         body.supxlabel("Normal quantile", fontsize="medium")
-        body.supylabel("Residual", fontsize="medium")
+        body.supylabel("Normalised residual", fontsize="medium")
 
     model.draw = draw
     return model
