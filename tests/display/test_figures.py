@@ -357,6 +357,18 @@ def test_residuals_are_drawn_where_their_quantiles_are_results() -> None:
     assert "Normal quantile" in shown(rendered(model, ["svg"])["svg"].decode())
 
 
+def test_residuals_of_two_analyses_lie_in_panels_of_their_own() -> None:
+    study = made.study(["Depression"], [made.figure("residuals", "primary", "ancova")])
+    rows = [
+        made.scope(study, name, "o0").row("residual_quantile", value, context=f"check=residuals p={p:.2f}")
+        for name, shift in (("primary", 0.0), ("ancova", 0.5))
+        for p, value in ((0.05, -1.7 + shift), (0.95, 1.6 + shift))
+    ]
+    model = DRAWINGS["residuals"](study, study.displays.figures[0], made.index(rows), made.OPEN)
+    axes = {own.get_title(loc="left"): list(own.lines[-1].get_ydata()) for own in figure_axes(model)}
+    assert axes == {"Depression, Mixed model": [-1.7, 1.6], "Depression, Analysis of covariance": [-1.2, 2.1]}
+
+
 def test_the_size_of_residuals_is_drawn_by_bin_of_the_fitted_means() -> None:
     study = made.study(["Depression", "Stress"], [made.figure("scale_location", "primary")])
     of = made.scope(study, "primary", "o0")

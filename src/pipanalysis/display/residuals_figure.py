@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.trajectories_figure import ACROSS
-from pipanalysis.display.wording import analyses_line, marks, wrapped
+from pipanalysis.display.wording import analyses_line, analysis_label, marks, wrapped
 from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PROBABILITY = re.compile(r"p=(0\.\d+)")
 def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
     """Draw the statistics `residual_quantile`, whose context gives the probability, of the figure's analyses."""
     model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
-    panels: dict[str, list[tuple[float, float]]] = {}
+    points_of: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for name in figure.analyses:
         for outcome in study.plan.outcomes:
             if not (figure.outcomes == "all" or outcome.name in figure.outcomes):
@@ -37,11 +38,12 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
                 found = PROBABILITY.search(str(row["context"]))
                 if found:
                     p = float(found[1])
-                    panels.setdefault(outcome.label, []).append((p, float(row["stat"])))
+                    points_of.setdefault((name, outcome.name), []).append((p, float(row["stat"])))
                     own = {"analysis": name, "outcome": outcome.name, "probability": p}
                     model.records.append(own | {"residual_quantile": row["stat"]})
-    if not panels:
+    if not points_of:
         return model
+    panels = panels_by_label(study, points_of)
     used = dict.fromkeys(str(record["analysis"]) for record in model.records)
     at = [record["probability"] for record in model.records]
     span = f"{rounding.fixed(100 * min(at), 0)}% to {rounding.fixed(100 * max(at), 0)}%"
@@ -67,6 +69,16 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
 
     model.draw = draw
     return model
+
+
+def panels_by_label[T](study: Study, found: dict[tuple[str, str], T]) -> dict[str, T]:
+    """Return panels by label: the outcome's, with the analysis's where several analyses have a panel of the outcome."""
+    n = Counter(outcome for _, outcome in found)
+    labels = {
+        (name, outcome): study.outcomes[outcome].label + (f", {analysis_label(study, name)}" if n[outcome] > 1 else "")
+        for name, outcome in found
+    }
+    return {labels[key]: own for key, own in found.items()}
 
 
 def panels_size(n_panels: int) -> tuple[float, float]:

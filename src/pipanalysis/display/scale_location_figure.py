@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.residuals_figure import panel_axes, panels_size
+from pipanalysis.display.residuals_figure import panel_axes, panels_by_label, panels_size
 from pipanalysis.display.wording import analyses_line, marks
 from pipanalysis.estimate.checks import MOST_BINS, UNITS_OF_BIN, bin_context
 from pipanalysis.study.terms import counted
@@ -35,7 +35,7 @@ def scale_location_figure(
 ) -> FigureModel:
     """Draw the bins of the figure's analyses (`check=scale bin=`): means and quartiles of the roots by fitted mean."""
     model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
-    panels: dict[str, list[dict[str, float]]] = {}
+    bins_of: dict[tuple[str, str], list[dict[str, float]]] = {}
     for name in figure.analyses:
         for outcome in study.plan.outcomes:
             if not (figure.outcomes == "all" or outcome.name in figure.outcomes):
@@ -43,10 +43,11 @@ def scale_location_figure(
             for i in range(1, MOST_BINS + 1):
                 found = results.stats(name, outcome.name, NUMBERS, context=bin_context(i))
                 if isfinite(found["root_residual"]):
-                    panels.setdefault(outcome.label, []).append(found)
+                    bins_of.setdefault((name, outcome.name), []).append(found)
                     model.records.append({"analysis": name, "outcome": outcome.name, "bin": i} | found)
-    if not panels:
+    if not bins_of:
         return model
+    panels = panels_by_label(study, bins_of)
     unit = study.config.study.unit
     used = dict.fromkeys(str(record["analysis"]) for record in model.records)
     model.notes = [
