@@ -176,8 +176,8 @@ def with_limits(study: Study, low: float, high: float) -> list[Row]:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (-3.0, -1.0, "holds only differences in favour of Treated, of 1.00 to 3.00: taken by itself it speaks for a"),
-        (1.0, 3.0, "holds only differences in favour of Control, of 1.00 to 3.00: taken by itself it speaks for a"),
+        (-3.0, -1.0, "includes only differences in favour of Treated, of 1.00 to 3.00: taken by itself it speaks for"),
+        (1.0, 3.0, "includes only differences in favour of Control, of 1.00 to 3.00: taken by itself it speaks for"),
         (-2.0, 1.0, "from 2.00 in favour of Treated to 1.00 in favour of Control: it shows neither a difference nor"),
     ],
 )

@@ -52,7 +52,7 @@ def tipping_points_figure(
         f"{analyses_line(study, figure.analyses)} Number in a field: difference, {others} minus {reference}, if the "
         "values that an arm misses at the visit lie, in the mean, above (or below) where the model expects them by the "
         "shift, in units of the outcome. Framed: missing at random. "
-        f"Coloured: the {level} interval leaves out zero.",
+        f"Coloured: the {level} interval excludes zero.",
         *figure.footnotes,
     ]
     model.alternative = "Tipping-point maps. " + " ".join(_in_words(study, one) for one in maps)
@@ -137,7 +137,7 @@ def _in_words(study: Study, one: Map) -> str:
     return (
         f"{title}: of {len(records)} pairs of shifts, {counts['arm']} have an interval that favours "
         f"{study.arms[arm].label}, {counts['reference']} one that favours {study.reference_arm.label}, and "
-        f"{counts['neither']} one that holds zero."
+        f"{counts['neither']} one that includes zero."
     )
 
 
