@@ -173,6 +173,15 @@ def test_a_failed_fit_is_not_a_number(study: Study) -> None:
     assert "[a] no variation: all 97 values are 3" in page.text
 
 
+def test_descriptions_say_of_whom_their_numbers_are(study: Study) -> None:
+    text = shown(study, described(study), "baseline").text
+    assert "Percentages, means and standard deviations are of those with a value." in text
+    assert (
+        "n: patients with a value; missing: those of the analysis set without one."
+        in shown(study, described(study), "outcomes").text
+    )
+
+
 def in_family(study: Study, **options: str) -> Study:
     one = {"name": "main", "label": "Main", "method": "holm", "members": [{"analysis": "primary"}]}
     listed = [HypothesisFamily.model_validate(one | options)]
