@@ -109,6 +109,9 @@ def _unique_labels(study: Study) -> Iterator[Finding]:
     for file, key, labels in lists:
         for i, label in repeated(labels):
             yield file, (key, i, "label"), repr(label), "a label that no other has", "repeated-label"
+    for key, displays in (("tables", study.displays.tables), ("figures", study.displays.figures)):
+        for i, number in repeated(display.number for display in displays):
+            yield "displays.yaml", (key, i, "number"), repr(number), "a number that no other has", "repeated-label"
 
 
 def _study_parts(study: Study) -> Iterator[Finding]:
