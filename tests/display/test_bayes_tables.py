@@ -40,6 +40,15 @@ def test_effects_with_probabilities_and_priors(study: Study) -> None:
     assert kept.set_index("prior")["p_benefit"].to_dict() == sets
 
 
+def test_the_prior_of_a_binary_outcome_is_told_on_its_scale(study: Study) -> None:
+    """Hasselblad and Hedges (1995): a standardised difference times π/√3 is a log odds ratio."""
+    scale = "A log odds ratio has the prior of an effect times π/√3."
+    binary = effect(study, "bayes_binary_case", "cesd_case", "weakly_informative", 0.8)
+    assert scale in " ".join(shown(study, binary, "bayes_binary").text)
+    continuous = effect(study, "bayes_single", "cesd_total", "weakly_informative", 0.8)
+    assert scale not in " ".join(shown(study, continuous, "bayes_effects").text)
+
+
 def test_a_sensitive_posterior_and_a_failed_one_are_marked(study: Study) -> None:
     made = effect(study, "bayes_single", "cesd_total", "weakly_informative", 0.97, sensitivity_prior=0.07)
     made += effect(study, "bayes_single", "psi_total", "weakly_informative", 0.5, error="gates not passed: R-hat 1.020")

@@ -123,7 +123,7 @@ def test_courses_lie_thin_behind_the_means_in_the_arms_own_colour_and_line() -> 
 
 def test_the_note_says_of_how_many_the_thin_lines_are() -> None:
     model = with_courses({"control": 26, "treated": 24}, ["Depression"])
-    assert model.notes[0] == "Means with 95% confidence intervals. Observed."
+    assert model.notes[0] == "Observed means with 95% confidence intervals. All: Observed."
     assert "groups of 12 to 14 similar participants" in model.notes[1]
     assert "(Control 26 of 38; Treated 24 of 38)" in model.notes[1]
     assert "Too few" not in model.notes[1]
@@ -299,6 +299,53 @@ def test_counts_of_the_flow_diagram_add_up() -> None:
     assert "Other α (n\u00a0=\u00a035)" in shown(svg)
 
 
+@pytest.mark.parametrize("kind", ["forest", "trajectories", "posteriors", "prior_posterior", "tipping_points"])
+def test_a_figure_names_its_analyses_and_their_analysis_set(kind: str) -> None:
+    study = made.study(["Depression"], [made.figure(kind, *ANALYSES[kind])])
+    model = DRAWINGS[kind](study, study.displays.figures[0], made.index(ROWS[kind](study)), made.OPEN)
+    named = next(a.label for a in study.plan.analyses if a.name == ANALYSES[kind][0])
+    assert f"{study.plan.analysis_sets[0].label}: {named}." in " ".join(model.notes)
+
+
+@pytest.mark.parametrize("kind", ["posteriors", "prior_posterior", "forest", "trajectories"])
+def test_a_figure_says_on_its_face_what_its_numbers_are(kind: str) -> None:
+    said = {
+        "posteriors": "Difference, Treated minus Control",
+        "prior_posterior": "Difference, Treated minus Control",
+        "forest": "Standardised difference",
+        "trajectories": "Mean",
+    }
+    assert said[kind] in [text for text, _ in texts(model_of(kind, ["Depression"]))]
+
+
+def test_the_last_step_of_recruitment_is_seen_and_counted_in_the_note() -> None:
+    model = model_of("recruitment", ["Depression"])
+    (axes,) = figure_axes(model)
+    (steps,) = [line for line in axes.lines if line.get_label() == "Randomised"]
+    last = [record["n_cumulative"] for record in model.records][-1]
+    flat = [x for x, y in zip(steps.get_xdata(), steps.get_ydata(), strict=True) if y == last]
+    assert flat[-1] - flat[0] >= 0.5
+    assert flat[-1] <= axes.get_xlim()[1]
+    assert f"of the {last:.0f} with a known date" in model.notes[0]
+
+
+def test_the_flow_diagram_in_words_goes_arm_by_arm() -> None:
+    study = made.study(["Depression"], [made.figure("consort", "flow", "primary")])
+    results = made.index(made.flow(study), made.effects(study))
+    said = DRAWINGS["consort"](study, study.displays.figures[0], results, made.OPEN).alternative.replace("\u00a0", " ")
+    begin, control, treated = re.split(r" Control: | Treated: ", said)
+    assert begin.startswith("Flow diagram. Assessed for eligibility (n = 100); Excluded (n = 60)")
+    assert begin.endswith("Randomised (n = 40).")
+    for own, assessed in ((control, (17, 14)), (treated, (15, 10))):
+        places = [
+            own.index(f"Assessed at {visit} (n = {n})")
+            for visit, n in zip(("month6", "month12"), assessed, strict=True)
+        ]
+        assert places == sorted(places)
+        assert own.startswith("Allocated to ")
+        assert "In the analysis set: all (n = 20) Not in it (n = 0)" in own
+
+
 def test_a_trial_without_a_screening_log_starts_with_randomisation() -> None:
     study = made.study(["Depression"], [made.figure("consort", "flow")])
     rows = [row for row in made.flow(study) if row["arm"] or "randomised" in row["context"]]
@@ -330,6 +377,18 @@ def test_residuals_are_drawn_where_their_quantiles_are_results() -> None:
         (0.95, 1.6),
     ]
     assert "Normal quantile" in shown(rendered(model, ["svg"])["svg"].decode())
+
+
+def test_residuals_of_two_analyses_lie_in_panels_of_their_own() -> None:
+    study = made.study(["Depression"], [made.figure("residuals", "primary", "ancova")])
+    rows = [
+        made.scope(study, name, "o0").row("residual_quantile", value, context=f"check=residuals p={p:.2f}")
+        for name, shift in (("primary", 0.0), ("ancova", 0.5))
+        for p, value in ((0.05, -1.7 + shift), (0.95, 1.6 + shift))
+    ]
+    model = DRAWINGS["residuals"](study, study.displays.figures[0], made.index(rows), made.OPEN)
+    axes = {own.get_title(loc="left"): list(own.lines[-1].get_ydata()) for own in figure_axes(model)}
+    assert axes == {"Depression, Mixed model": [-1.7, 1.6], "Depression, Analysis of covariance": [-1.2, 2.1]}
 
 
 def test_the_size_of_residuals_is_drawn_by_bin_of_the_fitted_means() -> None:

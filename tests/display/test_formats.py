@@ -129,6 +129,8 @@ def test_any_text_makes_a_word_document(text: str) -> None:
         ("αΩς", r"\ensuremath{\alpha}\ensuremath{\Omega}\ensuremath{\varsigma}"),
         ("ΆΒο λ", r"ABo \ensuremath{\lambda}"),
         ("é Č ß", "é Č ß"),
+        ("e\u0301 ș € …", "é ș € …"),
+        ("א 𝔸", "{[}U+05D0{]} {[}U+1D538{]}"),
         ("10⁻⁸²", r"10\textsuperscript{\ensuremath{-}}\textsuperscript{8}\textsuperscript{2}"),
     ],
 )
@@ -283,6 +285,14 @@ def test_libreoffice_opens_the_documents(tmp_path: Path) -> None:
             assert page.count("Psychotherapeutically") == page.count("Column 2")  # no heading is broken within a word
         places = [text.index(f"Symptoms {line.label.split()[-1]} ") for line in lines(model) if line.kind == "row"]
         assert all(before < after for before, after in pairwise(places))
+
+
+def test_pdflatex_sets_letters_of_any_script_as_their_code_points(tmp_path: Path) -> None:
+    label = "מדד — العربية 中 𝔸 e\u0301 o\u0308 Łódź ș €"
+    pdflatex(tmp_path, "any", latex_document(table(label=label)))  # stops at a letter that it does not know
+    said = " ".join(pdf_pages(tmp_path / "any.pdf"))
+    for shown in ("[U+05DE]", "[U+0639]", "[U+4E2D]", "[U+1D538]"):
+        assert shown in said
 
 
 def test_pdflatex_sets_the_document_within_its_page(tmp_path: Path) -> None:

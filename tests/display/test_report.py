@@ -20,6 +20,7 @@ from pipanalysis.display.consort_checklist import ITEMS, PARTS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.report_bayes import CAUTION
 from pipanalysis.display.report_html import report_html
+from pipanalysis.display.report_methods import methods
 from pipanalysis.display.report_model import Paragraph, Rendered, Report, Section
 from pipanalysis.display.report_pdf import typst_string
 from pipanalysis.display.report_results import results_in_words
@@ -27,7 +28,7 @@ from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.step import DRAWINGS, LAYOUTS, report
 from pipanalysis.estimate.analysis_results import Row, as_results
 from pipanalysis.files import sha256, write_json, write_parquet
-from pipanalysis.study.load import Study
+from pipanalysis.study.load import Study, load_study
 from pipanalysis.study.plan import HypothesisFamily
 
 FIGURES = [
@@ -175,8 +176,8 @@ def with_limits(study: Study, low: float, high: float) -> list[Row]:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (-3.0, -1.0, "holds only differences in favour of Treated, of 1.00 to 3.00: taken by itself it speaks for a"),
-        (1.0, 3.0, "holds only differences in favour of Control, of 1.00 to 3.00: taken by itself it speaks for a"),
+        (-3.0, -1.0, "includes only differences in favour of Treated, of 1.00 to 3.00: taken by itself it speaks for"),
+        (1.0, 3.0, "includes only differences in favour of Control, of 1.00 to 3.00: taken by itself it speaks for"),
         (-2.0, 1.0, "from 2.00 in favour of Treated to 1.00 in favour of Control: it shows neither a difference nor"),
     ],
 )
@@ -227,6 +228,13 @@ def test_one_file_holds_everything_and_every_link_leads_somewhere(written: Study
     assert "MASKED ALLOCATION" in text
     assert f"A trial of {HARD}" in text
     assert "No results: none of the planned analyses has a result for this figure." in text
+
+
+def test_the_methods_tell_the_design_as_consort_item_9_asks(root: Path) -> None:
+    design = next(block.text for block in methods(load_study(root)) if isinstance(block, Paragraph))
+    assert design.startswith("A randomised trial of Parent-Infant Psychotherapy versus Routine care in parallel arms;")
+    assert "the ratio 1:1" in design
+    assert design.endswith("tested for superiority; CES-D depressive symptoms for equivalence too.")
 
 
 def test_no_result_is_called_significant(written: Study) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipanalysis.display.multiplicity import families_note
 from pipanalysis.display.step import tables
 from pipanalysis.errors import DataError
 from pipanalysis.estimate.analysis_results import Row, Scope, as_results
@@ -172,6 +173,15 @@ def test_a_failed_fit_is_not_a_number(study: Study) -> None:
     assert "[a] no variation: all 97 values are 3" in page.text
 
 
+def test_descriptions_say_of_whom_their_numbers_are(study: Study) -> None:
+    text = shown(study, described(study), "baseline").text
+    assert "Percentages, means and standard deviations are of those with a value." in text
+    assert (
+        "n: patients with a value; missing: those of the analysis set without one."
+        in shown(study, described(study), "outcomes").text
+    )
+
+
 def in_family(study: Study, **options: str) -> Study:
     one = {"name": "main", "label": "Main", "method": "holm", "members": [{"analysis": "primary"}]}
     listed = [HypothesisFamily.model_validate(one | options)]
@@ -189,10 +199,20 @@ def test_adjusted_p_values_stand_beside_the_raw_ones(study: Study) -> None:
     page = shown(study, [*effect(study), adjusted(study, 0.1722)])
     assert page.row("2 months")[5:7] == ["0.086", "0.172"]
     assert any("P" in cells and cells[cells.index("P") + 1] == "Adjusted P" for cells in page.rows)
-    assert any("Main: Holm. The level is held in each family" in line for line in page.text)
+    assert any("Main: Holm, 4 hypotheses. The level is held in each family" in line for line in page.text)
     kept = pd.read_csv(study.layout.table("effects", "csv"))
     assert kept.loc[0, ["p_value", "p_value_adjusted", "family"]].tolist() == [0.0861, 0.1722, "main"]
     assert list(kept.columns).index("p_value_adjusted") == list(kept.columns).index("p_value") + 1
+
+
+def test_a_fixed_sequence_is_given_in_its_order(study: Study) -> None:
+    member = {"analysis": "primary", "visits": ["month8", "month2"]}
+    family = HypothesisFamily.model_validate(
+        {"name": "main", "label": "Main", "method": "fixed_sequence", "members": [member]}
+    )
+    assert "Main: fixed sequence, in the order BDI-II at 8 months, then BDI-II at 2 months." in families_note(
+        study, [family]
+    )
 
 
 def test_no_adjusted_p_value_no_column(study: Study) -> None:

@@ -81,6 +81,16 @@ def test_collect_refuses_what_is_missing_or_was_changed(study: Study) -> None:
     assert not study.layout.estimates.exists()
 
 
+def test_collect_names_every_family_that_is_not_estimated_and_how_to_do_it(study: Study) -> None:
+    estimate(study, "mmrm")
+    others = [family for family in study.families() if family != "mmrm"]
+    assert len(others) > 1
+    with pytest.raises(DataError) as refused:
+        collect(study)
+    assert [problem.where for problem in refused.value.problems] == [f"results/estimates/{f}.parquet" for f in others]
+    assert {problem.hint for problem in refused.value.problems} == {f"run: pipanalysis estimate {' '.join(others)}"}
+
+
 def test_unknown_family_is_refused(study: Study) -> None:
     with pytest.raises(PlanError, match="describe, mixed_model, ancova, mmrm, binary"):
         estimate(study, "anova")

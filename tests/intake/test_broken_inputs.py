@@ -115,6 +115,11 @@ HARD: dict[str, tuple[Break, str, tuple[str, ...]]] = {
         ("one column only with delimiter ','", "the header holds 4 of ';': set delimiter"),
     ),
     "UTF-16": (content(lambda text: text.encode("utf-16")), CSV, ("a file in UTF-16", "text in utf-8-sig")),
+    "UTF-8 marked as such where the plan says otherwise": (
+        content(lambda text: text.encode("utf-8-sig"), encoding="cp1252"),
+        CSV,
+        ("a file in UTF-8", "text in cp1252", "set encoding: utf-8-sig"),
+    ),
     "UTF-16 unmarked": (content(lambda text: text.encode("utf-16-le")), CSV, ("line 1: a NUL character",)),
     "Latin-1": (
         content(lambda text: text.replace("P2", "P\xe9").encode("latin-1")),
@@ -275,7 +280,7 @@ ALLOCATIONS: dict[str, tuple[Break, tuple[str, ...]]] = {
     "no arm": (edit("P2,treated", "P2,", ARMS), ("row 3, unit 'P2'", "arm ''", "one of: control, treated")),
     "unit twice": (content(lambda text: text + "P1,treated\n", ARMS), ("unit 'P1' in rows 2, 6", "each unit once")),
     "unit missing": (edit("P3,control\n", "", ARMS), ("no row for unit 'P3'", "a row for every randomised unit")),
-    "unit too many": (content(lambda text: text + "P9,treated\n", ARMS), ("unit 'P9'", "a randomised unit")),
+    "unit too many": (content(lambda text: text + "P9,treated\n", ARMS), ("row 6", "unit 'P9'", "a randomised unit")),
     "no column": (edit("arm", "group", ARMS), ("columns id, group", "a column 'arm'")),
     "no bytes": (content(lambda _: b"", ARMS), ("cannot be read: ", "a csv file")),
     "header alone": (content(lambda _: "id,arm\n", ARMS), ("no rows", "a row for every randomised unit")),

@@ -11,6 +11,8 @@ import pytest
 
 from pipanalysis.derive.allocation import allocate
 from pipanalysis.derive.step import derive
+from pipanalysis.display.report_methods import methods
+from pipanalysis.display.report_model import Paragraph
 from pipanalysis.display.step import tables
 from pipanalysis.errors import ConfigError, PlanError
 from pipanalysis.estimate.step import collect
@@ -248,6 +250,26 @@ def test_what_changed_is_told_for_each_analysis_that_rests_on_it(
     assert {name for name, status in found.items() if status == "changed"} == expected
     for name in expected:
         assert told in differing(study, name)
+
+
+def told(folder: Path) -> str:
+    """The methods' paragraph on changes to the plan."""
+    last = methods(load_study(folder))[-1]
+    assert isinstance(last, Paragraph)
+    return last.text
+
+
+def test_the_methods_of_the_report_tell_what_is_not_as_it_was_locked(study: Path) -> None:
+    unlocked = told(study)
+    assert unlocked.startswith("The plan is not locked (none has been made yet).")
+    assert "Every analysis" not in unlocked
+    lock(load_study(study), "1.0", DAY)
+    assert told(study).startswith("Plan locked: version 1.0 of 2003-02-17; sha256 ")
+    assert told(study).endswith(". No analysis differs.")
+    edit(
+        study / "config" / "analysis.yaml", "    covariance: us\n", "    covariance: us\n    df: kenward-roger-linear\n"
+    )
+    assert told(study).endswith(". Changed: Mixed model for repeated measures.")
 
 
 def test_an_edited_instrument_changes_the_analyses_of_its_scores(study: Path) -> None:

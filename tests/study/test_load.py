@@ -183,6 +183,29 @@ def test_mistakes_stand_in_one_order(folder: Path) -> None:
     assert found == [*sorted(names), *sorted(names)]
 
 
+@pytest.mark.parametrize("empty", ['""', '" "', '"\\n"'])
+@pytest.mark.parametrize(
+    ("file", "old", "where"),
+    [
+        ("study.yaml", "label: Beat the Blues", "arms[1].label"),
+        ("study.yaml", "label: 8 months", "visits[4].label"),
+        ("study.yaml", "unit: patient", "study.unit"),
+        ("analysis.yaml", "label: BDI-II", "outcomes[0].label"),
+        ("analysis.yaml", "label: Mixed model for repeated measures", "analyses[2].label"),
+        ("displays.yaml", "title: Baseline characteristics by arm", "tables[0].title"),
+    ],
+)
+def test_a_text_that_readers_see_is_not_empty(folder: Path, file: str, old: str, where: str, empty: str) -> None:
+    edit(folder, file, old, f"{old.partition(':')[0]}: {empty}")
+    said = refusal(folder)
+    assert f"{where}\n  found:   {empty.replace('"', "'")}\n  allowed: text that readers see, not empty" in said
+
+
+def test_line_breaks_of_a_label_are_spaces(folder: Path) -> None:
+    edit(folder, "analysis.yaml", "label: BDI-II,", 'label: "Beck\\n\\tdepression ",')
+    assert load_study(folder).outcomes["bdi"].label == "Beck depression"
+
+
 def test_subgroup_is_known_before_randomisation_with_a_label_a_level(folder: Path) -> None:
     edit(folder, "analysis.yaml", "covariance: us", "subgroup: episode\n    covariance: us")
     edit(folder, "study.yaml", "6 months or more", "Under 6 months")

@@ -24,6 +24,7 @@ EARLY, LATE = "{analysis: primary, visits: [month2]}", "{analysis: primary, visi
 BREAKS = {
     "unknown-name": (PLAN, "estimand: treatment_policy", "estimand: treatment"),
     "repeated-name": (PLAN, "label: Depression}\n", "label: Depression}\n  - {name: depression, label: D}\n"),
+    "repeated-label": ("study.yaml", "label: 8 months", "label: 5 months"),
     "covariate-after-randomisation": (PLAN, ANCOVA, f"{ANCOVA}    covariates: [satisfaction]\n"),
     "subgroup-after-randomisation": (PLAN, "subgroup: drug", "subgroup: satisfaction"),
     "subgroup-unsuited": (PLAN, "    method: mmrm\n    role: exploratory", "    method: ancova\n    role: exploratory"),

@@ -105,6 +105,7 @@ def real_arms(study: Study, path: Path, units: pd.Series) -> pd.Series:
     codes = {code: arm.name for arm in study.config.arms for code in (arm.name, *arm.codes)}
     problems = []
     allowed = ", ".join(sorted(codes))
+    known = set(units)
     for row, unit, code in zip(table.index + 2, table["unit"], table["arm"], strict=True):
         if code not in codes:
             problems.append(Problem(f"{where}, row {row}, unit {unit!r}", f"arm {code!r}", f"one of: {allowed}"))
@@ -114,10 +115,12 @@ def real_arms(study: Study, path: Path, units: pd.Series) -> pd.Series:
             problems.append(Problem(where, found, "each unit once"))
     problems += [
         Problem(where, f"no row for unit {unit!r}", "a row for every randomised unit")
-        for unit in sorted(set(units) - set(table["unit"]))
+        for unit in sorted(known - set(table["unit"]))
     ]
     problems += [
-        Problem(where, f"unit {unit!r}", "a randomised unit") for unit in sorted(set(table["unit"]) - set(units))
+        Problem(f"{where}, row {row}", f"unit {unit!r}", "a randomised unit")
+        for row, unit in zip(table.index + 2, table["unit"], strict=True)
+        if unit not in known
     ]
     if problems:
         raise DataError(problems)

@@ -72,7 +72,11 @@ def bayes_effects_table(study: Study, table: Table, results: ResultsIndex, alloc
         model.groups.append(overall)
     if not model.empty:
         model.drop_columns_without_values()
-    model.notes = [*_notes(study, plan, default, level, model), *(method_sentence(study, a.name) for a in chosen)]
+    binary = any(a.method == "bayes_logistic" for a in chosen)
+    model.notes = [
+        *_notes(study, plan, default, level, model, binary=binary),
+        *(method_sentence(study, a.name) for a in chosen),
+    ]
     model.notes += table.footnotes
     return model
 
@@ -131,7 +135,9 @@ def _stats(results: ResultsIndex, place: Place, priors: PriorSet) -> dict[str, f
     return found
 
 
-def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str, model: TableModel) -> list[str]:
+def _notes(
+    study: Study, plan: BayesPlan, default: PriorSet, level: str, model: TableModel, *, binary: bool
+) -> list[str]:
     reference = study.reference_arm.label
     others = study.terms.others
     rope = rounding.fixed(plan.rope, 2)
@@ -150,6 +156,7 @@ def _notes(study: Study, plan: BayesPlan, default: PriorSet, level: str, model: 
     notes.append(
         f"Prior: {mid_sentence(default.label)}, except where another is named. Priors of an effect, standardised, "
         f"positive where it is benefit, as normal(mean, standard deviation): {'; '.join(priors)}."
+        + (" A log odds ratio has the prior of an effect times π/√3." if binary else "")
     )
     return notes
 

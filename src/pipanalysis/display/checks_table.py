@@ -61,7 +61,7 @@ def checks_table(study: Study, table: Table, results: ResultsIndex, allocation: 
         f"spread does not depend on the mean. Ratio of SDs: {others} to {study.reference_arm.label}; P of Brown and "
         "Forsythe.",
         f"Any one {unit} left out: at the fitted covariance. Conclusions changed: {unit}s without any one of which the "
-        "interval of the difference would come to hold zero, or no longer hold it.",
+        "interval of the difference would come to include zero, or no longer include it.",
         "Covariance: Akaike's criterion, less is better; the likelihood ratio test against the planned structure. "
         "Structures that are the same model with so few visits are not fitted."
         + (" Mauchly's test of sphericity: what an analysis of variance would assume." if sphericity else ""),

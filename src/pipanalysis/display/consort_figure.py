@@ -12,7 +12,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.wording import marks, set_label
 from pipanalysis.estimate.flow import EVERYONE
-from pipanalysis.study.terms import at_visit
+from pipanalysis.study.terms import at_visit, mid_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,8 +72,7 @@ def consort_figure(study: Study, figure: Figure, results: ResultsIndex, allocati
     rows = _boxes(study, figure, results, model, counts)
     size = (WIDTH, max(box.bottom for row in rows for box in row) + 0.1)
     model.size = size
-    said = "; ".join(" ".join(line.strip() for line in box.lines if line) for row in rows for box in row)
-    model.alternative = f"Flow diagram. {said}."
+    model.alternative = f"Flow diagram. {_in_words(study, rows)}"
 
     def draw(body: SubFigure) -> None:
         axes = body.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -87,6 +86,15 @@ def consort_figure(study: Study, figure: Figure, results: ResultsIndex, allocati
 
     model.draw = draw
     return model
+
+
+def _in_words(study: Study, rows: list[list[Box]]) -> str:
+    """Return what stands in the boxes: before allocation, then arm by arm from top to bottom."""
+    columns = {"": [row[0] for row in rows if len(row) == 1]}
+    by_arm = [row for row in rows if len(row) > 1]
+    columns |= {f" {arm.label}: ": [row[i] for row in by_arm] for i, arm in enumerate(study.arms.values())}
+    lines = {arm: [" ".join(filter(None, map(str.strip, box.lines))) for box in own] for arm, own in columns.items()}
+    return "".join(f"{arm}{'; '.join(said)}." for arm, said in lines.items())
 
 
 class _Counts:
@@ -170,8 +178,10 @@ def _analysed(
     lines = []
     analyses = [a for a in study.plan.analyses if a.name in figure.analyses[1:]]
     for chosen in dict.fromkeys(a.analysis_set for a in analyses) or [study.plan.analysis_sets[0].name]:
-        lines += counts.line(f"in_set; set={chosen}", set_label(study, chosen), arm=arm)
-        lines += counts.line(f"not_in_set; set={chosen}", "Excluded from the analysis", inset=1, arm=arm)
+        lines += counts.line(
+            f"in_set; set={chosen}", f"In the analysis set: {mid_sentence(set_label(study, chosen))}", arm=arm
+        )
+        lines += counts.line(f"not_in_set; set={chosen}", "Not in it", inset=1, arm=arm)
     for one in analyses:
         for outcome in study.plan.outcomes:
             if not (figure.outcomes == "all" or outcome.name in figure.outcomes):

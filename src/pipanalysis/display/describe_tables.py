@@ -63,6 +63,7 @@ def baseline_table(study: Study, table: Table, results: ResultsIndex, allocation
         for arm in list(study.arms)[1:]
     ]
     model.notes += [
+        "Percentages, means and standard deviations are of those with a value.",
         "Standardised difference: difference of means over the root mean of the two variances; of a category, the "
         "distance between its proportions in the same scale, which has no sign. No test is made: differences at "
         "baseline between randomised arms are due to chance.",
@@ -144,7 +145,12 @@ def outcomes_table(study: Study, table: Table, results: ResultsIndex, allocation
                         domain.label,
                     )
         model.groups.append(group)
-    model.notes += table.footnotes
+    shares = any("%" in cell for group in model.groups for row in group.rows for cell in row.cells)
+    model.notes = [
+        f"n: {study.config.study.unit}s with a value; missing: those of the analysis set without one."
+        + (" Percentages are of those with a value." if shares else ""),
+        *table.footnotes,
+    ]
     return model
 
 

@@ -25,6 +25,8 @@ STATUSES = {
 def deviations_table(study: Study, table: Table, _results: ResultsIndex, allocation: dict[str, Any]) -> TableModel:
     """Lay out a row per analysis of the plan and of its lock."""
     model = TableModel(table.name, table.number, table.title, marks(study, allocation), [lock_line(study)], [])
+    if study.lock is None:
+        model.lead = [f"{lock_line(study)} The status is the plan's own word."]
     model.columns = [Column(label, numbers=False) for label in ("Status", "What differs from the lock", "Reason")]
     locked = study.lock.content["config"]["analysis.yaml"]["analyses"] if study.lock else []
     labels = {str(analysis["name"]): str(analysis["label"]) for analysis in locked}
@@ -62,4 +64,4 @@ def lock_line(study: Study) -> str:
     why = study.config.study.without_lock or (
         "synthetic data need no lock" if study.config.study.data in ("synthetic", "twin") else "none has been made yet"
     )
-    return f"The plan is not locked ({why}). The status is the plan's own word."
+    return f"The plan is not locked ({why})."

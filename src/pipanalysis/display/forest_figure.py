@@ -9,7 +9,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import context_of
 from pipanalysis.display.figure_files import COLOURS, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, enumerated, marks, wrapped
+from pipanalysis.display.wording import analyses_line, analysis, enumerated, marks, wrapped
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import counted, mid_sentence
 
@@ -59,6 +59,7 @@ def forest_figure(study: Study, figure: Figure, results: ResultsIndex, allocatio
         f"Standardised difference, {arms} minus {study.reference_arm.label}, with {level} interval: the difference in "
         f"standard deviations at baseline{own_sd}. Shaded: the side of zero on which {arms} does better.",
         *([_credible(study)] if credible else []),
+        analyses_line(study, dict.fromkeys(str(record["analysis"]) for record in model.records)),
         *figure.footnotes,
     ]
     model.alternative = (

@@ -73,6 +73,13 @@ GREEK_NAME = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (FINAL )?(\w+)")
 LATIN_CAPITALS = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True))
 """Greek capitals that look like Latin ones, for which TeX has no command"""
 TEX_NAMES = {"LAMDA": "lambda", "OMICRON": "o"}
+LETTERS = (
+    "A0-B7 B9-125 128-137 139-13E 141-148 14A-165 168-17E 1C4-1D4 1E2-1E3 1E6-1EB 1F0 1F4-1F5 218-21B 232-233 237 "
+    "2C6-2C7 2D8-2D9 2DB-2DD 1E02-1E03 1E0D 1E1E-1E21 1E25 1E30-1E31 1E37 1E43 1E45 1E47 1E5B 1E63 1E6D 1E8E-1E91 "
+    "1E9E 1EF2-1EF3 2010-2016 2018-201A 201C-201E 2020-2022 2026 2030-2031 2039-203B 20AC 2116-2117 2122 2190-2193 "
+    "FB00-FB06"
+)
+"""code points beyond ASCII that pdfLaTeX sets in T1 (`t1enc.dfu` and `ts1enc.dfu` of LaTeX)"""
 FOOTNOTE = 8
 """size in points of the head and foot of a page (`footnotesize`)"""
 HEADINGS = 1000
@@ -266,8 +273,11 @@ def _less(width: float) -> str:
 
 
 def latex_text(text: str) -> str:
-    """Return text for LaTeX: its own characters escaped, Greek letters (without accents) and signs as mathematics."""
-    return "".join(_character(character) for character in text)
+    """Return text for LaTeX: its own characters escaped, Greek letters (without accents) and signs as mathematics.
+
+    A letter that pdfLaTeX cannot set stands as its code point, as [U+05D0]: it would stop, or leave it out.
+    """
+    return "".join(_character(character) for character in unicodedata.normalize("NFC", text))
 
 
 @cache
@@ -280,4 +290,12 @@ def _character(character: str) -> str:
         small = TEX_NAMES.get(greek[3], greek[3].lower())
         name = ("var" if greek[2] else "") + (small if greek[1] == "SMALL" else small.capitalize())
         return LATIN_CAPITALS.get(letter) or (name if name == "o" else f"\\ensuremath{{\\{name}}}")
-    return " " if character < " " else character
+    if character < " ":
+        return " "
+    return character if character < "\x7f" or ord(character) in _known() else f"{{[}}U+{ord(character):04X}{{]}}"
+
+
+@cache
+def _known() -> frozenset[int]:
+    ends = ([int(end, 16) for end in part.split("-")] for part in LETTERS.split())
+    return frozenset(code for own in ends for code in range(own[0], own[-1] + 1))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display import rounding
 from pipanalysis.study.contrasts import contrast_name
+from pipanalysis.study.hypotheses import hypotheses
+from pipanalysis.study.terms import at_visit
 
 if TYPE_CHECKING:
     from pipanalysis.display.results_index import ResultsIndex
@@ -57,7 +59,7 @@ def families_note(study: Study, families: list[HypothesisFamily]) -> str:
     percent = rounding.fixed(100 * (1 - study.plan.conf_level), 2).rstrip("0").removesuffix(".")
     said = []
     for family in families:
-        text = f"{family.label}: {METHODS[family.method]}"
+        text = f"{family.label}: {METHODS[family.method]}, {_hypotheses(study, family)}"
         if family.after:
             before = f"'{labels[family.after]}' is rejected"
             share = "whole" if family.gate == "all" else "in part, at that part's share of the level"
@@ -68,3 +70,17 @@ def families_note(study: Study, families: list[HypothesisFamily]) -> str:
         f"at {percent}%. {'; '.join(said)}. The level is held in each family with those before it, not over families "
         "side by side. Other P values, and confidence intervals, are not adjusted."
     )
+
+
+def _hypotheses(study: Study, family: HypothesisFamily) -> str:
+    """Return how many hypotheses a family has, or in which order they are tested where the order counts."""
+    found = hypotheses(study, family)
+    if family.method != "fixed_sequence":
+        return "1 hypothesis" if len(found) == 1 else f"{len(found)} hypotheses"
+    arms = len(study.arms) > 2
+    each = [
+        f"{study.outcomes[one.outcome].label} {at_visit(study.visits[one.visit].label)}"
+        + (f" in {study.arms[one.arm].label}" if arms else "")
+        for one in found
+    ]
+    return "in the order " + ", then ".join(each)

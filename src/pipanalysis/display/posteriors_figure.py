@@ -10,7 +10,7 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import OVERALL, Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis_label, marks, wrapped
+from pipanalysis.display.wording import analyses_line, marks, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
 from pipanalysis.study.terms import counted, mid_sentence
 
@@ -75,13 +75,15 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
         return model
     with_mcid = any(isfinite(one.summary["mcid"]) for row in rows.values() for one in row)
     heads = list(dict.fromkeys(one.place.label for row in rows.values() for one in row))
-    said = ", ".join(analysis_label(study, name) for name in figure.analyses)
-    others = study.terms.others
+    used = dict.fromkeys(one.place.analysis for row in rows.values() for one in row)
+    pooled = {one.place.outcome not in study.outcomes for row in rows.values() for one in row}
+    units = {False: "units of the outcome", True: "standard deviations at baseline, positive where it is benefit"}
+    scale = units[False] + f" (pooled effects: {units[True]})" if len(pooled) > 1 else units[pooled == {True}]
+    difference = f"Difference, {study.terms.others} minus {study.reference_arm.label}"
     each = rounding.fixed(100 / len(PROBABILITIES), 0)
     model.notes = [
-        f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome (pooled effects: standard "
-        f"deviations at baseline, positive where it is benefit). {said}; prior: {mid_sentence(default.label)}. Each "
-        f"dot is {each}% of the posterior. "
+        f"{difference}, in {scale}. {analyses_line(study, used)} Prior: {mid_sentence(default.label)}. Each dot is "
+        f"{each}% of the posterior. "
         + ("MCID: smallest benefit that matters; dotted line: a harm as large. " if with_mcid else "")
         + "Grey: practical equivalence. Numbers: posterior probabilities.",
         *figure.footnotes,
@@ -98,7 +100,8 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
     below = {one: _below(one, inches) for row in rows.values() for one in row}
     written = [titles[label].count("\n") + max(below[one].count("\n") for one in row) for label, row in rows.items()]
     heights = [PANEL + 0.65 + LINE * (lines + 2) for lines in written]
-    model.size = (WIDTH, sum(heights) + 0.35)
+    below_all = wrapped(difference, int(LETTERS_PER_INCH * WIDTH * 0.9))
+    model.size = (WIDTH, sum(heights) + 0.35 + LINE * (below_all.count("\n") + 1.5))
 
     def draw(body: SubFigure) -> None:
         from matplotlib.lines import Line2D
@@ -126,7 +129,9 @@ def posteriors_figure(study: Study, figure: Figure, results: ResultsIndex, alloc
                 handles.append(Line2D([], [], linestyle="", markersize=5, label=label, **style))
             handles.append(Line2D([], [], color="#202020", linestyle="--", linewidth=0.9, label="MCID"))
         handles.append(Patch(color=ROPE_COLOUR, label="Practical equivalence"))
-        body.legend(handles=handles, loc="outside lower center", ncols=5, columnspacing=1.2, handletextpad=0.5)
+        body.legend(
+            handles=handles, loc="outside lower center", ncols=5, title=below_all, columnspacing=1.2, handletextpad=0.5
+        )
 
     model.draw = draw
     return model

@@ -8,8 +8,8 @@ from pipanalysis.display import rounding
 from pipanalysis.display.bayes_places import Place, places
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.posteriors_figure import WIDTH, quantiles, subjects
-from pipanalysis.display.wording import analysis_label, marks, wrapped
+from pipanalysis.display.posteriors_figure import LINE, WIDTH, quantiles, subjects
+from pipanalysis.display.wording import analyses_line, marks, wrapped
 from pipanalysis.estimate.bayes_quantiles import PROBABILITIES
 from pipanalysis.study.terms import counted, mid_sentence
 
@@ -45,13 +45,13 @@ def prior_posterior_figure(
             rows[label] = own
     if not rows:
         return model
-    said = ", ".join(analysis_label(study, name) for name in figure.analyses)
-    others = study.terms.others
+    used = dict.fromkeys(str(record["analysis"]) for record in model.records)
+    difference = f"Difference, {study.terms.others} minus {study.reference_arm.label}"
     share = rounding.fixed(100 * (PROBABILITIES[-1] - PROBABILITIES[0]), 0)
     model.notes = [
-        f"Difference, {others} minus {study.reference_arm.label}, in units of the outcome. {said}. Grey: prior; lines: "
-        f"posteriors. Each is drawn over its middle {share}%, from quantiles in steps of "
-        f"{rounding.fixed(100 / len(PROBABILITIES), 0)}%; a wide prior goes on beyond the panel.",
+        f"{difference}, in units of the outcome. {analyses_line(study, used)} Grey: prior; lines: posteriors. Each is "
+        f"drawn over its middle {share}%, from quantiles in steps of {rounding.fixed(100 / len(PROBABILITIES), 0)}%; a "
+        "wide prior goes on beyond the panel.",
         *figure.footnotes,
     ]
     sets = ", ".join(mid_sentence(priors.label) for priors in plan.prior_sets)
@@ -61,7 +61,8 @@ def prior_posterior_figure(
         "file beside."
     )
     across = max(len(row) for row in rows.values())
-    model.size = (WIDTH, 1.55 * len(rows) + 0.45)
+    below_all = wrapped(difference, int(LETTERS_PER_INCH * WIDTH * 0.9))
+    model.size = (WIDTH, 1.55 * len(rows) + 0.45 + LINE * (below_all.count("\n") + 1.5))
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(len(rows), across, squeeze=False, sharex="row", sharey="row")
@@ -77,7 +78,9 @@ def prior_posterior_figure(
                 axes.set_xlabel(wrapped(priors.label, int(LETTERS_PER_INCH * (WIDTH / across - 0.3))))
             line[0].set_title(wrapped(label, int(LETTERS_PER_INCH * WIDTH * 0.9)), loc="left")
         names = list(handles)
-        body.legend(list(handles.values()), names, loc="outside lower center", ncols=min(6, len(names)))
+        body.legend(
+            list(handles.values()), names, loc="outside lower center", ncols=min(6, len(names)), title=below_all
+        )
 
     model.draw = draw
     return model

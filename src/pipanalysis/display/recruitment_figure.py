@@ -31,7 +31,8 @@ def recruitment_figure(study: Study, figure: Figure, results: ResultsIndex, allo
         return model
     unit = study.config.study.unit
     model.notes = [
-        f"{unit.capitalize()}s randomised by the end of each month, of those with a known date of randomisation.",
+        f"{unit.capitalize()}s randomised by the end of each month, of the {rounding.count(known[-1]['n_cumulative'])} "
+        "with a known date of randomisation.",
         *figure.footnotes,
     ]
     begun, ended = (f"{known[i]['month']} ({rounding.count(known[i]['n_cumulative'])})" for i in (0, -1))
@@ -49,11 +50,13 @@ def recruitment_figure(study: Study, figure: Figure, results: ResultsIndex, allo
             target = [record["n_target"] for record in planned]
             axes.plot([places[r["month"]] for r in planned], target, "--", color=COLOURS[2], label="Target")
         shown = [record["n_cumulative"] for record in known]
-        axes.step([places[r["month"]] for r in known], shown, where="post", color=COLOURS[1], label="Randomised")
+        at = [places[r["month"]] for r in known]
+        # Half a month more, so that the last step is seen.
+        axes.step([*at, at[-1] + 0.5], [*shown, shown[-1]], where="post", color=COLOURS[1], label="Randomised")
         every = max(1, len(places) // 8)
         axes.set_xticks(list(places.values())[::every], list(places)[::every])
         axes.set_ylim(0)
-        axes.set_xlim(0, max(len(places) - 1, 1))
+        axes.set_xlim(0, max(len(places) - 0.5, 1))
         axes.set_ylabel(f"{unit.capitalize()}s randomised")
         axes.set_xlabel("Month")
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)

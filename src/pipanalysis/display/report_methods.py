@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipanalysis.display import rounding
+from pipanalysis.display.deviations_table import STATUSES, lock_line
 from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.multiplicity import families_note
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
@@ -55,24 +56,36 @@ def methods(study: Study) -> list[Block]:
         blocks.append(Paragraph(families_note(study, study.plan.families)))
     else:
         blocks.append(Paragraph("The plan has no families of hypotheses: P values are not adjusted for multiplicity."))
-    late = [analysis.label for analysis in study.plan.analyses if not analysis.prespecified]
-    said = f"Not prespecified: {'; '.join(late)}." if late else "Every analysis was prespecified."
-    return [*blocks, Subheading("Changes to the plan"), Paragraph(said)]
+    return [*blocks, Subheading("Changes to the plan"), Paragraph(_changes(study))]
 
 
 def _design(study: Study) -> str:
     config = study.config
-    arms = " versus ".join(arm.label for arm in study.arms.values())
-    ratio = ":".join(str(config.randomisation.ratio.get(name, 1)) for name in study.arms)
+    names = [*list(study.arms)[1:], study.reference_arm.name]
+    arms = " versus ".join(study.arms[name].label for name in names)
+    ratio = ":".join(str(config.randomisation.ratio.get(name, 1)) for name in names)
     strata = ", ".join(mid_sentence(characteristic_label(study, name)) for name in config.randomisation.strata)
     visits = ", ".join(visit.label for visit in study.visits.values())
-    said = f"A randomised trial of {arms}; the unit of randomisation is the {config.study.unit}, the ratio {ratio}"
+    said = (
+        f"A randomised trial of {arms} in parallel arms; the unit of randomisation is the {config.study.unit}, the "
+        f"ratio {ratio}"
+    )
     said += f", stratified by {strata}" if strata else ""
     said += f", in blocks of {config.randomisation.block_size}" if config.randomisation.block_size else ""
     said += f". Assessments: {visits}."
     if config.study.units_expected:
         said += f" It set out to randomise {config.study.units_expected} {config.study.unit}s."
-    return said
+    return f"{said} {_framework(study)}"
+
+
+def _framework(study: Study) -> str:
+    """Return what differences between arms are held against: none (superiority), or a margin."""
+    held: dict[str, dict[str, None]] = {}
+    for analysis in study.plan.analyses:
+        for margin in analysis.margins:
+            held.setdefault(margin.kind.replace("_", "-"), {})[study.outcomes[margin.outcome].label] = None
+    also = "".join(f"; {', '.join(labels)} for {kind} too" for kind, labels in held.items())
+    return f"Differences between arms are tested for superiority{also}."
 
 
 def _outcomes(study: Study) -> list[str]:
@@ -110,8 +123,23 @@ def _missing(study: Study) -> str:
             said.append(
                 f"Should values of {study.outcomes[adjustment.outcome].label} not be missing at random, the difference "
                 f"between arms ({mid_sentence(analysis.label)}) is given with the mean of each arm's missing values "
-                f"shifted by {low} to {high}."
+                f"shifted by {low} to {high} in units of the outcome."
             )
     if "completeness" in methods_used:
         said.append("How much is missing, and in which patterns, is shown by arm.")
     return " ".join(said) or "No analysis of the plan has a rule for missing values."
+
+
+def _changes(study: Study) -> str:
+    """Return which analyses are not as the plan's lock has them; without a lock, what the plan itself calls them."""
+    labels = {analysis.name: analysis.label for analysis in study.plan.analyses}
+    found: dict[str, list[str]] = {}
+    for name, status in study.statuses.items():
+        if status.status != "prespecified":
+            found.setdefault(status.status, []).append(labels.get(name, name))
+    listed = [f"{STATUSES[status]}: {'; '.join(names)}." for status, names in found.items()]
+    if not listed:
+        listed = [
+            "The plan itself calls every analysis prespecified." if study.lock is None else "No analysis differs."
+        ]
+    return " ".join([lock_line(study), *listed])

@@ -151,12 +151,12 @@ def _meaning(
             favoured = names["arm"] if (low > 0) == (better == "higher") else names["reference"]
             side = f"differences in favour of {favoured}, of {between}"
         shows = "it shows a difference" if rejected else "taken by itself it speaks for a difference"
-        return f"The interval holds only {side}: {shows}, and does not say whether its size matters."
+        return f"The interval includes only {side}: {shows}, and does not say whether its size matters."
     if better is None:
-        return f"The interval holds differences on both sides of zero: {NEITHER}."
+        return f"The interval includes differences on both sides of zero: {NEITHER}."
     gain, loss = (high, -low) if better == "higher" else (-low, high)
     return (
-        f"The interval holds differences from {rounding.fixed(gain, digits)} in favour of {names['arm']} to "
+        f"The interval includes differences from {rounding.fixed(gain, digits)} in favour of {names['arm']} to "
         f"{rounding.fixed(loss, digits)} in favour of {names['reference']}: {NEITHER}."
     )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
 from pipanalysis.display.trajectories_figure import ACROSS
-from pipanalysis.display.wording import analysis_label, marks, wrapped
+from pipanalysis.display.wording import analyses_line, analysis_label, marks, wrapped
 from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ PROBABILITY = re.compile(r"p=(0\.\d+)")
 def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
     """Draw the statistics `residual_quantile`, whose context gives the probability, of the figure's analyses."""
     model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
-    panels: dict[str, list[tuple[float, float]]] = {}
+    points_of: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for name in figure.analyses:
         for outcome in study.plan.outcomes:
             if not (figure.outcomes == "all" or outcome.name in figure.outcomes):
@@ -36,14 +38,18 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
                 found = PROBABILITY.search(str(row["context"]))
                 if found:
                     p = float(found[1])
-                    panels.setdefault(outcome.label, []).append((p, float(row["stat"])))
+                    points_of.setdefault((name, outcome.name), []).append((p, float(row["stat"])))
                     own = {"analysis": name, "outcome": outcome.name, "probability": p}
                     model.records.append(own | {"residual_quantile": row["stat"]})
-    if not panels:
+    if not points_of:
         return model
-    said = ", ".join(dict.fromkeys(analysis_label(study, name) for name in figure.analyses))
+    panels = panels_by_label(study, points_of)
+    used = dict.fromkeys(str(record["analysis"]) for record in model.records)
+    at = [record["probability"] for record in model.records]
+    span = f"{rounding.fixed(100 * min(at), 0)}% to {rounding.fixed(100 * max(at), 0)}%"
     model.notes = [
-        f"Normalised residuals of: {said}. Points: quantiles; on the line, those of a normal distribution.",
+        f"{analyses_line(study, used)} Points: quantiles of the normalised residuals from {span}; on the line, "
+        "those of a normal distribution.",
         *figure.footnotes,
     ]
     model.alternative = (
@@ -59,10 +65,20 @@ def residuals_figure(study: Study, figure: Figure, results: ResultsIndex, alloca
             axes.plot(ends, ends, color="#999999", linewidth=0.8)
             axes.plot(normal, [value for _, value in points], "o", color=COLOURS[1], markersize=3)
         body.supxlabel("Normal quantile", fontsize="medium")
-        body.supylabel("Residual", fontsize="medium")
+        body.supylabel("Normalised residual", fontsize="medium")
 
     model.draw = draw
     return model
+
+
+def panels_by_label[T](study: Study, found: dict[tuple[str, str], T]) -> dict[str, T]:
+    """Return panels by label: the outcome's, with the analysis's where several analyses have a panel of the outcome."""
+    n = Counter(outcome for _, outcome in found)
+    labels = {
+        (name, outcome): study.outcomes[outcome].label + (f", {analysis_label(study, name)}" if n[outcome] > 1 else "")
+        for name, outcome in found
+    }
+    return {labels[key]: own for key, own in found.items()}
 
 
 def panels_size(n_panels: int) -> tuple[float, float]:

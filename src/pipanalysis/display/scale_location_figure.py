@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipanalysis.display.figure_files import COLOURS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.residuals_figure import panel_axes, panels_size
-from pipanalysis.display.wording import analysis_label, marks
+from pipanalysis.display.residuals_figure import panel_axes, panels_by_label, panels_size
+from pipanalysis.display.wording import analyses_line, marks
 from pipanalysis.estimate.checks import MOST_BINS, UNITS_OF_BIN, bin_context
 from pipanalysis.study.terms import counted
 
@@ -35,7 +35,7 @@ def scale_location_figure(
 ) -> FigureModel:
     """Draw the bins of the figure's analyses (`check=scale bin=`): means and quartiles of the roots by fitted mean."""
     model = FigureModel(figure.name, figure.number, figure.title, marks(study, allocation))
-    panels: dict[str, list[dict[str, float]]] = {}
+    bins_of: dict[tuple[str, str], list[dict[str, float]]] = {}
     for name in figure.analyses:
         for outcome in study.plan.outcomes:
             if not (figure.outcomes == "all" or outcome.name in figure.outcomes):
@@ -43,22 +43,24 @@ def scale_location_figure(
             for i in range(1, MOST_BINS + 1):
                 found = results.stats(name, outcome.name, NUMBERS, context=bin_context(i))
                 if isfinite(found["root_residual"]):
-                    panels.setdefault(outcome.label, []).append(found)
+                    bins_of.setdefault((name, outcome.name), []).append(found)
                     model.records.append({"analysis": name, "outcome": outcome.name, "bin": i} | found)
-    if not panels:
+    if not bins_of:
         return model
+    panels = panels_by_label(study, bins_of)
     unit = study.config.study.unit
-    said = ", ".join(dict.fromkeys(analysis_label(study, name) for name in figure.analyses))
+    used = dict.fromkeys(str(record["analysis"]) for record in model.records)
     model.notes = [
-        f"Root of the size of the normalised residuals of: {said}. Fitted means in the units of the outcome, in bins "
-        f"of {UNITS_OF_BIN} {unit}s or more. Points: means; bars: from the first to the third quartile.",
+        f"{analyses_line(study, used)} Square root of the absolute normalised residuals against the fitted means, in "
+        f"units of the outcome, in bins of {UNITS_OF_BIN} {unit}s or more. Points: means; bars: from the first to the "
+        "third quartile.",
         "Line and band: mean and quartiles where the distribution is normal and the spread constant. Points that rise "
         "or fall to the right show a spread that depends on the mean.",
         *figure.footnotes,
     ]
     model.alternative = (
-        f"Scale-location plots: the root of the size of the normalised residuals against the fitted means, in bins, of "
-        f"{counted(len(panels), 'outcome')}: {'; '.join(panels)}. The numbers are in the file beside."
+        f"Scale-location plots: the square root of the absolute normalised residuals against the fitted means, in "
+        f"bins, of {counted(len(panels), 'outcome')}: {'; '.join(panels)}. The numbers are in the file beside."
     )
     model.size = panels_size(len(panels))
 
@@ -74,7 +76,7 @@ def scale_location_figure(
             axes.plot(at, [own["root_residual"] for own in bins], "o-", color=COLOURS[1], markersize=3, linewidth=0.6)
         all_axes[0].set_ylim(bottom=0)  # of all panels; after the last, since limits that are set no longer grow
         body.supxlabel("Fitted mean", fontsize="medium")
-        body.supylabel("Root of the residual's size", fontsize="medium")
+        body.supylabel("Square root of |normalised residual|", fontsize="medium")
 
     model.draw = draw
     return model

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from pipanalysis.display.abbreviations import add_to_figure, add_to_table
 from pipanalysis.display.bayes_checks_table import bayes_checks_table
 from pipanalysis.display.bayes_effects_table import bayes_effects_table
 from pipanalysis.display.cace_table import cace_table
@@ -129,6 +130,14 @@ def table_model(study: Study, table: Table, results: ResultsIndex, allocation: d
     model = LAYOUTS[table.kind](study, table, results, allocation)
     names = {label: o.label for o in study.plan.outcomes for label in (o.label, outcome_label(study, o))}
     merge_notes(model, names | {visit.label: visit.label for visit in study.visits.values()})
+    add_to_table(study, model)
+    return model
+
+
+def figure_model(study: Study, figure: Figure, results: ResultsIndex, allocation: dict[str, Any]) -> FigureModel:
+    """Lay out a figure of displays.yaml."""
+    model = DRAWINGS[figure.kind](study, figure, results, allocation)
+    add_to_figure(study, model)
     return model
 
 
@@ -154,7 +163,7 @@ def figures(study: Study, names: list[str] | None = None) -> str:
         raise PlanError(Problem("figures", ", ".join(map(repr, unknown)), ", ".join(known)))
     chosen = [figure for figure in study.displays.figures if not names or figure.name in names]
     for figure in chosen:
-        model = DRAWINGS[figure.kind](study, figure, results, allocation)
+        model = figure_model(study, figure, results, allocation)
         write_figure(study.layout, model, _figure_files(study, model, list(study.displays.figure_formats), cache))
         without += [figure.name] if model.empty else []
     cache.forget("figure", study.displays.figures)
@@ -183,9 +192,7 @@ def report(study: Study) -> str:
     results, allocation = read_results(study)
     cache = RenderCache(study.layout)
     shown = [(table.kind, table_model(study, table, results, allocation)) for table in study.displays.tables]
-    drawn = [
-        (figure.kind, DRAWINGS[figure.kind](study, figure, results, allocation)) for figure in study.displays.figures
-    ]
+    drawn = [(figure.kind, figure_model(study, figure, results, allocation)) for figure in study.displays.figures]
     ready = Rendered(
         {model.name: _figure_files(study, model, ["svg"], cache)["svg"] for _, model in drawn if not model.empty},
         {model.name: table_html(model, cache) for _, model in shown if not model.empty},

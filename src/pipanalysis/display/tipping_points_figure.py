@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipanalysis.display import rounding
 from pipanalysis.display.figure_files import LETTERS_PER_INCH
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, analysis_label, marks, wrapped
+from pipanalysis.display.wording import analyses_line, analysis, marks, wrapped
 from pipanalysis.estimate.delta_adjustment import delta_context
 from pipanalysis.study.contrasts import contrast_name
 from pipanalysis.study.terms import mid_sentence
@@ -48,11 +48,11 @@ def tipping_points_figure(
     level = rounding.level(study.plan.conf_level)
     reference = study.reference_arm.label
     others = study.terms.others
-    said = ", ".join(analysis_label(study, name) for name in figure.analyses)
     model.notes = [
-        f"{said}. Number in a field: difference, {others} minus {reference}, if the values that an arm misses at the "
-        "visit lie that far, in the mean, above (or below) where the model expects them. Framed: missing at random. "
-        f"Coloured: the {level} interval leaves out zero.",
+        f"{analyses_line(study, figure.analyses)} Number in a field: difference, {others} minus {reference}, if the "
+        "values that an arm misses at the visit lie, in the mean, above (or below) where the model expects them by the "
+        "shift, in units of the outcome. Framed: missing at random. "
+        f"Coloured: the {level} interval excludes zero.",
         *figure.footnotes,
     ]
     model.alternative = "Tipping-point maps. " + " ".join(_in_words(study, one) for one in maps)
@@ -63,7 +63,7 @@ def tipping_points_figure(
     axis = _letters(width)
     lines = max(wrapped(f"Shift in {arm.label}", axis).count("\n") for arm in study.arms.values())
     height = FIELD * size + 1.45 + LINE * lines
-    favoured = {1: f"Favours {others}", 0: "Holds zero", -1: f"Favours {reference}"}
+    favoured = {1: f"Favours {others}", 0: "Includes zero", -1: f"Favours {reference}"}
     names = {side: wrapped(name, 30) for side, name in favoured.items()}
     model.size = (width * across, height * down + 0.4 + LINE * max(name.count("\n") for name in names.values()))
 
@@ -137,7 +137,7 @@ def _in_words(study: Study, one: Map) -> str:
     return (
         f"{title}: of {len(records)} pairs of shifts, {counts['arm']} have an interval that favours "
         f"{study.arms[arm].label}, {counts['reference']} one that favours {study.reference_arm.label}, and "
-        f"{counts['neither']} one that holds zero."
+        f"{counts['neither']} one that includes zero."
     )
 
 

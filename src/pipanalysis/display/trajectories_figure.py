@@ -23,7 +23,7 @@ from pipanalysis.display.courses import (
 )
 from pipanalysis.display.figure_files import COLOURS, LETTERS_PER_INCH, LINES, MARKERS
 from pipanalysis.display.figure_model import FigureModel
-from pipanalysis.display.wording import analysis, marks, wrapped
+from pipanalysis.display.wording import analyses_line, analysis, marks, wrapped
 from pipanalysis.study.terms import counted
 
 if TYPE_CHECKING:
@@ -69,14 +69,15 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
         return model
     points = [point for own in panels.values() for point in own]
     level = rounding.level(study.plan.conf_level)
-    said = ", ".join(analysis(study, name).label for name in used)
+    observed = {analysis(study, name).method == "descriptives" for name in used}
+    means = "Means" if len(observed) > 1 else "Observed means" if observed == {True} else "Adjusted means"
     bands = any(isfinite(point["q1"]) for point in points)
     behind = " Shaded: from the first to the third quartile of the values." if bands else ""
     labels = {outcome.name: outcome.label for outcome in study.plan.outcomes}
     every = [record for own in courses.values() for record in own]
     lines = courses_note(study, every, labels)
-    model.notes = [f"Means with {level} confidence intervals. {said}.{behind}", *([lines] if lines else [])]
-    model.notes += figure.footnotes
+    first = f"{means} with {level} confidence intervals.{behind} {analyses_line(study, used)}"
+    model.notes = [first, *([lines] if lines else []), *figure.footnotes]
     drawn = lines_in_words(study, every)
     thin = f" and, behind them, {drawn}" if drawn else ""
     model.alternative = (
@@ -100,6 +101,7 @@ def trajectories_figure(study: Study, figure: Figure, results: ResultsIndex, all
 
     def draw(body: SubFigure) -> None:
         grid = body.subplots(down, across, squeeze=False)
+        body.supylabel("Mean", fontsize="medium")
         for axes, (name, points) in zip(grid.flat, panels.items(), strict=False):
             _panel(study, axes, points, courses[name], room)
             better = study.scores[study.outcomes[name].score].better

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pipanalysis.estimate.describe import BINARY_LEVELS, nominal_levels
@@ -127,3 +128,12 @@ def mark_line(said: list[str]) -> str:
 def wrapped(text: str, letters: int) -> str:
     """Return a text in lines of so many letters at most, broken between words; narrow lines keep words whole."""
     return "\n".join(textwrap.wrap(text, letters, break_long_words=letters > 20)) or text
+
+
+def analyses_line(study: Study, names: Iterable[str]) -> str:
+    """Return what a figure's numbers come from, as `All randomised dyads: Growth model, Analysis of covariance.`"""
+    by_set: dict[str, dict[str, None]] = {}
+    for name in names:
+        chosen = analysis(study, name)
+        by_set.setdefault(set_label(study, chosen.analysis_set), {})[chosen.label] = None
+    return " ".join(f"{chosen}: {', '.join(labels)}." for chosen, labels in by_set.items())

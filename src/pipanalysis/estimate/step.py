@@ -22,6 +22,8 @@ from pipanalysis.progress_bar import steps
 from pipanalysis.study.plan import BLINDED_FAMILIES, FAMILIES, WITHOUT_OUTCOMES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from pipanalysis.bayes.sampler import Sampler
@@ -280,6 +282,7 @@ def collect(study: Study) -> str:
     study.require_analysis()
     check_families(study)
     paths = [study.layout.family(family) for family in study.families()]
+    _require_all(study, paths)
     parts = [read_parquet(path) for path in paths]
     together = _checked_together(parts, [path.name for path in paths])
     parts += [as_results(adjusted_rows(study, together)), as_results(cross_check_rows(study, together))]
@@ -292,6 +295,17 @@ def collect(study: Study) -> str:
     write_csv(study.layout.estimates_csv, results)
     written = study.layout.estimates_csv.relative_to(study.layout.root)
     return f"{len(results)} statistics of {len(paths)} families ({written})"
+
+
+def _require_all(study: Study, paths: list[Path]) -> None:
+    """Name every family of the plan that is not estimated yet, and the command that estimates them."""
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        command = f"run: pipanalysis estimate {' '.join(path.stem for path in missing)}"
+        allowed = "the results of every method family that the plan has"
+        raise DataError(
+            [Problem(str(path.relative_to(study.layout.root)), "no such file", allowed, command) for path in missing]
+        )
 
 
 def _checked_together(parts: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ _CSV_ERRORS = {
     "expected after": "a quotation mark that closes within a cell",
     "field limit": f"a cell of more than {MAX_CELL} characters",
 }
-_MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+_MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _BINARY = {
     b"PK\x03\x04": "a zip or xlsx file",
     b"\xd0\xcf\x11\xe0": "an old Office file",
@@ -81,10 +81,9 @@ def _decoded(data: bytes, encoding: str, name: str) -> str:
     if not data.strip():
         raise DataError(Problem(name, "an empty file", "a header and rows"))
     for mark, kind in _MARKS.items():
-        if data.startswith(mark) and not encoding.lower().replace("-", "").startswith("utf16"):
-            raise DataError(
-                Problem(name, f"a file in {kind}", f"text in {encoding}", "save it as UTF-8, or set encoding")
-            )
+        if data.startswith(mark) and not _letters(encoding).startswith(_letters(kind)):
+            hint = "set encoding: utf-8-sig" if kind == "UTF-8" else "save it as UTF-8, or set encoding"
+            raise DataError(Problem(name, f"a file in {kind}", f"text in {encoding}", hint))
     for mark, kind in _BINARY.items():
         if data.startswith(mark):
             raise DataError(Problem(name, kind, "a csv file", "set the file's format, or save it as csv"))
@@ -107,6 +106,10 @@ def _decoded(data: bytes, encoding: str, name: str) -> str:
         )
     text = text.removeprefix("\ufeff")
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _letters(encoding: str) -> str:
+    return encoding.lower().replace("-", "").replace("_", "")
 
 
 def _leading_blank(text: str) -> str:

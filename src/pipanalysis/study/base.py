@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -35,6 +36,16 @@ RelativePath = Annotated[
     AfterValidator(_below),
     Field(description="a path below the folder it belongs to, with forward slashes and no '..'"),
 ]
+
+
+def _one_line(text: str) -> str:
+    if not text.strip():
+        raise ValueError("text that readers see, not empty")
+    return re.sub(r"[ \t\r\n]+", " ", text).strip()
+
+
+Label = Annotated[str, AfterValidator(_one_line), Field(json_schema_extra={"pattern": r"\S"})]
+"""text that readers see; a line break in it is a space"""
 Status = Literal["verified", "assumed"]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipanalysis.study.base import Model, Name, Sourced
+from pipanalysis.study.base import Label, Model, Name, Sourced
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -38,7 +38,7 @@ class PriorSet(Sourced):
     """
 
     name: Name
-    label: str
+    label: Label
     effect: EffectMixture
     """of every outcome that is not listed below"""
     for_outcomes: list[OutcomePrior] = []

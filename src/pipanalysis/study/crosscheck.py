@@ -85,6 +85,7 @@ def _unique_names(study: Study) -> Iterator[Finding]:
     for file, key, names in lists:
         for i, name in repeated(names):
             yield file, (key, i, "name"), repr(name), "a name that no other has", "repeated-name"
+    yield from _unique_labels(study)
     columns = [
         study.instruments[i].item_variable(item)
         for i in study.instruments
@@ -93,6 +94,25 @@ def _unique_names(study: Study) -> Iterator[Finding]:
     for name in sorted(set(columns) & set(study.variables)):
         i = [v.name for v in config.variables].index(name)
         yield "study.yaml", ("variables", i, "name"), repr(name), "a name that is not an instrument's item"
+
+
+def _unique_labels(study: Study) -> Iterator[Finding]:
+    """Displays tell these apart by label, as readers do; analyses of one model in two roles may share theirs."""
+    config, plan = study.config, study.plan
+    lists: list[tuple[str, str, list[str]]] = [
+        ("study.yaml", "arms", [arm.label for arm in config.arms]),
+        ("study.yaml", "visits", [visit.label for visit in config.visits]),
+        ("study.yaml", "sites", [site.label for site in config.sites]),
+        ("analysis.yaml", "domains", [domain.label for domain in plan.domains]),
+        ("analysis.yaml", "outcomes", [outcome.label for outcome in plan.outcomes]),
+        ("analysis.yaml", "analysis_sets", [chosen.label for chosen in plan.analysis_sets]),
+    ]
+    for file, key, labels in lists:
+        for i, label in repeated(labels):
+            yield file, (key, i, "label"), repr(label), "a label that no other has", "repeated-label"
+    for key, displays in (("tables", study.displays.tables), ("figures", study.displays.figures)):
+        for i, number in repeated(display.number for display in displays):
+            yield "displays.yaml", (key, i, "number"), repr(number), "a number that no other has", "repeated-label"
 
 
 def _plan(study: Study) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipanalysis.study.base import Model, Name, ScoreName
+from pipanalysis.study.base import Label, Model, Name, ScoreName
 from pipanalysis.study.figures import Figure
 
 TABLE_ENDINGS = {"html": "html", "docx": "docx", "rtf": "rtf", "latex": "tex"}
@@ -53,7 +53,7 @@ class Table(Model):
 
     name: Name
     """name of its files, results/tables/NAME.html, .csv and so on"""
-    number: str
+    number: Label
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
         "baseline",
@@ -84,12 +84,12 @@ class Table(Model):
         "bayes_effects",
         "bayes_checks",
     ]
-    title: str
+    title: Label
     analyses: list[Name] = []
     """analyses of the plan whose results it shows (deviations: none are named, all are shown)"""
     outcomes: list[Name] | Literal["all"] = "all"
     visits: list[Name] | Literal["all"] = "all"
-    footnotes: list[str] = []
+    footnotes: list[Label] = []
 
     @model_validator(mode="after")
     def _names_its_analyses(self) -> Table:

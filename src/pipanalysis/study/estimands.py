@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipanalysis.study.base import Model, Name, Sourced
+from pipanalysis.study.base import Label, Model, Name, Sourced
 
 ALTERING = ("hypothetical", "composite", "while_on_treatment")
 """strategies that leave out or replace the values after an event"""
@@ -26,7 +26,7 @@ class IntercurrentEvent(Model):
     """An event after randomisation that changes what the outcome means (ICH E9(R1))."""
 
     name: Name
-    label: str
+    label: Label
     when: When | None = None
     """when it happened; without it no strategy can leave out or replace the values after it"""
 
@@ -52,13 +52,13 @@ class Estimand(Sourced):
     """What is estimated (ICH E9(R1)): five attributes, printed above each table that rests on it."""
 
     name: Name
-    label: str
-    population: str
-    treatments: str
-    variable: str
+    label: Label
+    population: Label
+    treatments: Label
+    variable: Label
     intercurrent_events: list[Handled] = []
     """each intercurrent event of the plan, once"""
-    summary: str
+    summary: Label
     """the population-level summary measure, as difference in means"""
 
     @property

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipanalysis.study.base import Model, Name
+from pipanalysis.study.base import Label, Model, Name
 
 
 class Figure(Model):
@@ -30,7 +30,7 @@ class Figure(Model):
 
     name: Name
     """name of its files, results/figures/NAME.svg and so on"""
-    number: str
+    number: Label
     """number in the catalogue of displays, as 1 or 14.2.1"""
     kind: Literal[
         "consort",
@@ -44,9 +44,9 @@ class Figure(Model):
         "prior_posterior",
         "tipping_points",
     ]
-    title: str
+    title: Label
     analyses: Annotated[list[Name], Field(min_length=1)]
     """analyses of the plan whose results it shows"""
     outcomes: list[Name] | Literal["all"] = "all"
     visits: list[Name] | Literal["all"] = "all"
-    footnotes: list[str] = []
+    footnotes: list[Label] = []

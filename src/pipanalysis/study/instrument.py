@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipanalysis.study.base import Model, Name, Sourced
+from pipanalysis.study.base import Label, Model, Name, Sourced
 from pipanalysis.study.study import Range
 
 ItemName = int | Name
@@ -27,7 +27,7 @@ class Items(Model):
     ranges: dict[ItemName, Range] = {}
     step: float | None = None
     """distance between allowed values of a number, counted from the range's min (0.5 for half points)"""
-    levels: dict[str, str] = {}
+    levels: dict[str, Label] = {}
     """category: code in the raw file (as text) → label"""
     reversed: list[ItemName] = []
     """items scored as min + max - value"""
@@ -51,7 +51,7 @@ class Score(Sourced):
     else 0).
     """
 
-    label: str
+    label: Label
     rule: Literal["sum", "mean", "count", "item", "sum_of", "mean_of", "ratio", "category", "threshold"]
     items: list[ItemName] | Literal["all"] = "all"
     scores: list[Name] = []
@@ -118,7 +118,7 @@ class Instrument(Sourced):
     """The whole of one file in ``config/instruments/``; the file is named after the instrument."""
 
     name: Name
-    label: str
+    label: Label
     edition: str | None = None
     respondent: str
     """who answers or codes (mother, examiner, blind coder)"""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pipanalysis.study.base import Model, Name, ScoreName, Sourced
+from pipanalysis.study.base import Label, Model, Name, ScoreName, Sourced
 from pipanalysis.study.bayes_plan import BayesPlan
 from pipanalysis.study.estimands import Estimand, IntercurrentEvent
 
@@ -16,14 +16,14 @@ class Domain(Model):
     """A group of outcomes that are reported together."""
 
     name: Name
-    label: str
+    label: Label
 
 
 class Outcome(Sourced):
     """A variable that arms are compared on."""
 
     name: Name
-    label: str
+    label: Label
     domain: Name
     score: ScoreName
     """the score that it is, as instrument.score"""
@@ -36,7 +36,7 @@ class AnalysisSet(Model):
     """Which randomised units an analysis includes: those that meet every condition given."""
 
     name: Name
-    label: str
+    label: Label
     any_outcome_after_baseline: list[Name] = []
     """at least one of these outcomes is observed at a visit after baseline"""
     complete_visits: list[Name] = []
@@ -160,7 +160,7 @@ class DyadRole(Model):
     """One side of a dyad, or what is between its two, and the outcome that stands for it."""
 
     name: Name
-    label: str
+    label: Label
     outcome: Name
     """an outcome with a mean, measured at baseline, whose score says which direction is better"""
 
@@ -205,7 +205,7 @@ class Analysis(Model):
     """
 
     name: Name
-    label: str
+    label: Label
     method: Literal[
         "descriptives",
         "baseline",
@@ -343,7 +343,7 @@ class HypothesisFamily(Sourced):
     """
 
     name: Name
-    label: str
+    label: Label
     members: list[Members]
     """at least one"""
     method: Literal["holm", "hochberg", "bonferroni", "benjamini_hochberg", "fixed_sequence", "none"]
@@ -359,7 +359,7 @@ class Deviation(Model):
 
     analysis: Name
     """an analysis of the plan, or one of the lock that the plan has no more"""
-    reason: str
+    reason: Label
 
 
 class Plan(Model):

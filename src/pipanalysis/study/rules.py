@@ -10,6 +10,7 @@ from typing import Literal
 RuleId = Literal[
     "unknown-name",
     "repeated-name",
+    "repeated-label",
     "covariate-after-randomisation",
     "subgroup-after-randomisation",
     "subgroup-unsuited",
@@ -36,6 +37,8 @@ RuleId = Literal[
 RULES: dict[RuleId, str] = {
     "unknown-name": "Every name that the plan uses is defined.",
     "repeated-name": "A name stands for one thing.",
+    "repeated-label": "Arms, visits, sites, domains, outcomes and analysis sets have a label each of their own, tables "
+    "and figures a number.",
     "covariate-after-randomisation": "A covariate is measured before randomisation.",
     "subgroup-after-randomisation": "A subgroup or moderator is known before randomisation.",
     "subgroup-unsuited": "A subgroup has a label for each level, in a model that can have one.",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipanalysis.study.base import Model, Name, RelativePath, Sourced
+from pipanalysis.study.base import Label, Model, Name, RelativePath, Sourced
 
 
 class About(Sourced):
@@ -15,7 +15,7 @@ class About(Sourced):
 
     id: Name
     """short name of the study"""
-    title: str
+    title: Label
     """full title, printed on displays"""
     registration: str | None = None
     """registry and number"""
@@ -25,7 +25,7 @@ class About(Sourced):
     published: Name | None = None
     """real data only: the entry of the register of published data (docs/displays.md) whose files, byte for byte, the
     raw files are; none for confidential data"""
-    unit: str = "participant"
+    unit: Label = "participant"
     """what one randomised unit is called (dyad, patient)"""
     analysis: bool = True
     """false: a study without arms and without analysis; only its progress is followed"""
@@ -43,7 +43,7 @@ class Arm(Sourced):
     """A randomised arm."""
 
     name: Name
-    label: str
+    label: Label
     reference: bool = False
     """the arm that others are compared with; exactly one arm is"""
     codes: list[str] = []
@@ -63,7 +63,7 @@ class Visit(Sourced):
     """A planned assessment."""
 
     name: Name
-    label: str
+    label: Label
     months: Annotated[float, Field(ge=0)]
     """months since randomisation (0 for the baseline)"""
     window: Window | None = None
@@ -75,7 +75,7 @@ class Site(Sourced):
     """A recruiting site."""
 
     name: Name
-    label: str
+    label: Label
     codes: list[str] = []
     """what stands for this site in raw files (its name always does)"""
 
@@ -91,7 +91,7 @@ class Variable(Sourced):
     """A variable that is not an item of an instrument."""
 
     name: Name
-    label: str
+    label: Label
     type: Literal["number", "integer", "category", "date", "date_of_birth", "text"]
     """date_of_birth is read to compute an age and goes no further than intake"""
     level: Literal["participant", "visit"] = "participant"
@@ -100,12 +100,12 @@ class Variable(Sourced):
     """allowed values of a number or integer"""
     dates: tuple[dt.date, dt.date] | None = None
     """earliest and latest allowed date"""
-    levels: dict[str, str] = {}
+    levels: dict[str, Label] = {}
     """category: code in the raw file (as text) → label; the order is the order of display"""
     unit: str | None = None
     age_name: Name | None = None
     """date_of_birth only: name of the age in months that intake computes at each visit and at randomisation"""
-    age_label: str | None = None
+    age_label: Label | None = None
     """date_of_birth only: what displays call the age (default: its name)"""
     required: bool = False
     """a missing value raises a data query"""
