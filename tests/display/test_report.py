@@ -18,11 +18,12 @@ from display.documents import pdf_pages
 from display.models import HARD
 from pipanalysis.display.consort_checklist import ITEMS, PARTS
 from pipanalysis.display.figure_model import FigureModel
+from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.report_bayes import CAUTION
-from pipanalysis.display.report_html import report_html
+from pipanalysis.display.report_html import as_html, report_html
 from pipanalysis.display.report_methods import methods
-from pipanalysis.display.report_model import Paragraph, Rendered, Report, Section
-from pipanalysis.display.report_pdf import typst_string
+from pipanalysis.display.report_model import Block, Items, Paragraph, Rendered, Report, Section
+from pipanalysis.display.report_pdf import as_typst, typst_string
 from pipanalysis.display.report_results import results_in_words
 from pipanalysis.display.results_index import ResultsIndex
 from pipanalysis.display.step import DRAWINGS, LAYOUTS, report
@@ -114,8 +115,10 @@ def reported(study: Study) -> Study:
 
 
 def words(study: Study, changed: list[Row]) -> list[str]:
+    """What is said of the outcomes, after the caution about probabilities where it stands."""
     found = results_in_words(study, ResultsIndex(as_results(changed)))
-    return [block.text for block in found if isinstance(block, Paragraph)]
+    said = [f"{block.lead} {block.text}".strip() for block in found if isinstance(block, Paragraph)]
+    return said[said[0] == CAUTION :]
 
 
 def test_the_sentence_of_an_analysis_without_means_by_arm_has_the_numbers_of_units_alone(study: Study) -> None:
@@ -133,7 +136,7 @@ def test_every_number_in_a_sentence_is_a_rounded_row_of_the_results(study: Study
     for outcome, text in zip(study.plan.outcomes, said, strict=True):
         own = [abs(float(row["stat"])) for row in rows(study) if row["outcome"] == outcome.name]
         known = {str(Decimal(repr(value)).quantize(Decimal(step), ROUND_HALF_UP)) for value in own for step in STEPS}
-        numbers = NUMBER.findall(text.replace(CAUTION, ""))
+        numbers = NUMBER.findall(text)
         assert len(numbers) > 30
         assert set(numbers) <= known
 
@@ -146,8 +149,19 @@ def test_a_bayesian_sentence_tells_the_posterior_and_what_it_rests_on(study: Stu
         "−7.92 to −0.08), probability of any benefit 0.98, of benefit beyond the MCID (5.00) 0.31, of practical "
         "equivalence (less than 1.00 either way) 0.06; at month12 difference −3.00 "
     )
-    assert said.endswith(f". {CAUTION}")
     assert "sceptical" not in said
+
+
+def test_what_bayesian_probabilities_are_is_said_once_where_there_are_any(study: Study) -> None:
+    def blocks(chosen: list[Row]) -> list[Block]:
+        return results_in_words(study, ResultsIndex(as_results(chosen)))
+
+    every = blocks(rows(study))
+    assert every[0] == Paragraph(CAUTION)
+    assert every.count(Paragraph(CAUTION)) == 1
+    failed = [row | {"stat": float("nan"), "error": "no"} if row["analysis"] == "bayes" else row for row in rows(study)]
+    without = [row for row in rows(study) if row["analysis"] != "bayes"]
+    assert Paragraph(CAUTION) not in [*blocks(failed), *blocks(without)]
 
 
 def test_a_posterior_that_failed_its_gates_has_no_number(study: Study) -> None:
@@ -162,7 +176,7 @@ def test_a_posterior_that_failed_its_gates_has_no_number(study: Study) -> None:
 
 def test_an_outcome_without_bayesian_results_has_no_bayesian_sentence(study: Study) -> None:
     said = words(study, [row for row in rows(study) if row["analysis"] != "bayes"])
-    assert not [text for text in said if "Bayesian" in text or CAUTION in text]
+    assert not [text for text in said if "Bayesian" in text]
 
 
 def with_limits(study: Study, low: float, high: float) -> list[Row]:
@@ -235,6 +249,19 @@ def test_the_methods_tell_the_design_as_consort_item_9_asks(root: Path) -> None:
     assert design.startswith("A randomised trial of Parent-Infant Psychotherapy versus Routine care in parallel arms;")
     assert "the ratio 1:1" in design
     assert design.endswith("tested for superiority; CES-D depressive symptoms for equivalence too.")
+
+
+def test_each_analysis_of_the_plan_is_an_item_of_the_methods_that_its_label_leads(root: Path) -> None:
+    study = load_study(root)
+    lists = [block for block in methods(study) if isinstance(block, Items)]
+    leads = [item.lead.removesuffix(":") for block in lists for item in block.items]
+    assert sorted(leads) == sorted(analysis.label for analysis in study.plan.analyses)
+    said = {f"{item.lead}{'' if item.text[0] in ';,' else ' '}{item.text}" for block in lists for item in block.items}
+    assert said == {method_sentence(study, analysis.name) for analysis in study.plan.analyses}
+    assert "<li><strong>Random-intercept mixed model:</strong> random intercept per dyad" in as_html(
+        lists[2], Rendered()
+    )
+    assert '[#strong[#"Random-intercept mixed model:"] #"random intercept per dyad' in as_typst(lists[2])
 
 
 def test_no_result_is_called_significant(written: Study) -> None:

@@ -22,7 +22,6 @@ from display.test_report import NUMBER
 from display.tracing import Rounded, displays, numbers_of, tokens
 from pipanalysis.display.grid import lines, notes
 from pipanalysis.display.latex_document import latex_text
-from pipanalysis.display.report_bayes import CAUTION
 from pipanalysis.display.report_model import Paragraph
 from pipanalysis.display.report_results import results_in_words
 from pipanalysis.display.step import DRAWINGS, figures, read_results, report, table_model, tables
@@ -151,12 +150,12 @@ def test_every_number_in_the_results_in_words_is_of_its_outcome(rendered: Shown)
     for block in results_in_words(rendered.study, results):
         if not isinstance(block, Paragraph):
             continue
-        assert f"<p>{block.text}</p>" in source
-        label = max((one for one in outcomes if block.text.startswith(one)), key=len, default=None)
+        assert f"{block.text}</p>" in source
+        label = max((one for one in outcomes if block.lead.startswith(one)), key=len, default=None)
         if label is None:
             continue
         own = Rounded(frame.loc[frame["outcome"] == outcomes[label], "stat"])
-        numbers = [number for number in NUMBER.findall(block.text.replace(CAUTION, "")) if number not in LEVEL]
+        numbers = [number for number in NUMBER.findall(block.text) if number not in LEVEL]
         assert not [number for number in numbers if not own.has(number)], label
         told += len(numbers)
     assert told > 500

@@ -23,7 +23,7 @@ from pipanalysis.study.load import load_study
 
 DAY = dt.date(2003, 2, 17)
 REASON = "  without_lock: the trial was published, with its data, before this plan was written\n"
-TABLE = "  - {name: deviations, number: '4', kind: deviations, title: Analyses against the locked plan}\n"
+TABLE = "  - {name: deviations, number: '40', kind: deviations, title: Analyses against the locked plan}\n"
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from pipanalysis.study.plan import Outcome
 
 CAUTION = (
-    "These probabilities hold given the data, the model and that prior; none is a P value, and one near 0.5 speaks for "
-    "neither arm."
+    "Probabilities of Bayesian analyses hold given the data, the model and the prior named beside them; none is a P "
+    "value, and one near 0.5 speaks for neither arm."
 )
 PROBABILITY = "probability of any benefit"
 POSTERIOR = ("posterior_mean", "cred_low", "cred_high", "p_benefit", "p_beyond_mcid", "p_equivalence", "mcid", "rope")
 
 
-def bayes_sentences(study: Study, results: ResultsIndex, outcome: Outcome) -> list[str]:
+def bayes_sentence(study: Study, results: ResultsIndex, outcome: Outcome) -> str:
     """Return what the first Bayesian analysis of an outcome says, under the plan's default prior.
 
     Args:
@@ -37,19 +37,18 @@ def bayes_sentences(study: Study, results: ResultsIndex, outcome: Outcome) -> li
         outcome: of the plan.
 
     Returns:
-        A sentence of all visits and the caution that goes with it; nothing where no Bayesian analysis has a result.
+        A sentence of all visits; "" where no Bayesian analysis has a result.
     """
     plan = study.plan.bayes
     if plan is None:
-        return []
+        return ""
     default = plan.prior_sets[0]
     for one in study.plan.analyses:
         found = [] if one.subgroup else list(places(study, results, [one.name], "all", outcome.name, default))
         if found:
             told = [_told(study, results, plan, place) for place in found]
-            said = f"{analysis_label(study, one.name)}, {mid_sentence(default.label)} prior: {'; '.join(told)}."
-            return [said, CAUTION] if any(PROBABILITY in clause for clause in told) else [said]
-    return []
+            return f"{analysis_label(study, one.name)}, {mid_sentence(default.label)} prior: {'; '.join(told)}."
+    return ""
 
 
 def _told(study: Study, results: ResultsIndex, plan: BayesPlan, place: Place) -> str:

@@ -12,6 +12,7 @@ from pipanalysis.display.grid import EMPTY, footnotes
 from pipanalysis.display.paper import on_paper
 from pipanalysis.display.report_model import (
     Grid,
+    Items,
     Link,
     Paragraph,
     Rendered,
@@ -148,7 +149,17 @@ def as_html(block: object, rendered: Rendered) -> str:
 
 @as_html.register
 def _(block: Paragraph, rendered: Rendered) -> str:
-    return f"<p>{escape(block.text)}</p>"
+    return f"<p>{_running(block)}</p>"
+
+
+def _running(block: Paragraph) -> str:
+    lead = f"<strong>{escape(block.lead)}</strong> " if block.lead else ""
+    return lead + escape(block.text)
+
+
+@as_html.register
+def _(block: Items, rendered: Rendered) -> str:
+    return f"<ul>{''.join(f'<li>{_running(item)}</li>' for item in block.items)}</ul>"
 
 
 @as_html.register

@@ -8,12 +8,13 @@ from pipanalysis.display import rounding
 from pipanalysis.display.deviations_table import STATUSES, lock_line
 from pipanalysis.display.method_sentences import method_sentence
 from pipanalysis.display.multiplicity import families_note
-from pipanalysis.display.report_model import Block, Paragraph, Subheading
+from pipanalysis.display.report_model import Block, Items, Paragraph, Subheading
 from pipanalysis.display.wording import characteristic_label, estimand_line
 from pipanalysis.study.terms import mid_sentence
 
 if TYPE_CHECKING:
     from pipanalysis.study.load import Study
+    from pipanalysis.study.plan import Analysis
 
 ROLES = {
     "primary": "Primary analysis",
@@ -49,7 +50,7 @@ def methods(study: Study) -> list[Block]:
     for role, title in ROLES.items():
         chosen = [analysis for analysis in study.plan.analyses if analysis.role == role]
         if chosen:
-            blocks.append(Paragraph(f"{title}. " + " ".join(method_sentence(study, a.name) for a in chosen)))
+            blocks += [Paragraph("", lead=f"{title}."), Items(tuple(_analysis(study, one) for one in chosen))]
     blocks += [Subheading("Missing data"), Paragraph(_missing(study))]
     blocks.append(Subheading("Multiplicity"))
     if study.plan.families:
@@ -57,6 +58,13 @@ def methods(study: Study) -> list[Block]:
     else:
         blocks.append(Paragraph("The plan has no families of hypotheses: P values are not adjusted for multiplicity."))
     return [*blocks, Subheading("Changes to the plan"), Paragraph(_changes(study))]
+
+
+def _analysis(study: Study, chosen: Analysis) -> Paragraph:
+    """Return what an analysis does; its label, which the sentence begins with, stands out."""
+    said = method_sentence(study, chosen.name).removeprefix(chosen.label)
+    colon = ":" if said.startswith(":") else ""
+    return Paragraph(said.removeprefix(colon).lstrip(), lead=chosen.label + colon)
 
 
 def _design(study: Study) -> str:

@@ -10,9 +10,22 @@ from pipanalysis.display.table_model import TableModel
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text."""
+    """Running text.
+
+    Attributes:
+        text: what it says.
+        lead: its first words, which stand out; "" for none.
+    """
 
     text: str
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of paragraphs of a kind."""
+
+    items: tuple[Paragraph, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ class Grid:
     rows: tuple[tuple[str | tuple[Link, ...], ...], ...]
 
 
-Block = Paragraph | Subheading | Grid | TableModel | FigureModel
+Block = Paragraph | Items | Subheading | Grid | TableModel | FigureModel
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipanalysis.display.figure_model import EMPTY_FIGURE, FigureModel
 from pipanalysis.display.grid import EMPTY, Line, footnotes, lines, spanners, split, unbroken
 from pipanalysis.display.paper import HEAD, INDENT, PADDING, SIDE, TEXT_HEIGHT, Paper, on_paper, text_height
-from pipanalysis.display.report_model import Grid, Link, Paragraph, Report, Subheading, anchor, heading
+from pipanalysis.display.report_model import Grid, Items, Link, Paragraph, Report, Subheading, anchor, heading
 from pipanalysis.display.table_model import TableModel
 from pipanalysis.display.wording import mark_line
 
@@ -103,7 +103,13 @@ def as_typst(block: object) -> str:
 
 @as_typst.register
 def _(block: Paragraph) -> str:
-    return typst_text(block.text)
+    lead = f"#strong[{typst_text(block.lead)}] " if block.lead else ""
+    return lead + typst_text(block.text)
+
+
+@as_typst.register
+def _(block: Items) -> str:
+    return f"#list({', '.join(f'[{as_typst(item)}]' for item in block.items)})"
 
 
 @as_typst.register

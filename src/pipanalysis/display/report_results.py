@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipanalysis.display import rounding
 from pipanalysis.display.multiplicity import adjusted_row
-from pipanalysis.display.report_bayes import bayes_sentences
+from pipanalysis.display.report_bayes import CAUTION, PROBABILITY, bayes_sentence
 from pipanalysis.display.report_model import Block, Paragraph, Subheading
 from pipanalysis.display.wording import analysis_label, outcome_label
 from pipanalysis.study.contrasts import contrast_name
@@ -29,24 +29,29 @@ RISK = "measure=risk_difference"
 
 
 def results_in_words(study: Study, results: ResultsIndex) -> list[Block]:
-    """Return a paragraph an outcome, by domain; outcomes that no analysis compares are named at the end."""
+    """Return a paragraph an outcome, by domain; outcomes that no analysis compares are named at the end.
+
+    Before them, where Bayesian analyses give probabilities, what these are and are not.
+    """
     blocks: list[Block] = []
-    untold = []
+    untold, cautioned = [], False
     for domain in study.plan.domains:
         told = []
         for outcome in study.plan.outcomes:
             if outcome.domain != domain.name:
                 continue
-            sentences = [*_sentences(study, results, outcome), *bayes_sentences(study, results, outcome)]
+            bayesian = bayes_sentence(study, results, outcome)
+            cautioned = cautioned or PROBABILITY in bayesian
+            sentences = [*_sentences(study, results, outcome), *([bayesian] if bayesian else [])]
             if sentences:
-                told.append(Paragraph(f"{outcome_label(study, outcome)}. " + " ".join(sentences)))
+                told.append(Paragraph(" ".join(sentences), lead=f"{outcome_label(study, outcome)}."))
             else:
                 untold.append(outcome.label)
         if told:
             blocks += [Subheading(domain.label), *told]
     if untold:
         blocks.append(Paragraph(f"Described in the tables, without a comparison of arms here: {', '.join(untold)}."))
-    return blocks
+    return [Paragraph(CAUTION), *blocks] if cautioned else blocks
 
 
 def _sentences(study: Study, results: ResultsIndex, outcome: Outcome) -> Iterator[str]:

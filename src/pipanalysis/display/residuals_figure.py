@@ -84,7 +84,8 @@ def panels_by_label[T](study: Study, found: dict[tuple[str, str], T]) -> dict[st
 def panels_size(n_panels: int) -> tuple[float, float]:
     """Return width and height in inches of square panels."""
     across = _across(n_panels)
-    side = 2.3 if across <= ACROSS else 2.0
+    # The marks above a panel that is alone take many lines unless it is wider.
+    side = 3.6 if n_panels == 1 else 2.3 if across <= ACROSS else 2.0
     return side * across + 0.4, side * -(-n_panels // across) + 0.3
 
 
