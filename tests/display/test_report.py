@@ -254,9 +254,9 @@ def test_the_methods_tell_the_design_as_consort_item_9_asks(root: Path) -> None:
 def test_each_analysis_of_the_plan_is_an_item_of_the_methods_that_its_label_leads(root: Path) -> None:
     study = load_study(root)
     lists = [block for block in methods(study) if isinstance(block, Items)]
-    leads = [item.lead.removesuffix(":") for block in lists for item in block.items]
+    leads = [item.lead.rstrip(":,;") for block in lists for item in block.items]
     assert sorted(leads) == sorted(analysis.label for analysis in study.plan.analyses)
-    said = {f"{item.lead}{'' if item.text[0] in ';,' else ' '}{item.text}" for block in lists for item in block.items}
+    said = {f"{item.lead} {item.text}" for block in lists for item in block.items}
     assert said == {method_sentence(study, analysis.name) for analysis in study.plan.analyses}
     assert "<li><strong>Random-intercept mixed model:</strong> random intercept per dyad" in as_html(
         lists[2], Rendered()

@@ -50,7 +50,7 @@ def methods(study: Study) -> list[Block]:
     for role, title in ROLES.items():
         chosen = [analysis for analysis in study.plan.analyses if analysis.role == role]
         if chosen:
-            blocks += [Paragraph("", lead=f"{title}."), Items(tuple(_analysis(study, one) for one in chosen))]
+            blocks += [Paragraph("", lead=f"{title}:"), Items(tuple(_analysis(study, one) for one in chosen))]
     blocks += [Subheading("Missing data"), Paragraph(_missing(study))]
     blocks.append(Subheading("Multiplicity"))
     if study.plan.families:
@@ -63,8 +63,8 @@ def methods(study: Study) -> list[Block]:
 def _analysis(study: Study, chosen: Analysis) -> Paragraph:
     """Return what an analysis does; its label, which the sentence begins with, stands out."""
     said = method_sentence(study, chosen.name).removeprefix(chosen.label)
-    colon = ":" if said.startswith(":") else ""
-    return Paragraph(said.removeprefix(colon).lstrip(), lead=chosen.label + colon)
+    mark = said[0] if said[0] in ":,;" else ""
+    return Paragraph(said.removeprefix(mark).lstrip(), lead=chosen.label + mark)
 
 
 def _design(study: Study) -> str:
