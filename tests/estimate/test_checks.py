@@ -186,7 +186,7 @@ def test_influence_is_that_of_generalised_least_squares_without_each_unit(
 
 
 def test_conclusions_that_hang_on_one_unit_are_counted_and_nobody_is_named() -> None:
-    """Arms alike but for one unit, far out: without it, and it alone, the interval holds zero."""
+    """Arms alike but for one unit, far out: without it, and it alone, the interval includes zero."""
     rng = np.random.default_rng(4)
     people = pd.DataFrame({"unit": [f"u{i:02}" for i in range(40)], "arm": ["control", "treated"] * 20})
     value = rng.normal(size=(40, 2))

@@ -35,6 +35,12 @@ def content(page: str) -> dict[str, Any]:
     return loaded
 
 
+def legend(page: str, section: str) -> list[str]:
+    """What the colours of a chart are said to mean."""
+    chart = page.partition(f'id="chart-{section}"')[2].partition("</ul>")[0]
+    return re.findall(r'style="background:[^"]+"></span>([^<]+)</li>', chart)
+
+
 def people(n: int, first: dt.date = dt.date(2020, 1, 6), **more: Any) -> list[dict[str, Any]]:
     """A dyad a week, from the north and the south in turn."""
     return [
@@ -109,6 +115,7 @@ def test_the_page_says_how_the_trial_goes(running: Study) -> None:
     lists = content(page)["lists"]
     assert lists["queries"]["n"] == 3
     assert "Outcomes, all arms together" not in text
+    assert legend(page, "recruitment") == ["So far", "Plan", "Forecast"]
 
 
 def test_without_a_date_the_latest_in_the_data_is_taken_and_said(running: Study) -> None:
@@ -257,6 +264,12 @@ def test_a_finished_trial(tmp_path: Path) -> None:
     assert "The target was reached on 5 October 2020." in text  # 39 weeks after 6 January
     shown = content(chosen.layout.progress_page.read_text(encoding="utf-8"))
     assert {row["s"] for row in shown["charts"]["recruitment"]["*"]} == {"So far", "Plan"}
+    page = chosen.layout.progress_page.read_text(encoding="utf-8")
+    assert legend(page, "recruitment") == ["So far", "Plan"]
+    # A state is explained where any unit of any site is in it.
+    states = {row["s"] for rows in shown["charts"]["visits"].values() for row in rows if row["n"]}
+    assert set(legend(page, "visits")) == states
+    assert "Due now" not in states
     assert shown["lists"]["chase"]["n"] == 0
     assert "12 months: 0 done of the 40 that could be by now (0%)." in text
 

@@ -121,7 +121,7 @@ STATISTICS: dict[str, str] = {
     "max_cooks_distance": "Greatest Cook's distance of a unit",
     "estimate_least": "Least estimate with any one unit left out",
     "estimate_greatest": "Greatest estimate with any one unit left out",
-    "n_conclusions_changed": "Units without which the interval would come to hold zero, or no longer hold it",
+    "n_conclusions_changed": "Units without which the interval would come to include zero, or no longer include it",
     "sphericity_w": "Mauchly's W of the residuals",
     "epsilon": "Greenhouse and Geisser's epsilon of the residuals",
     "r_squared": "Share of variance explained",

@@ -165,8 +165,8 @@ def influence_rows(scope: Scope, frame: AnalysisFrame, fit: MMRMFit, effects: Se
     """Yield Cook's greatest distance, and how far each difference goes when any one unit is left out.
 
     At the fitted covariance. `n_conclusions_changed` counts the units without any one of which the interval would
-    come to hold zero, or no longer hold it; standard errors keep the ratio of the analysis's to the model-based one,
-    and its degrees of freedom.
+    come to include zero, or no longer include it; standard errors keep the ratio of the analysis's to the model-based
+    one, and its degrees of freedom.
     """
     from scipy.stats import t
 

@@ -102,7 +102,7 @@ def _visits() -> Any:
         .mark_bar(stroke="white", strokeWidth=1)
         .encode(
             y=alt.Y("v:N", title=None, sort=None, axis=alt.Axis(labelLimit=140)),
-            x=alt.X("n:Q", title="Number", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("n:Q", title="Number", axis=alt.Axis(tickMinStep=1, tickCount=10)),
             color=_colour("visits"),
             order=alt.Order("o:Q"),
             tooltip=[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -67,12 +67,18 @@ def render(page: Page) -> str:
         whole=whole,
         others={scope: {s.name: s for s in own} for scope, own in page.sections.items() if scope != WHOLE},
         drawn=drawn,
-        legends=LEGENDS,
+        legends={name: _legend(name, page.sections.values()) for name in LEGENDS},
         policy=policy,
         style=Markup(asset("page.css")),
         scripts=[Markup(script) for script in scripts if script],
         content=Markup(_json(content)),
     )
+
+
+def _legend(name: str, scopes: Iterable[Sequence[Section]]) -> dict[str, str]:
+    """Return the colours of a chart that it shows anything in, for any scope: what they mean → colour."""
+    shown = {row["s"] for sections in scopes for row in _chart(sections, name) if row["n"]}
+    return {label: colour for label, colour in LEGENDS[name].items() if label in shown}
 
 
 def _chart(sections: Sequence[Section], name: str) -> list[dict[str, Any]]:
