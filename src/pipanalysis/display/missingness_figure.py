@@ -97,11 +97,11 @@ def _panel(study: Study, part: SubFigure, label: str, contexts: list[str], recor
     squares: Axes
     bars: Axes
     squares, bars = part.subplots(1, 2, sharey=True, width_ratios=[max(len(visits), 2), 6])
-    for row, context in enumerate(contexts):
-        for column, visit in enumerate(visits):
-            filled = visit.name in _seen(context)
-            inside = INK if filled else "white"
-            squares.plot(column, row, "s", color=INK, markerfacecolor=inside, markersize=8)
+    places = [(column, row) for row in range(len(contexts)) for column in range(len(visits))]
+    for filled, inside in ((True, INK), (False, "white")):
+        at = [place for place in places if (visits[place[0]].name in _seen(contexts[place[1]])) == filled]
+        columns, rows = [column for column, _ in at], [row for _, row in at]
+        squares.plot(columns, rows, "s", color=INK, markerfacecolor=inside, markersize=8)
     squares.set_xticks(range(len(visits)), [wrapped(visit.label, 10) for visit in visits])
     squares.set_xlim(-0.6, len(visits) - 0.4)
     squares.set_ylim(len(contexts) - 0.4, -0.6)

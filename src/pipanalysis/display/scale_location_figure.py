@@ -69,11 +69,10 @@ def scale_location_figure(
         for axes, bins in zip(all_axes, panels.values(), strict=True):
             axes.axhspan(*NORMAL_QUARTILES, color="#999999", alpha=0.2, linewidth=0)
             axes.axhline(NORMAL_MEAN, color="#999999", linewidth=0.8)
-            for own in bins:
-                ends = own["root_residual_q1"], own["root_residual_q3"]
-                axes.plot([own["fitted_mean"]] * 2, ends, color=COLOURS[1], linewidth=0.9)
-            at = [own["fitted_mean"] for own in bins]
-            axes.plot(at, [own["root_residual"] for own in bins], "o-", color=COLOURS[1], markersize=3, linewidth=0.6)
+            names = ("fitted_mean", "root_residual", "root_residual_q1", "root_residual_q3")
+            at, middle, low, high = ([own[name] for own in bins] for name in names)
+            axes.vlines(at, low, high, colors=COLOURS[1], linewidth=0.9, capstyle="projecting")
+            axes.plot(at, middle, "o-", color=COLOURS[1], markersize=3, linewidth=0.6)
         all_axes[0].set_ylim(bottom=0)  # of all panels; after the last, since limits that are set no longer grow
         body.supxlabel("Fitted mean", fontsize="medium")
         body.supylabel("Square root of |normalised residual|", fontsize="medium")
