@@ -17,7 +17,7 @@ def test_each_figure_is_in_one_lot_and_the_first_lot_leaves_time_for_the_tables(
     assert sorted(figure.name for lot in lots.values() for figure in lot) == sorted(f.name for f in displays.figures)
     assert list(lots) == ["figures", "more_figures"][: min(n_figures, 2)]
     first, second = (len(lots.get(step, [])) for step in ("figures", "more_figures"))
-    assert n_figures < 8 or 2 <= second - first <= 4  # 31 tables take as long as 3 figures
+    assert n_figures < 8 or 3 <= second - first <= 5  # 31 tables take as long as 4 figures
     alone = displays.model_copy(update={"tables": displays.tables[:1]}).figure_lots()
     assert n_figures == 0 or abs(len(alone["figures"]) - n_figures / 2) <= 0.5
 

@@ -126,8 +126,8 @@ class Disclosure(Model):
     """analyses whose counts are shown however small, by decision (a flow of participants)"""
 
 
-TABLES_PER_FIGURE = 10
-"""tables that are rendered in about the time of one figure, each in all of its formats"""
+TABLES_PER_FIGURE = 7.5
+"""tables that are rendered in about the time of one figure, each in all of its formats, the step's start included"""
 
 
 class Displays(Model):
