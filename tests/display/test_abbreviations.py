@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,8 +36,8 @@ def noted(study: Study, *, label: str = "Row", column: str = "n", notes: list[st
         ({"label": "Effect of being offered PIP: all"}, "PIP, Parent-Infant Psychotherapy"),
     ],
 )
-def test_an_abbreviation_is_told_once_at_the_end(study: Study, said: dict[str, str], meaning: str) -> None:
-    assert noted(study, **said) == [f"Abbreviations: {meaning}."]  # type: ignore[arg-type]
+def test_an_abbreviation_is_told_once_at_the_end(study: Study, said: dict[str, Any], meaning: str) -> None:
+    assert noted(study, **said) == [f"Abbreviations: {meaning}."]
 
 
 def test_abbreviations_stand_in_the_order_of_the_alphabet(study: Study) -> None:

@@ -179,7 +179,7 @@ def _height(label: str, analyses: int) -> float:
     return max(label.count("\n") + 1.0, STEP * analyses + 0.25)
 
 
-def _effects_drawn(
+def _draw_effects(
     study: Study, axes: Axes, at: dict[str, float], records: list[dict[str, Any]], labels: list[str]
 ) -> None:
     """Draw the effects of each analysis as one set of lines and one of markers: a line each takes seconds.
@@ -233,7 +233,7 @@ def _panel(
                 [position - height / 2, position + height / 2], *side, color=BENEFIT, linewidth=0, zorder=0
             )
     at = {key: position for position, (_, key) in zip(places, rows, strict=True)}
-    _effects_drawn(study, axes, at, records, labels)
+    _draw_effects(study, axes, at, records, labels)
     axes.axvline(0, color=EDGE, linewidth=0.8, zorder=1)
     axes.set_xlim(left, right)
     axes.locator_params(axis="x", nbins=5)

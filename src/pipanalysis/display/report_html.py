@@ -48,6 +48,7 @@ h2 { font-size: 1.3rem; border-bottom: 1px solid #ccc; margin-top: 2.5rem; }
 h3 { font-size: 1.05rem; margin: 1.6rem 0 0.4rem; }
 h2, h3 { scroll-margin-top: 4rem; }
 p { max-width: 46rem; margin: 0.5rem 0; }
+main > ul, main section > ul { box-sizing: border-box; max-width: 46rem; margin: 0.5rem 0; padding-left: 1.2rem; }
 .lead, .notes { font-size: 0.85rem; }
 .scroll { overflow-x: auto; margin: 0.6rem 0; }
 .scroll > div { overflow: visible !important; }
